@@ -47,7 +47,7 @@ struct Mix {
     texts: Vec<String>,
     values: Vec<Value>,
     events: Vec<Event>,
-    /// When each happened, from the first on.
+    /// The time at which each happened, from the first on.
     at: Vec<Duration>,
     length: Duration,
 }

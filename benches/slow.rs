@@ -181,7 +181,7 @@ async fn run(
     faults
 }
 
-/// When each event's publishing call began, and what was refused.
+/// The time at which each event's publishing call began, and what was refused.
 async fn publish(shared: &Shared, events: u64, rate: u64) -> (Vec<Duration>, Vec<String>) {
     let client = reqwest::Client::builder()
         .no_proxy()

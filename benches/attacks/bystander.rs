@@ -30,7 +30,7 @@ pub(crate) struct Bystander {
 struct Seen {
     /// Published, not yet seen.
     waiting: HashMap<u64, Instant>,
-    /// When it was published, and how long it took from the call to the update.
+    /// The time at which it was published, and how long it took from the call to the update.
     after: Vec<(Instant, Duration)>,
 }
 

@@ -1,4 +1,4 @@
-"""What was aimed at, and whether it was reached: what falls short stands beside what does not."""
+"""The aims, and whether they were reached: the missed ones stand beside the others."""
 
 PLAIN = ("plain", "plain-single")
 

@@ -2,7 +2,7 @@
 #   NAME.sh --install   installs what the server needs
 #   NAME.sh --version   installs it, and prints the versions of what the server is made of
 #   NAME.sh PORT        installs it, starts the server on 127.0.0.1:PORT, and prints `listening on 127.0.0.1:PORT`
-# What is installed goes to target/peers. The server takes the place of the script: it has its process id.
+# Installed packages go to target/peers. The server takes the place of the script: it has its process id.
 
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

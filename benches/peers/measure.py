@@ -110,7 +110,7 @@ def once(stoa, peer, scenario, size, log):
 
 
 def reason(said):
-    """Why the load gave up: its live lines come before that."""
+    """The reason why the load gave up: its live lines come before that."""
     lines = said.strip().splitlines() or ["the load ended without a word"]
     return next((line for line in lines if line.startswith(("stoa: ", "error: "))), lines[-1])
 

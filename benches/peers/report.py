@@ -26,7 +26,7 @@ FLASK = ("flask-gevent", "flask-threading")
 
 
 class Results:
-    """What was found, by scenario and server."""
+    """The findings, by scenario and server."""
 
     def __init__(self, results):
         self.all = results
@@ -162,7 +162,7 @@ def is_loads_limit(line):
 
 
 def faults(found):
-    """What was lost, doubled or out of order, or could not be measured; and what was disturbed."""
+    """A sentence on updates that were lost, doubled or out of order, on failures, and on disturbances."""
     said = []
     for peer in found.peers:
         mine = [line for line in found.all["found"] if line["peer"] == peer.key]
@@ -221,7 +221,7 @@ def tables(results):
     judged = bounds.judged(found)
     if judged:
         head = ["aim", "bound", "measured", ""]
-        parts.append("### What was aimed at\n\n" + table(head, judged, "---|"))
+        parts.append("### The aims\n\n" + table(head, judged, "---|"))
     parts.append("### The servers\n\n" + table(["", "made of"], [[p.name, results["peers"][p.key]] for p in found.peers], "---|"))
     return "\n\n".join(parts)
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-# What Stoa's producer sends: a small decision, which is never coalesced with another.
+# The packet of Stoa's producer: a small decision, which is never coalesced with another.
 DECISION = '["publish",{"type":"decision.made","data":{"decision":"Use PostgreSQL","seq":{seq}}}]'
-# What the producer of the others sends; they send it on, with padding that makes it as long as Stoa's update.
+# The packet of the others' producer; they send it on, with padding that makes it as long as Stoa's update.
 ECHOED = '["publish",{"seq":{seq},"pad":"{pad}"}]'
 
 

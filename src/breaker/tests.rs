@@ -146,7 +146,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever comes: no more than the probes go through while it is half-open, none while it is open, and a part
+    /// A breaker holds, whatever comes: no more than the probes go through while it is half-open, none while it is open, and a part
     /// that is well again is let be used.
     #[test]
     fn it_never_lets_more_through_than_it_says_and_never_stays_shut(

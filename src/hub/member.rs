@@ -53,7 +53,7 @@ pub(crate) struct Member {
     pub page: bool,
     /// Whether it has said nothing, as Seneca's pipeline dashboard does.
     pub silent: bool,
-    /// When its queue was last empty, while it is live: slow members are found by it.
+    /// The time at which its queue was last empty, while it is live: slow members are found by it.
     pub waits_since: Option<Instant>,
     /// Whether it is in the queue of members that are behind, perhaps no longer with a reason: it must not be queued
     /// twice.

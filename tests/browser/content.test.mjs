@@ -64,7 +64,7 @@ async function emptyPage() {
   return { url: `http://127.0.0.1:${server.address().port}/`, stop: () => server.close() };
 }
 
-/** Which of the texts ran something in a page that builds HTML of them, as text of elements and in attributes. */
+/** The texts that ran something in a page that builds HTML of them, as text of elements and in attributes. */
 async function ranIn(texts) {
   const empty = await emptyPage();
   const { page, close } = await open(browser, empty.url);

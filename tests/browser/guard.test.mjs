@@ -23,7 +23,7 @@ after(async () => {
   await Promise.all([team?.stop(), quiet?.stop()]);
 }, LIMIT);
 
-/** Who may see all projects; without a word about projects a token shows only what belongs to none. */
+/** A token of somebody who may see all projects; without a word about projects a token shows only what belongs to none. */
 const watcher = (user, ttl = '10m') => token('--user', user, '--projects', '*', '--ttl', ttl);
 const prompt = (page) => page.getByTestId('token-prompt');
 const field = (page) => page.getByLabel('Token', { exact: true });

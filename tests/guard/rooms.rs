@@ -1,4 +1,4 @@
-//! Which rooms are for whom, by rules that are data.
+//! The rooms that are for a client, by rules that are data.
 
 use crate::refused;
 use kit::Client;

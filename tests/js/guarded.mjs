@@ -36,7 +36,7 @@ export const startGuarded = ({ env = {}, ...rest } = {}) => startStoa({
   },
 });
 
-/** When a token is over, in milliseconds since 1970. */
+/** The time at which a token is over, in milliseconds since 1970. */
 export const endOf = (jwt) => JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url')).exp * 1000;
 
 /** Waits until it is over by the clock, which is the server's clock as well. */

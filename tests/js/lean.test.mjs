@@ -15,7 +15,7 @@ const clients = [
 const decision = (n) => ({
   type: 'decision.made', id: `d${n}`, data: { decision: 'Use PostgreSQL', rationale: 'It is known', confidence: 0.8, n },
 });
-/** How often an update says its decision. */
+/** The number of times that an update says its decision. */
 const times = (update) => JSON.stringify(update).split('Use PostgreSQL').length - 1;
 
 for (const { name, io, hello } of clients) {
@@ -40,7 +40,7 @@ for (const { name, io, hello } of clients) {
         assert.ok(times(long) > 2 && long.decision === 'Use PostgreSQL');
         assert.ok(JSON.stringify(short).length <= 0.45 * JSON.stringify(long).length);
         for (const key of ['type', 'timestamp', 'id', 'cursor', 'priority', 'animation', 'hint']) assert.deepEqual(short[key], long[key], key);
-        // Whoever comes back may ask for the other shape.
+        // A client that comes back may ask for the other shape.
         lean.close();
         const live = next(full, 'decision_event');
         await publish(stoa.url, decision(2));

@@ -23,7 +23,7 @@ export async function publishLines(url, events) {
   assert.equal(body.accepted, events.length);
 }
 
-/** How Seneca reads a log line: the columns of its event log. `message` is an object where it shows the record itself. */
+/** A log line as Seneca reads it: the columns of its event log. `message` is an object where it shows the record itself. */
 export function senecaReads(line) {
   const { timestamp, ...record } = line;
   const shown = (event_type, source, target, message, metadata, confidence = null) => (

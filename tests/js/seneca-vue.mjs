@@ -182,7 +182,7 @@ export class HealthTab {
     this.page = page;
   }
 
-  /** What the tab would do if its store let it have the socket. */
+  /** The acts of the tab if its store let it have the socket. */
   follow() {
     this.page.listen('health_update', (data) => {
       this.data = data;

@@ -15,7 +15,7 @@ const RECEIVE: u32 = 4_096;
 /// One connection to one namespace.
 pub struct Spy {
     socket: WebSocketStream<TcpStream>,
-    /// Before each packet's body.
+    /// The head before each packet's body.
     prefix: String,
     next_ack: u64,
     /// All that came since it was last taken.

@@ -48,7 +48,7 @@ impl For {
 /// Numbers the events.
 #[derive(Debug, Default)]
 pub struct World {
-    /// Whom each of them was for.
+    /// The recipients of each of them.
     pub published: Vec<For>,
     /// The time of the last one in milliseconds, where they say their time.
     time: Option<u64>,

@@ -45,7 +45,7 @@ class Plain:
 
 
 class Watcher:
-    """What one client saw over all its connections: it comes again, from its last cursor, until it is closed."""
+    """The updates that one client saw over all its connections: it comes again, from its last cursor, until it is closed."""
 
     def __init__(self, server, path):
         self.server, self.path = server, path

@@ -34,7 +34,7 @@ def until(what, holds):
 
 
 class Screen:
-    """What one observer saw over all its connections."""
+    """The updates that one observer saw over all its connections."""
 
     def __init__(self, transports):
         self.transports = transports

@@ -58,7 +58,7 @@ def folder(tmp_path_factory):
 
 
 def first_line(command, folder):
-    """What a program says first; it is ended then."""
+    """The first words of a program; it is ended then."""
     env = {**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
     # A group of its own, for a pipe has several processes.
     process = subprocess.Popen(

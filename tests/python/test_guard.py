@@ -25,7 +25,7 @@ every_way = pytest.mark.parametrize("transports", WAYS.values(), ids=WAYS.keys()
 
 
 def printed(*args):
-    """What `stoa token` prints: the token or key, and what is to be done with a key."""
+    """The output of `stoa token`: the token or key, and what is to be done with a key."""
     env = {**os.environ, "STOA_AUTHENTICATION__SECRET": SECRET}
     done = subprocess.run([BINARY, "token", *args], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     return done.stdout.strip(), done.stderr
@@ -120,7 +120,7 @@ def test_the_ways_to_show_a_token(guarded, transports):
 
 
 class Screen:
-    """What an observer saw over all its connections."""
+    """The updates that an observer saw over all its connections."""
 
     def __init__(self):
         self.cursor, self.hellos, self.codes, self.seen = None, 0, [], []

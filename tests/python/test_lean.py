@@ -53,7 +53,7 @@ async def each_fact(stoa, transport):
         assert bytes_of(of_lean) <= 0.45 * bytes_of(of_full)
         for key in FIELDS:
             assert of_lean[key] == of_full[key], key
-        # Whoever comes back may ask for the other shape.
+        # A client that comes back may ask for the other shape.
         await lean.disconnect()
         await publish(2)
         await long()

@@ -1,4 +1,4 @@
-"""What Python's own JSON writer makes of honest values: NaN, infinities, halves of surrogate pairs. They are read as `null`
+"""The texts that Python's own JSON writer makes of honest values: NaN, infinities, halves of surrogate pairs. They are read as `null`
 and U+FFFD, are counted, and harm nothing beside them."""
 
 import asyncio

@@ -87,7 +87,7 @@ class Box:
         server.close()
 
     def _forth(self, client, server, link, data):
-        """What the client sends; whether it may send more."""
+        """The client's bytes; whether it may send more."""
         with self.lock:
             self.polls += len(re.findall(rb"^GET [^ ]*transport=polling", data, re.M))
         if link["upgrading"]:
@@ -112,7 +112,7 @@ class Box:
         return True
 
     def _back(self, client, server, link):
-        """What the server answers."""
+        """The server's answers."""
         with contextlib.suppress(OSError):
             while data := server.recv(65_536):
                 is_upgraded = link["upgrading"] and data.startswith(b"HTTP/1.1 101")

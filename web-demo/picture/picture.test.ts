@@ -23,7 +23,7 @@ interface Server {
   stop(): Promise<void>;
 }
 
-/** What those say who they are; none where nobody is asked. */
+/** The words of those who say who they are; none where nobody is asked. */
 interface Tokens {
   reader?: string;
   producer?: string;

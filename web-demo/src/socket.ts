@@ -33,7 +33,7 @@ export const connection = reactive({
   samples: [] as number[],
   server: '',
   transport: '',
-  /** Why the server refused, in its own words. */
+  /** The reason why the server refused, in its own words. */
   refusal: '',
   needsToken: false,
   /** Whether one was shown in vain. */
@@ -42,7 +42,7 @@ export const connection = reactive({
   tokenOver: false,
   /** The server asked who we are: whoever publishes has to say so as well. */
   proved: false,
-  /** When the server was last heard; told while it is not. */
+  /** The time at which the server was last heard; told while it is not. */
   heardAt: 0,
   /** True once the first snapshot is in: only then "nothing here yet" is known to be true. */
   primed: false,
@@ -219,7 +219,7 @@ socket.on('resumed', (payload: unknown) => {
 
 socket.onAny((type: string, payload: unknown) => {
   heardAt = Date.now();
-  // That our token is over is no news of the team; the prompt says it.
+  // The end of our token is no news of the team; the prompt says it.
   const isOurs = type === 'error' && TOKEN_CODES.includes(text(record(payload), 'code'));
   if (isOurs || place === null) return;
   if (opening) opening.take(type, payload);

@@ -96,7 +96,7 @@ impl Feed {
         Ok(())
     }
 
-    /// Why some observers get nothing.
+    /// The reason why some observers get nothing.
     fn unsettled(&self) -> String {
         let (ready, all) = (self.run.ready(), self.run.observers);
         let event = plain(&self.source.event, 100);

@@ -51,7 +51,7 @@ pub(super) struct Sent {
     pub(super) checked: u64,
     /// Updates that are measured.
     pub(super) measured: u64,
-    /// When the first of them was due, in ns since the run began.
+    /// The time at which the first of them was due, in ns since the run began.
     pub(super) start: u64,
     /// The delays with which an open loop sent its updates.
     pub(super) late: Option<Latencies>,

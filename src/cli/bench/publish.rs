@@ -34,7 +34,7 @@ impl Waiting {
         self.first + self.sent.len() as u64 - 1
     }
 
-    /// When a request was sent that is answered now.
+    /// The time at which the request was sent that is answered now.
     fn answer(&mut self, number: u64) -> Option<u64> {
         let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
         let sent = self.sent.get_mut(at)?.take()?;

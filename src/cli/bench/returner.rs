@@ -26,7 +26,7 @@ use super::{
 const CURSOR: &[u8] = b"\"cursor\":\"";
 /// The longest cursor that is taken.
 const MAX_CURSOR_BYTES: usize = 16 * 1024;
-/// Before a client that was not let in tries again.
+/// The pause before a client that was not let in tries again.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 /// The times that it tries.
 const TRIES: u32 = 50;
@@ -64,9 +64,9 @@ pub(super) struct Returns {
 /// The time that coming back took.
 #[derive(Debug, Clone)]
 pub(super) struct ReturnTimes {
-    /// Until the client was connected.
+    /// The time until the client was connected.
     pub(super) connected: Latencies,
-    /// Until it had everything.
+    /// The time until it had everything.
     pub(super) complete: Latencies,
 }
 

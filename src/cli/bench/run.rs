@@ -22,7 +22,7 @@ const NEVER: u64 = u64::MAX;
 /// An update of a closed loop.
 #[derive(Debug, Default)]
 struct Slot {
-    /// When it was sent, in ns since the run began.
+    /// The time at which it was sent, in ns since the run began.
     sent: AtomicU64,
     /// The observers that have it.
     seen: AtomicU32,
@@ -39,7 +39,7 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// When an update is due.
+    /// The time at which an update is due.
     #[inline]
     pub(super) fn due(&self, index: u64) -> u64 {
         self.start + (index.saturating_sub(self.first) as f64 * 1e9 / self.rate) as u64
@@ -165,7 +165,7 @@ impl Run {
         self.progress.notify_one();
     }
 
-    /// Why the first connection ended that did.
+    /// The reason why the first connection ended that did.
     pub(super) fn reason(&self) -> Option<String> {
         let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
         reason.clone()

@@ -50,7 +50,7 @@ impl Target {
         let address = lookup_host((bare, port))
             .await
             .map_err(|error| format!("can't find {shown}: {error}"))?
-            // Where a name stands for both, most servers listen at the older kind of address.
+            // Most servers listen at the older kind of address, where a name stands for both.
             .min_by_key(SocketAddr::is_ipv6)
             .ok_or_else(|| format!("can't find {shown}: the name has no address"))?;
         let tls = match server.scheme() {

@@ -138,7 +138,7 @@ fn stopped(unsent: &Unsent, chunk: &Chunk, report: &Report) -> Failure {
 struct Pace {
     /// Events per second.
     rate: f64,
-    /// When the next event is due.
+    /// The time at which the next event is due.
     due: Instant,
 }
 
@@ -162,7 +162,7 @@ impl Pace {
         tokio::time::sleep_until(start).await;
     }
 
-    /// When the next `events` may start, at `now` the earliest.
+    /// The time at which the next `events` may start, at `now` the earliest.
     fn next(&mut self, now: Instant, events: usize) -> Instant {
         // Time lost to a slow server or a quiet pipe is not made up for in a burst.
         let start = self

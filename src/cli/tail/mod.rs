@@ -115,7 +115,7 @@ struct Watch {
     shape: UpdateShape,
     /// The token to send.
     token: Option<Credential>,
-    /// After the last update that was printed.
+    /// The cursor after the last update that was printed.
     cursor: Option<String>,
     /// Whether the server still replays missed updates; direct messages then carry a later cursor.
     catching_up: bool,

@@ -20,13 +20,13 @@ const MAX_LEN: usize = 55;
 pub struct TraceParent(Box<str>);
 
 impl TraceParent {
-    /// That of a request, if it has one that can be read.
+    /// The context of a request, if it has one that can be read.
     pub fn of_headers(headers: &HeaderMap) -> Option<Self> {
         let text = headers.get(KEY)?.to_str().ok()?.trim();
         context(text).map(|_| Self(text.into()))
     }
 
-    /// That of a span which is exported.
+    /// The context of a span which is exported.
     pub(super) fn of_span(span: &SpanContext) -> Option<Self> {
         let text = || {
             format!(

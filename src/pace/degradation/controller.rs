@@ -81,9 +81,9 @@ pub struct Controller {
     over: Duration,
     /// The time of the last sample.
     sampled: Option<Instant>,
-    /// When the load began to be low without a pause; set anew with each step.
+    /// The time at which the load began to be low without a pause; set anew with each step.
     under_since: Option<Instant>,
-    /// When a step was last left.
+    /// The time at which a step was last left.
     left: Option<Instant>,
     /// The factor by which a step is held longer than usual.
     hold: u32,

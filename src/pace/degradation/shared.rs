@@ -21,7 +21,7 @@ struct Name {
 #[derive(Debug, Default)]
 pub struct Degradation {
     step: AtomicU8,
-    /// When the step was entered or come back to, in microseconds since 1970; 0 since the start.
+    /// The time at which the step was entered or come back to, in microseconds since 1970; 0 since the start.
     since: AtomicI64,
     /// The times that each step was entered, by its number.
     entered: [AtomicU64; Step::ALL.len()],

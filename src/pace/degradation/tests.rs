@@ -134,7 +134,7 @@ fn a_step_that_comes_back_at_once_is_held_for_longer_each_time() {
 }
 
 proptest! {
-    /// Whatever the load does: each change is by one step, and no two are nearer to each other than the tempo allows.
+    /// The steps hold, whatever the load does: each change is by one step, and no two are nearer to each other than the tempo allows.
     #[test]
     fn changes_are_by_one_step_and_never_hasty(
         loads in prop::collection::vec((0.0..1.2_f64, 0..200_u64, prop::bool::ANY, 1..40_u32), 1..60)

@@ -38,7 +38,7 @@ enum Fact {
 struct Update {
     /// The last event in it.
     line: usize,
-    /// Which of that event's updates it is.
+    /// Its place among that event's updates.
     slot: usize,
     /// The number of events in it.
     coalesced: usize,

@@ -16,7 +16,7 @@ pub const TASKS: u64 = 50;
 pub const DECISION: u64 = 50;
 /// One decision in so many is a blocked task instead, and critical.
 pub const BLOCKED: u64 = 80;
-/// Which one.
+/// Its number.
 const BLOCKED_AT: u64 = 76;
 /// The filter of slow clients.
 pub const SLOW_FILTER: [&str; 2] = ["progress_update", "task_update"];

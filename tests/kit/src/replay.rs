@@ -70,7 +70,7 @@ pub struct Seen {
     pub wish: Wish,
     /// The packets in order, each by its hash, with the time of its receipt since the run began.
     pub packets: Vec<(u64, Duration)>,
-    /// Why it ended before it was asked to.
+    /// The reason why it ended before it was asked to.
     pub lost: Option<String>,
 }
 
@@ -84,7 +84,7 @@ pub struct Run {
     pub observers: Vec<Seen>,
     /// Everything that they saw.
     pub packets: Packets,
-    /// When the publishing call of each line began.
+    /// The time at which the publishing call of each line began.
     pub published: Vec<Duration>,
     /// From the first publishing call to the last one's answer.
     pub took: Duration,

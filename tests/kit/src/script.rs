@@ -28,7 +28,7 @@ pub struct Script {
 pub struct Line {
     /// As it is published.
     pub text: String,
-    /// When it happened, from the first event on.
+    /// The time at which it happened, from the first event on.
     pub at: Duration,
     /// The events that it gives, in order.
     pub updates: Vec<Expected>,

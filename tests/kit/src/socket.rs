@@ -150,7 +150,7 @@ impl Socket {
     /// Waits for packets and hands on every event among them, from its `[` on.
     ///
     /// # Errors
-    /// When the connection ends, however it does.
+    /// If the connection ends, however it does.
     pub async fn read(&mut self, mut event: impl FnMut(&[u8])) -> io::Result<()> {
         // Some may have come together with the answer to CONNECT.
         while frame(&self.buffer).is_none() {

@@ -1,5 +1,5 @@
 /**
- * Which labels are shown, and where: the most important first, each where it covers nothing; one that finds no room is left
+ * The labels that are shown, and their places: the most important first, each where it covers nothing; one that finds no room is left
  * out, and shown while the pointer or the focus is on its agent.
  */
 import { boxAt, overlap, touches, type Box, type Point } from './geometry';

@@ -1,4 +1,4 @@
-/** Which updates belong together for a reader of the feed, and which are not news at all. */
+/** The updates that belong together for a reader of the feed, and which are not news at all. */
 import type { Family } from './types';
 import { table } from './table';
 

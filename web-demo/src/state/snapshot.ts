@@ -24,7 +24,7 @@ export function readHealth(facts: Json, now: number): Health | null {
   return { ...health, facts, at: time(facts.updated_at ?? facts.timestamp, now) };
 }
 
-/** What only updates carry is no fact, also where a producer wrote it; its id and project are its key. */
+/** A field that only updates carry is no fact, also where a producer wrote it; its id and project are its key. */
 function factsOf(value: unknown): Json {
   const { change_type: _change, id: _id, project_id: _project, ...facts } = record(value);
   return facts;

@@ -17,7 +17,7 @@ export interface Thing {
   /** Empty for none. */
   projectId: string;
   name: string;
-  /** When it was last heard of, for lists and to choose what to drop. */
+  /** The time at which it was last heard of, for lists and to choose what to drop. */
   at: number;
   /** All that was said of it, as the server keeps it; everything else here is read off these. */
   facts: Json;

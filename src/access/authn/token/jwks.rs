@@ -39,7 +39,7 @@ pub struct JwksState {
     pub keys: usize,
     /// The age of the keys; `None` before the first.
     pub age: Option<Duration>,
-    /// Why the last fetch failed, if it did.
+    /// The reason why the last fetch failed, if it did.
     pub error: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-/** What was measured over the last minutes, for charts: one value for each answer, and gaps where there was none. */
+/** The measurements of the last minutes, for charts: one value for each answer, and gaps where there was none. */
 export interface Point {
   at: number;
   value: number;

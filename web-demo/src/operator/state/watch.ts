@@ -28,7 +28,7 @@ export const session = reactive({
   code: '',
   isAway: false,
   why: '',
-  /** When the figures last came. */
+  /** The time at which the figures last came. */
   heardAt: 0,
   tookMs: null as number | null,
   isPaused: false,

@@ -41,7 +41,7 @@ export const STEPS = [
   { name: 'low_refused', title: 'Low priority refused', text: 'Producers of events of low priority are told “overloaded”.' },
 ];
 
-/** How messages flow, as the server sees it. */
+/** The flow of messages, as the server sees it. */
 export const FLOWS: Record<string, string> = {
   normal: 'Messages flow steadily.',
   burst: 'Many more messages than usual.',
