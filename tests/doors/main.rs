@@ -9,5 +9,6 @@ mod pipeline_actions;
 mod pipeline_admin;
 mod session;
 mod streams;
+mod streams_state;
 mod visual_batches;
 mod visualization;

@@ -1,12 +1,14 @@
 //! The figures are true: what a server tells of itself is what was done to it, and what its clients measured.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod connections;
+mod health;
+
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},
 };
 
-use futures_util::StreamExt;
 use kit::{
     Client, counted, get,
     guarded::{grant, guarded, observer, producer, request, token},
@@ -15,7 +17,6 @@ use kit::{
     post, server, server_with,
     source::Source,
     until, wait_for,
-    wire::turned_away,
 };
 use serde_json::{Value, json};
 use stoa::config::Role;
@@ -60,109 +61,6 @@ async fn take_updates(client: &mut Client, count: usize) {
         seen += usize::from(is_update(&event));
     }
     assert_eq!(seen, count);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn connections_are_told_by_transport_door_and_role() {
-    let server = server().await;
-    let address = server.address();
-    let before = performance(address).await;
-    assert_eq!(before["websocket_connections"], 0, "{before}");
-    assert_eq!(before["connections_by_door"]["pipeline"], 0, "{before}");
-
-    let (first, _) = Client::connect(address, json!(null)).await;
-    let (second, _) = Client::connect(address, json!({ "role": "operator" })).await;
-    let (third, _) = Client::connect(address, json!({ "role": "producer" })).await;
-    let polled = [
-        Polling::join(address, 4).await,
-        Polling::join(address, 3).await,
-    ];
-    let mut stream = Source::open(address, "", None).await;
-    assert_eq!(
-        stream.next().await.expect("an event").name,
-        "connection_established"
-    );
-    let url = format!("ws://{address}/api/v1/ws");
-    let (mut guide, _) = tokio_tungstenite::connect_async(url).await.expect("opens");
-    guide.next().await.expect("a greeting").expect("a message");
-
-    let now = performance(address).await;
-    assert_eq!(
-        now["connections"],
-        json!({ "websocket": 4, "polling": 2, "sse": 1 }),
-        "{now}"
-    );
-    assert_eq!(now["websocket_connections"], 4);
-    assert_eq!(
-        now["connections_by_door"],
-        json!({ "socketio": 5, "sse": 1, "guide": 1, "streams": 0, "visualization": 0, "pipeline": 0 })
-    );
-    assert_eq!(
-        now["connections_by_role"],
-        json!({ "observer": 5, "operator": 1, "producer": 1, "admin": 0 })
-    );
-    // Each was greeted once, and greetings are measured.
-    assert_eq!(now["connect_ms"]["count"], 7, "{now}");
-    assert!(now["connection_time"].as_f64().expect("a time") > 0.0);
-    assert_eq!(observed(address, "stoa_connect_seconds_count").await, 7);
-    let all = metrics(address).await;
-    for (transport, door, role, count) in [
-        ("websocket", "socketio", "observer", 1),
-        ("websocket", "socketio", "operator", 1),
-        ("websocket", "socketio", "producer", 1),
-        ("websocket", "guide", "observer", 1),
-        ("polling", "socketio", "observer", 2),
-        ("sse", "sse", "observer", 1),
-    ] {
-        let line = format!(
-            "stoa_connections_by_transport{{transport=\"{transport}\",door=\"{door}\",role=\"{role}\"}} {count}"
-        );
-        assert!(all.lines().any(|l| l == line), "{line} in {all}");
-    }
-    // A client on two namespaces is one connection.
-    first.close().await;
-    second.close().await;
-    drop((third, polled, stream, guide));
-    until("all to be gone", async || {
-        let now = performance(address).await;
-        // Nobody says goodbye to a session that polls: it is over when it has been silent for long enough.
-        let open = now["connections"].clone();
-        (open["websocket"] == 0 && open["sse"] == 0).then_some(())
-    })
-    .await;
-    server.shutdown().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_upgraded_session_and_a_second_namespace_are_one_websocket() {
-    let server = server().await;
-    let address = server.address();
-    let mut client = Client::open(address, "/", json!({ "role": "operator" }))
-        .await
-        .expect("connects");
-    client.event("connection_established").await;
-    client.send_text("40/admin,{\"role\":\"operator\"}").await;
-    until("the second namespace", async || {
-        let count = counted(address, "stoa_connections{namespace=\"/admin\"}").await;
-        (count == 1).then_some(())
-    })
-    .await;
-    let now = performance(address).await;
-    assert_eq!(now["websocket_connections"], 1, "{now}");
-    client.send_text("41").await;
-    until("the first namespace's end", async || {
-        let count = counted(address, "stoa_connections{namespace=\"/\"}").await;
-        (count == 0).then_some(())
-    })
-    .await;
-    assert_eq!(performance(address).await["websocket_connections"], 1);
-    client.send_text("41/admin,").await;
-    until("the end of both", async || {
-        let now = performance(address).await;
-        (now["websocket_connections"] == 0).then_some(())
-    })
-    .await;
-    server.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -264,94 +162,6 @@ async fn events_updates_deliveries_and_refusals_are_those_that_were() {
     server.shutdown().await;
 }
 
-/// Connections for which there is no room are the server's failure, and told with what to do.
-#[tokio::test(flavor = "multi_thread")]
-async fn failures_of_the_server_make_it_unhealthy() {
-    const HELD: usize = 8;
-    const FAILED: usize = 22;
-    let server = server_with(|config| {
-        config
-            .server
-            .max_connections
-            .set(HELD as u64)
-            .expect("a number");
-    })
-    .await;
-    let address = server.address();
-    let mut held = Vec::new();
-    for _ in 0..HELD {
-        held.push(Client::connect(address, json!(null)).await);
-    }
-    for _ in 0..FAILED {
-        assert_eq!(turned_away(address).await, 503);
-    }
-    held.truncate(HELD / 2);
-    wait_for("room for a request", async || {
-        let open = kit::counted_in(&server, "stoa_connections{namespace=\"/\"}");
-        open as usize == HELD / 2
-    })
-    .await;
-    let health = health(address).await;
-    let issues = health["issue_details"].as_array().expect("issues");
-    let issue = issues
-        .iter()
-        .find(|issue| issue["code"] == "low_success_rate");
-    let issue = issue.unwrap_or_else(|| panic!("{health}"));
-    assert!(
-        issue["action"]
-            .as_str()
-            .is_some_and(|action| action.contains("requests_refused_total")),
-        "{issue}"
-    );
-    assert_eq!(
-        health["grades"]["connection_success"]["grade"],
-        "needs_attention"
-    );
-    let failed = counted(address, "stoa_attempts_total{outcome=\"failed\"}").await;
-    assert!(failed >= FAILED as u64, "{failed}");
-    server.shutdown().await;
-}
-
-/// Actions of an agent for which no producer is there, and events of a producer that is ahead of itself, are refused with
-/// the codes of a server that can't go on; it can.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_client_makes_no_failures_of_the_server() {
-    let server = server().await;
-    let address = server.address();
-    let (mut operator, _) = Client::connect(address, json!({ "role": "operator" })).await;
-    for n in 0..30 {
-        let action = json!({ "agent_id": format!("nobody{n}"), "action": "stop" });
-        let answer = operator.call("agent_action", action).await;
-        assert_eq!(answer["error"]["code"], "unavailable", "{answer}");
-    }
-    let failed = counted(address, "stoa_attempts_total{outcome=\"failed\"}").await;
-    assert_eq!(failed, 0);
-    assert_eq!(performance(address).await["success_rate"], 1.0);
-    server.shutdown().await;
-}
-
-/// A stream that is refused counts like any other refusal.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_is_refused_counts() {
-    let server = server().await;
-    let address = server.address();
-    let refused = "stoa_requests_refused_total{door=\"http\"";
-    for (query, already) in [
-        ("rooms=nonsense:x", 0),
-        ("min_priority=soon", 1),
-        ("colour=red", 2),
-    ] {
-        assert_eq!(counted(address, refused).await, already, "{query}");
-        let (status, answer) = get(address, &format!("/api/v1/stream?{query}")).await;
-        assert_eq!(status, 400, "{answer}");
-    }
-    assert_eq!(counted(address, refused).await, 3);
-    let now = performance(address).await;
-    assert_eq!(now["refused_rate"], 1.0, "{now}");
-    assert_eq!(now["success_rate"], 1.0, "{now}");
-    server.shutdown().await;
-}
-
 /// The bytes that a stream of server-sent events brings are those that the server says it wrote.
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_are_counted_as_they_come_and_go() {
@@ -420,40 +230,6 @@ async fn latency_is_within_what_a_client_measures() {
             "{name}: {server} ms, and {client} ms for the client"
         );
     }
-    server.shutdown().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_well_says_so_and_one_that_is_full_says_what_helps() {
-    let server = server_with(|config| config.server.max_connections.set(10).unwrap()).await;
-    let address = server.address();
-    let health_now = health(address).await;
-    assert_eq!(health_now["health_score"], 100, "{health_now}");
-    assert_eq!(health_now["health_status"], "healthy");
-    assert_eq!(health_now["issues"], json!([]));
-    assert_eq!(health_now["issue_details"], json!([]));
-    for (figure, grade) in health_now["grades"].as_object().expect("grades") {
-        assert_eq!(grade["grade"], "excellent", "{figure}");
-    }
-    let mut clients = Vec::new();
-    for _ in 0..9 {
-        clients.push(Client::connect(address, json!(null)).await.0);
-    }
-    // The one that asks takes the tenth.
-    let full = health(address).await;
-    assert_eq!(full["grades"]["concurrent_users"]["limit"], 10);
-    assert_eq!(
-        full["grades"]["concurrent_users"]["grade"],
-        "needs_attention"
-    );
-    let issue = &full["issue_details"][0];
-    assert_eq!(issue["code"], "near_connection_limit", "{full}");
-    assert_eq!(
-        (&issue["value"], &issue["limit"]),
-        (&json!(10.0), &json!(10.0))
-    );
-    let action = issue["action"].as_str().expect("an act");
-    assert!(action.contains("max_connections"), "{action}");
     server.shutdown().await;
 }
 
