@@ -31,12 +31,20 @@ def server(request):
 @pytest.fixture
 def peers(server):
     made = []
+    over = threading.Event()
+    answers = {
+        "question": lambda data: data["n"] * 2,
+        "several questions": lambda *_: (1, "two", [3]),
+        # It answers when it is too late.
+        "nobody answers this": lambda *_: over.wait(PATIENCE),
+    }
 
     def peer(namespace="/", **options):
-        made.append(Peer(server.url, namespace, **options))
+        made.append(Peer(server.url, namespace, answers=answers, **options))
         return made[-1]
 
     yield peer
+    over.set()
     # Flask-SocketIO takes seconds to let a client go.
     closing = [threading.Thread(target=one.close) for one in made]
     for thread in closing:

@@ -17,17 +17,10 @@ class Peer:
         self.refused = []
         self.gone = threading.Event()
         self._news = threading.Condition()
-        self.answers = {
-            "question": lambda data: data["n"] * 2,
-            "several questions": lambda *_: (1, "two", [3]),
-            # It answers when it is too late.
-            "nobody answers this": lambda *_: self.gone.wait(PATIENCE),
-            **(answers or {}),
-        }
         self.client.on("*", self._receive, namespace=namespace)
         self.client.on("connect_error", self.refused.append, namespace=namespace)
         self.client.on("disconnect", lambda *_: self.gone.set(), namespace=namespace)
-        for event, answer in self.answers.items():
+        for event, answer in (answers or {}).items():
             self.client.on(event, answer, namespace=namespace)
         if connect:
             self.connect(url, auth, query, headers, transports)

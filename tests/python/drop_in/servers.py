@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import urllib.request
 
 from conftest import PATIENCE, ROOT, Stoa
@@ -39,7 +40,7 @@ class Program:
     """A program on a socket, ended by its own process id."""
 
     def __init__(self, command, sock, env, cwd=HERE):
-        self.log = open(os.path.join(os.environ.get("TMPDIR", "/tmp"), f"stoa-drop-in-{os.getpid()}-{sock.fileno()}.log"), "w+")
+        self.log = tempfile.NamedTemporaryFile("w+", prefix="stoa-drop-in-")
         self.process = subprocess.Popen(
             command, cwd=cwd, env=env, pass_fds=[sock.fileno()], stdout=self.log, stderr=subprocess.STDOUT
         )
@@ -55,7 +56,6 @@ class Program:
             self.process.terminate()
         self.process.wait(timeout=PATIENCE)
         self.log.close()
-        os.unlink(self.log.name)
 
 
 class Original:
