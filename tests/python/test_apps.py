@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import urllib.parse
 import urllib.request
@@ -12,17 +13,17 @@ import urllib.request
 import pytest
 import socketio as python_socketio
 
-from conftest import PATIENCE
-from drop_in.apps import flask, on_stoa, original, uvicorn
+from conftest import BINARY, PATIENCE
+from drop_in.apps import flask, moved, on_stoa, original, uvicorn
 from drop_in.peer import Peer
-from drop_in.servers import get
+from drop_in.servers import SOURCES, environment, get
 
 ON = ["original"]
 
 
 def served(name, kind, command, folder, env=None, **options):
     if kind == "original":
-        server = original(name, command, env)
+        server = original(name, command, folder, env)
     else:
         server = on_stoa(name, command, folder, env, **options)
     try:
@@ -183,3 +184,54 @@ def test_voters_vote(votes, enter):
     assert screen.call("ask", "Cake?", ["yes", "no"]) == 2
     assert ada.next("question") == {"text": "Cake?", "choices": ["yes", "no"]}
     assert screen.next("result") == {"yes": 0, "no": 0}
+
+
+def children(process):
+    """The process ids of a process' children."""
+    found = []
+    for task in os.listdir(f"/proc/{process.pid}/task"):
+        with open(f"/proc/{process.pid}/task/{task}/children") as file:
+            found += file.read().split()
+    return found
+
+
+@pytest.mark.parametrize("ends_by", ["terminate", "kill"])
+def test_run_serves_pages_and_clients_at_one_address(ends_by, tmp_path, enter):
+    there = moved("chat", tmp_path)
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    script = f"import app; app.socketio.run(app.app, port={port}, allow_unsafe_werkzeug=True)"
+    env = environment(STOA_BINARY=BINARY, PYTHONPATH=SOURCES)
+    for name in ("STOA_URL", "STOA_SECRET"):
+        env.pop(name, None)
+    with open(tmp_path / "log", "w") as log:
+        process = subprocess.Popen([sys.executable, "-c", script], cwd=there, env=env, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        until = time.monotonic() + PATIENCE
+        while socket.socket().connect_ex(("127.0.0.1", port)) != 0:
+            assert process.poll() is None and time.monotonic() < until, (tmp_path / "log").read_text()
+            time.sleep(0.05)
+        here = type("Here", (), {"url": f"http://127.0.0.1:{port}"})
+        assert "<title>Chat</title>" in get(f"{here.url}/")[0]
+        ada = enter(here, auth={"name": "ada"}, transports=["websocket"])
+        bob = enter(here, auth={"name": "bob"}, transports=["polling"])
+        both = enter(here, auth={"name": "both"})
+        picture = os.urandom(50_000)
+        assert bob.call("picture", picture, "cat.png") == 50_000
+        for one in (ada, bob, both):
+            assert one.next("picture")["data"] == picture
+        assert json.loads(get(f"{here.url}/people")[0]) == {"ada": "lobby", "bob": "lobby", "both": "lobby"}
+        (stoa,) = children(process)
+        for one in (ada, bob, both):
+            one.close()
+    finally:
+        getattr(process, ends_by)()
+        process.wait(PATIENCE)
+    until = time.monotonic() + PATIENCE
+    while os.path.exists(f"/proc/{stoa}"):
+        with open(f"/proc/{stoa}/stat") as file:
+            if file.read().rsplit(")", 1)[1].split()[0] == "Z":
+                break
+        assert time.monotonic() < until, "Stoa lives on"
+        time.sleep(0.02)

@@ -334,10 +334,12 @@ def test_an_emitter_is_told_why_it_is_refused(recorder):
 
 def test_rooms_of_any_name_become_names_that_stoa_takes():
     taken = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:@/ -")
-    for room in ["plain", "user:1", "Zimmer Ü", "a@@b", "@@", "@@@", "@@fc.", "日本", "a\nb", "@@@@x#", 5]:
+    for room in ["plain", "user:1", "Zimmer Ü", "a@@b", "@@", "@@@", "@@fc.", "日本", "a\nb", "@@@@x#", "general", "observers", 5]:
         name = wire.room_name(room)
         assert set(name) <= taken
+        assert name not in ("general", "observers")
         assert wire.room_of(name) == str(room)
+    assert wire.rooms_of(["c1", "general", wire.room_name("general"), "observers"]) == {"c1", "general"}
     with pytest.raises(ValueError, match="shorter"):
         wire.room_name("x" * 129)
 

@@ -75,12 +75,12 @@ class Original:
 class OnStoa:
     """The same application on Stoa: clients at Stoa's address, pages at the application's."""
 
-    def __init__(self, app="table_app:app", command=None, env=None, stoa=None, namespaces=(), cwd=HERE, path="/stoa"):
+    def __init__(self, app="table_app:app", command=None, env=None, stoa=None, namespaces=(), cwd=HERE, prepare=None):
         sock = listening()
         self.pages = f"http://127.0.0.1:{sock.getsockname()[1]}"
         self.stoa = Stoa(
             env={
-                "STOA_BACKEND__URL": f"{self.pages}{path}",
+                "STOA_BACKEND__URL": f"{self.pages}/stoa",
                 "STOA_BACKEND__SECRET": SECRET,
                 "STOA_BACKEND__OVERRIDE": '["*"]',
                 "STOA_BACKEND__TIMEOUT": "60",
@@ -89,6 +89,8 @@ class OnStoa:
             }
         )
         self.url = self.stoa.url
+        if prepare:
+            prepare(self.url)
         fd = str(sock.fileno())
         command = [part.replace("{fd}", fd) for part in command or [sys.executable, f"{HERE}/serve.py", app, "{fd}"]]
         ours = {"STOA_URL": self.url, "STOA_SECRET": SECRET, "SOCKETIO_PACKAGE": "stoa.flask_socketio", **(env or {})}

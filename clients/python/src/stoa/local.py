@@ -53,7 +53,7 @@ class LocalBus:
         sid = operation.get("rooms_of") or operation.get("client") or operation.get("disconnect")
         found = self.clients.get(str(sid))
         if found is None:
-            return {"status": "error", "error": {"code": "unknown_client", "message": f"there is no client {sid}"}}
+            return {"status": "error", "error": {"code": "not_found", "message": f"there is no client {sid}"}}
         return self._of(found, operation)
 
     def _of(self, client: LocalClient, operation: dict[str, Any]) -> dict[str, Any]:

@@ -61,10 +61,18 @@ def serve(socketio: Any, app: Any, host: str, port: int, options: dict[str, Any]
         socketio.server.operations.bus = Http(child.url, settings.secret)
         app.wsgi_app = Front(app.wsgi_app, child.port)
         threading.Thread(target=child.watch, daemon=True).start()
+    _end_in_order()
     if options.get("use_reloader") or options.get("use_debugger") or app.debug:
         app.run(host=host, port=port, threaded=True, **options)
         return
     _serve(socketio, app, host, port, options)
+
+
+def _end_in_order() -> None:
+    """Has SIGTERM end the process as Ctrl-C does, so that Stoa is ended too."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 
 def _serve(socketio: Any, app: Any, host: str, port: int, options: dict[str, Any]) -> None:

@@ -16,6 +16,8 @@ MAX_ROOM = 128
 _BINARY = (bytes, bytearray, memoryview)
 # Stoa's rooms are of these characters. Others are written as "@@<hex>.", and so is the mark itself.
 _FOREIGN = re.compile(r"@@|[^A-Za-z0-9_.:@/ -]")
+# Stoa's own rooms, in which it puts clients by itself, are not the application's rooms of these names.
+_OWN = {"general", "observers", "producers"}
 _ESCAPED = re.compile(r"@@([0-9a-f]+)\.")
 
 
@@ -73,12 +75,23 @@ def unpack(args: Any, attachments: Any) -> list[Any]:
 
 def room_name(room: Any) -> str:
     """The name by which Stoa knows a room."""
-    name = _FOREIGN.sub(lambda found: "".join(f"@@{ord(one):x}." for one in found.group()), str(room))
+    name = _FOREIGN.sub(lambda found: _escape(found.group()), str(room))
+    if name in _OWN:
+        name = _escape(name[0]) + name[1:]
     if not 1 <= len(name) <= MAX_ROOM:
         raise ValueError(
             f"the room {str(room)[:40]!r} has {len(name)} characters as Stoa writes it (1 to {MAX_ROOM}): use a shorter name"
         )
     return name
+
+
+def _escape(text: str) -> str:
+    return "".join(f"@@{ord(one):x}." for one in text)
+
+
+def rooms_of(names: Iterable[str]) -> set[str]:
+    """The application's rooms among those that a client is in."""
+    return {room_of(name) for name in names if name not in _OWN}
 
 
 def room_of(name: str) -> str:

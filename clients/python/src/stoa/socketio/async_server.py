@@ -15,7 +15,7 @@ from ..exceptions import SocketIOError, StoaError, TimeoutError
 from ..handlers import NOT_HANDLED
 from ..operations import Call, current
 from .base import BaseServer, one_or_all
-from .server import CALLBACK_TIMEOUT, MAX_CALLBACKS
+from .server import CALLBACK_TIMEOUT, MAX_CALLBACKS, NEWCOMER_DELAY, NEWCOMER_TRIES
 
 #: Calls to clients that wait at a time, in one process; each waits in a thread.
 MAX_CALLS = 256
@@ -100,21 +100,34 @@ class AsyncServer(BaseServer):
         if self._callbacks >= MAX_CALLBACKS:
             raise SocketIOError(f"{MAX_CALLBACKS} callbacks wait already in this process: use call(), or fewer at a time")
         question = self._question(event, data, "", namespace, CALLBACK_TIMEOUT)
-        asking = self._ask_for_callback(question, str(to), skip_sid, namespace, callback)
         call = self.operations.call()
-        if call is not None and call.type == "connect":
+        is_new = call is not None and call.type == "connect"
+        tries = NEWCOMER_TRIES if is_new else 1
+        asking = self._ask_for_callback(question, to, skip_sid, namespace, callback, tries)
+        if call is not None and is_new:
             # The client can be asked when it is let in.
             call.afterwards.append(lambda: self.start_background_task(lambda: asking))
         else:
             self.start_background_task(lambda: asking)
 
     async def _ask_for_callback(
-        self, question: dict[str, Any], to: str, skip: Any, namespace: str | None, callback: Callable[..., Any]
+        self,
+        question: dict[str, Any],
+        to: Any,
+        skip: Any,
+        namespace: str | None,
+        callback: Callable[..., Any],
+        tries: int,
     ) -> None:
         self._callbacks += 1
         try:
             asked = {"members": wire.room_name(to), "namespace": namespace or "/"}
-            members = (await self._ask(asked)).get("members") or []
+            members: list[str] = []
+            for attempt in range(tries):
+                await asyncio.sleep(NEWCOMER_DELAY * attempt)
+                members = (await self._ask(asked)).get("members") or []
+                if members:
+                    break
             skipped = set(wire.room_list(skip))
             waiting = [
                 self._call_back({"call": {**question["call"], "client": client}}, callback)
@@ -131,7 +144,7 @@ class AsyncServer(BaseServer):
         try:
             heard = self._heard(await self._ask(question, CALLBACK_TIMEOUT))
         except StoaError as error:
-            if error.code not in ("timeout", "unknown_client"):
+            if error.code not in ("timeout", "not_found"):
                 self.operations.failed(error, "a callback is not called")
             return
         try:
@@ -198,7 +211,7 @@ class AsyncServer(BaseServer):
         """The rooms that a client is in, its own among them. Asks Stoa, unless a handler of the client runs here."""
         call = self._own(sid)
         names = call.rooms if call else self.operations.ask({"rooms_of": sid}).get("rooms") or []
-        return sorted({sid, *map(wire.room_of, names)})
+        return sorted({sid, *wire.rooms_of(names)})
 
     async def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:
         """Ends a client's connection to its namespace."""

@@ -20,6 +20,9 @@ log = logging.getLogger("stoa")
 CALLBACK_TIMEOUT = 60.0
 #: Callbacks that wait at a time, in one process.
 MAX_CALLBACKS = 256
+#: Tries to reach a client that is being let in, and the seconds by which the time between them grows.
+NEWCOMER_TRIES = 15
+NEWCOMER_DELAY = 0.01
 
 
 class Server(BaseServer):
@@ -86,25 +89,37 @@ class Server(BaseServer):
         if not self._callbacks.acquire(blocking=False):
             raise SocketIOError(f"{MAX_CALLBACKS} callbacks wait already in this process: use call(), or fewer at a time")
         call = self.operations.call()
+        is_new = call is not None and call.type == "connect"
 
         def ask() -> None:
             try:
-                self._ask_for_callback(question, str(to), skip_sid, namespace, callback)
+                self._ask_for_callback(question, to, skip_sid, namespace, callback, NEWCOMER_TRIES if is_new else 1)
             finally:
                 self._callbacks.release()
 
-        if call is not None and call.type == "connect":
+        if call is not None and is_new:
             # The client can be asked when it is let in.
             call.afterwards.append(lambda: self.start_background_task(ask))
         else:
             self.start_background_task(ask)
 
     def _ask_for_callback(
-        self, question: dict[str, Any], to: str, skip: Any, namespace: str | None, callback: Callable[..., Any]
+        self,
+        question: dict[str, Any],
+        to: Any,
+        skip: Any,
+        namespace: str | None,
+        callback: Callable[..., Any],
+        tries: int,
     ) -> None:
         skipped = set(wire.room_list(skip))
+        members: list[str] = []
         try:
-            members = [client for client, _ in self.manager.get_participants(namespace or "/", to)]
+            for attempt in range(tries):
+                time.sleep(NEWCOMER_DELAY * attempt)
+                members = [client for client, _ in self.manager.get_participants(namespace or "/", to)]
+                if members:
+                    break
         except StoaError as error:
             self.operations.failed(error, "a callback is not called")
             return
@@ -123,7 +138,7 @@ class Server(BaseServer):
             heard = self._heard(self.operations.ask(question, CALLBACK_TIMEOUT))
         except StoaError as error:
             # A client that does not answer never calls back.
-            if error.code not in ("timeout", "unknown_client"):
+            if error.code not in ("timeout", "not_found"):
                 self.operations.failed(error, "a callback is not called")
             return
         try:
@@ -191,7 +206,7 @@ class Server(BaseServer):
         """The rooms that a client is in, its own among them."""
         call = self._own(sid)
         names = call.rooms if call else self.operations.ask({"rooms_of": sid}).get("rooms") or []
-        return sorted({sid, *map(wire.room_of, names)})
+        return sorted({sid, *wire.rooms_of(names)})
 
     def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:
         """Ends a client's connection to its namespace."""
