@@ -18,6 +18,9 @@ PAGE_DEPS := web-demo/node_modules/.stamp
 JS_DEPS := tests/js/node_modules/.stamp
 BROWSER_DEPS := tests/browser/node_modules/.stamp
 PYTHON_DEPS := $(VENV)/.stamp
+# Older emitters, each in a folder of its own.
+EMITTERS := tests/.emitters
+EMITTERS_DEPS := $(EMITTERS)/.stamp
 # Tools for what is built, ready-made and pinned by their contents; compiled where there is no build for the machine.
 TOOLS := target/tools
 TOOLS_DEPS := $(TOOLS)/.stamp
@@ -47,7 +50,7 @@ $(PAGE): $(PAGE_SOURCES) $(PAGE_DEPS)
 
 test: deps lint supply test-rust test-fuzz test-page test-clients test-browser
 
-deps: system-deps $(PAGE_DEPS) $(JS_DEPS) $(PYTHON_DEPS) $(TOOLS_DEPS) $(BROWSER_DEPS)
+deps: system-deps $(PAGE_DEPS) $(JS_DEPS) $(PYTHON_DEPS) $(EMITTERS_DEPS) $(TOOLS_DEPS) $(BROWSER_DEPS)
 
 # Asks the system's package manager only for what is not there.
 system-deps:
@@ -55,6 +58,7 @@ system-deps:
 	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium); \
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv); \
 	command -v openssl >/dev/null || missing+=(openssl); \
+	command -v redis-server >/dev/null || command -v valkey-server >/dev/null || missing+=(redis-server); \
 	[[ $$(uname) != Linux ]] || command -v faketime >/dev/null || missing+=(faketime); \
 	if (( $${#missing[@]} == 0 )); then exit 0; fi; \
 	as_root=(); \
@@ -72,6 +76,13 @@ system-deps:
 $(PYTHON_DEPS): tests/python/requirements.txt
 	$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || python3 -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+$(EMITTERS_DEPS): tests/python/emitters.txt $(PYTHON_DEPS)
+	for version in $$(grep -v '^#' $<); do \
+		$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+			--target $(EMITTERS)/$$version python-socketio==$$version; \
+	done
 	touch $@
 
 $(TOOLS_DEPS): .ci/tools.txt
@@ -129,7 +140,7 @@ test-page: $(PAGE)
 	cd web-demo && npm test
 
 # Real clients against the real binary.
-test-clients: page $(JS_DEPS) $(PYTHON_DEPS)
+test-clients: page $(JS_DEPS) $(PYTHON_DEPS) $(EMITTERS_DEPS)
 	cargo build
 	cd tests/js && npm test
 	$(VENV)/bin/python -m pytest -q tests/python
@@ -157,4 +168,4 @@ bench-peers:
 
 clean:
 	cargo clean
-	rm -rf web-demo/dist web-demo/node_modules tests/js/node_modules tests/browser/node_modules $(VENV)
+	rm -rf web-demo/dist web-demo/node_modules tests/js/node_modules tests/browser/node_modules $(VENV) $(EMITTERS)

@@ -7,6 +7,7 @@ pub(crate) mod actions;
 pub mod admin;
 mod argument;
 pub(crate) mod batching;
+pub mod bus;
 pub(crate) mod depths;
 pub mod figures;
 mod handshake;

@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod polling;
 pub mod process;
 pub mod raw;
+pub mod redis;
 pub mod replay;
 pub mod script;
 mod server;

@@ -1,0 +1,47 @@
+//! Messages of a bus, as each kind of emitter writes them: read or refused, and what is read is what an emission may be.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+use stoa::doors::bus::{Message, MessageLimits, entry, node, python};
+
+const LIMITS: MessageLimits = MessageLimits {
+    max_bytes: 8_192,
+    max_depth: 16,
+};
+
+fuzz_target!(|data: &[u8]| {
+    let entry = |kind, data| {
+        entry::read(
+            entry::Fields {
+                kind,
+                namespace: b"/",
+                data,
+            },
+            LIMITS,
+        )
+    };
+    let read = [
+        python::read(data, python::ListData::Args, LIMITS),
+        python::read(data, python::ListData::Raw, LIMITS),
+        node::read(data, LIMITS),
+        entry(b"3", data),
+        entry(data, b"{}"),
+    ];
+    for message in read {
+        let Ok(Message::Emit(broadcast)) = message else {
+            continue;
+        };
+        let args: Vec<Value> =
+            serde_json::from_str(&format!("[{}]", broadcast.args)).unwrap_or_default();
+        // Numbers that no float holds are passed on as they are, so only the nesting can be looked at then.
+        assert!(
+            args.is_empty() == broadcast.args.is_empty() || broadcast.args.contains(['e', 'E'])
+        );
+        assert!(!broadcast.namespace.is_empty());
+        assert!(
+            broadcast.args.len() <= 16 * LIMITS.max_bytes,
+            "no text grows without bound"
+        );
+    }
+});

@@ -1,0 +1,111 @@
+//! A real Redis (or Valkey) on a free port of this machine, which keeps nothing.
+
+use std::process::{Child, Command, Stdio};
+
+use redis::{Client, aio::MultiplexedConnection, cmd};
+
+use crate::{not_checked, process::free_port, until};
+
+/// A Redis; killed with this value.
+#[derive(Debug)]
+pub struct Redis {
+    child: Option<Child>,
+    program: &'static str,
+    port: u16,
+    settings: Vec<String>,
+}
+
+impl Redis {
+    /// Starts one, and waits until it answers; none where none is installed.
+    pub async fn start() -> Option<Self> {
+        Self::with(&[]).await
+    }
+
+    /// The same with further settings, as they are given on its command line.
+    pub async fn with(settings: &[&str]) -> Option<Self> {
+        let is_there = |program: &&str| {
+            let mut version = Command::new(program);
+            version.arg("--version").stdout(Stdio::null());
+            version.status().is_ok_and(|status| status.success())
+        };
+        let Some(program) = ["redis-server", "valkey-server"].into_iter().find(is_there) else {
+            not_checked("neither redis-server nor valkey-server is installed");
+            return None;
+        };
+        let mut redis = Self {
+            child: None,
+            program,
+            port: free_port(),
+            settings: settings.iter().map(ToString::to_string).collect(),
+        };
+        redis.again().await;
+        Some(redis)
+    }
+
+    /// Starts it again on the port that it had, and waits until it answers.
+    pub async fn again(&mut self) {
+        let mut command = Command::new(self.program);
+        command
+            .args(["--port", &self.port.to_string()])
+            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args(&self.settings)
+            .current_dir(std::env::temp_dir())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        self.child = Some(command.spawn().expect("it starts"));
+        let url = self.url();
+        until("Redis to answer", async || {
+            let client = Client::open(&*url).expect("an address");
+            client.get_multiplexed_async_connection().await.ok()
+        })
+        .await;
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("it can be killed");
+            child.wait().expect("it ends");
+        }
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// A connection with it.
+    pub async fn connection(&self) -> MultiplexedConnection {
+        let client = Client::open(self.url()).expect("an address");
+        let connection = client.get_multiplexed_async_connection().await;
+        connection.expect("it answers")
+    }
+
+    /// Publishes a message; the number of those who got it.
+    pub async fn publish(&self, channel: &str, body: &[u8]) -> u64 {
+        let mut connection = self.connection().await;
+        let sent = cmd("PUBLISH")
+            .arg(channel)
+            .arg(body)
+            .query_async(&mut connection);
+        sent.await.expect("it is sent")
+    }
+
+    /// Adds an entry to a stream.
+    pub async fn add(&self, stream: &str, fields: &[(&str, &str)]) {
+        let mut connection = self.connection().await;
+        let mut add = cmd("XADD");
+        add.arg(stream).arg("*");
+        for (name, value) in fields {
+            add.arg(name).arg(value);
+        }
+        let id: String = add.query_async(&mut connection).await.expect("it is added");
+        assert!(id.contains('-'), "{id}");
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
