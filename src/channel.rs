@@ -1,33 +1,86 @@
 //! The channels on which updates reach a client: the Socket.IO namespace, and Seneca's subscriptions within it.
 
-use strum::{EnumString, IntoStaticStr};
+mod declared;
+mod per_namespace;
+
+pub use declared::{AppNamespace, MAX_DECLARED};
+pub use per_namespace::PerNamespace;
+
+use std::borrow::Cow;
 
 /// The Socket.IO namespace on which an update is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EnumString, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Namespace {
     /// `/`: the updates of the protocol.
-    #[strum(to_string = "/", serialize = "")]
     Root,
     /// `/conversations`: Seneca's conversation page.
-    #[strum(serialize = "/conversations")]
     Conversations,
     /// `/admin`: operators.
-    #[strum(serialize = "/admin")]
     Admin,
+    /// One of an application's own, declared in the configuration: it carries what the application emits, and no update
+    /// of the stream.
+    App(AppNamespace),
 }
 
+/// The character that parts a namespace and a room in the key of a room on an application's namespace. No name holds it.
+const SEPARATOR: char = '\u{1}';
+
 impl Namespace {
-    /// All namespaces.
-    pub const ALL: [Self; 3] = [Self::Root, Self::Conversations, Self::Admin];
+    /// The server's own namespaces.
+    pub const OWN: [Self; 3] = [Self::Root, Self::Conversations, Self::Admin];
 
     /// The path on the wire.
     pub fn path(self) -> &'static str {
-        self.into()
+        match self {
+            Self::Root => "/",
+            Self::Conversations => "/conversations",
+            Self::Admin => "/admin",
+            Self::App(app) => app.path(),
+        }
     }
 
-    /// The namespace at a path; the root's may be left out.
+    /// The namespace at a path; the root's may be left out. An application's namespace is known from its declaration on,
+    /// to every server of this process: a server lets clients only onto those that its own configuration declares.
     pub fn at(path: &str) -> Option<Self> {
-        path.parse().ok()
+        match path {
+            "" | "/" => Some(Self::Root),
+            "/conversations" => Some(Self::Conversations),
+            "/admin" => Some(Self::Admin),
+            _ => AppNamespace::at(path).map(Self::App),
+        }
+    }
+
+    /// Declares an application's namespace. `None` for a path that can't be one, and beyond the number of names that
+    /// one process may declare.
+    pub fn declare(path: &str) -> Option<Self> {
+        let is_free = !Self::OWN.iter().any(|own| own.path() == path);
+        is_free
+            .then(|| AppNamespace::declare(path))
+            .flatten()
+            .map(Self::App)
+    }
+
+    /// Whether the namespace is an application's own.
+    pub fn is_app(self) -> bool {
+        matches!(self, Self::App(_))
+    }
+
+    /// The name by which the hub knows a room of this namespace: the same name on two namespaces of an application is
+    /// two rooms. The server's own namespaces share theirs.
+    pub fn room_key(self, room: &str) -> Cow<'_, str> {
+        match self {
+            Self::App(app) => format!("{}{SEPARATOR}{room}", app.path()).into(),
+            _ => room.into(),
+        }
+    }
+
+    /// The namespace and the name of a room that [`Namespace::room_key`] made a key of; none for a namespace of the
+    /// server's own, whose keys are the names.
+    pub fn of_key(key: &str) -> (Option<Self>, &str) {
+        match key.split_once(SEPARATOR) {
+            Some((path, room)) => (Self::at(path), room),
+            None => (None, key),
+        }
     }
 }
 

@@ -47,7 +47,9 @@ pub use role::Role;
 pub use rule_config::{MAX_WINDOW_MS, RuleConfig};
 pub use rules::{Rule, Rules};
 pub use secret::Secret;
-pub use sections::{Analytics, Breakers, Cluster, Demo, Log, LogFormat, Performance, Rooms};
+pub use sections::{
+    Analytics, Breakers, Cluster, Demo, Log, LogFormat, Namespaces, Performance, Rooms,
+};
 pub use server::{Server, split_port};
 pub use switch::Switch;
 pub use tls::Tls;
@@ -65,6 +67,8 @@ pub struct Config {
     pub tls: Tls,
     /// Named sets of observers.
     pub rooms: Rooms,
+    /// The namespaces of applications.
+    pub namespaces: Namespaces,
     /// Speed against memory and bytes.
     pub performance: Performance,
     /// Tokens.

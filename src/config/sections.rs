@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use smart_default::SmartDefault;
 
 use super::numbers::{Count, Seconds};
+use crate::channel::{MAX_DECLARED, Namespace};
 
 /// `[rooms]`: named sets of observers.
 #[derive(Debug, Clone, PartialEq, SmartDefault, Serialize, Deserialize)]
@@ -21,6 +22,47 @@ pub struct Rooms {
     pub max_rooms_per_client: Count<100, 1, { 1 << 20 }>,
     /// Seconds between two sweeps of empty rooms. Stoa forgets a room with its last member; the key is taken so that a file made for the seeds' server is.
     pub room_cleanup_interval: Seconds<300_000>,
+}
+
+/// `[namespaces]`: the namespaces of applications.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Namespaces {
+    /// Paths that Socket.IO clients may connect to beside the server's own; they carry what applications emit.
+    pub declared: Vec<String>,
+}
+
+impl Namespaces {
+    /// The declared namespaces.
+    pub fn all(&self) -> Vec<Namespace> {
+        let declared = self.declared.iter();
+        declared
+            .filter_map(|path| Namespace::declare(path))
+            .collect()
+    }
+
+    /// The reason why these can't be declared.
+    pub(super) fn wrong(&self) -> Option<String> {
+        if self.declared.len() > MAX_DECLARED {
+            let many = self.declared.len();
+            return Some(format!(
+                "names {many} namespaces: a server has at most {MAX_DECLARED}"
+            ));
+        }
+        let ours = |path: &&String| Namespace::OWN.iter().any(|own| own.path() == **path);
+        if let Some(path) = self.declared.iter().find(ours) {
+            return Some(format!(
+                "has {path:?}, which the server has already: leave it out"
+            ));
+        }
+        let wrong = self
+            .declared
+            .iter()
+            .find(|path| Namespace::declare(path).is_none())?;
+        Some(format!(
+            "has {wrong:?}: a namespace begins with / and goes on with 1 to 64 of A-Z a-z 0-9 _ . / -, as \"/chat\""
+        ))
+    }
 }
 
 /// `[performance]`: the balance of speed, memory and bytes on the wire.

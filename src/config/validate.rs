@@ -81,6 +81,9 @@ impl Config {
                 message: format!("is {room:?}: 1 to 128 of A-Z a-z 0-9 _ . : -"),
             });
         }
+        if let Some(message) = self.namespaces.wrong() {
+            return Some(Invalid::new("namespaces", "declared", message));
+        }
         if !(self.demo.speed > 0.0 && self.demo.speed <= 1000.0) {
             return Some(Invalid {
                 entry: None,

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use smallvec::{SmallVec, smallvec};
 
 use crate::{
-    channel::Namespace,
+    channel::{Namespace, PerNamespace},
     delivery::wire_message::{Tag, WireMessage},
 };
 
@@ -82,12 +82,12 @@ impl QueuedMessage {
 /// The cursor of the last update that a client began to get, for each namespace. The message itself is not kept: it
 /// would stay as long as nothing newer comes.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Places([Option<Arc<str>>; Namespace::ALL.len()]);
+pub(crate) struct Places(PerNamespace<Option<Arc<str>>>);
 
 impl Places {
     /// Notes that the client begins to get a message.
     pub(crate) fn pass(&mut self, piece: &QueuedMessage) {
-        piece.step(&mut self.0[piece.message.namespace as usize]);
+        piece.step(self.0.of(piece.message.namespace));
     }
 
     /// Notes that the client begins to get all of these. Only the last message of each namespace is looked for.
@@ -95,12 +95,12 @@ impl Places {
         &mut self,
         pieces: impl DoubleEndedIterator<Item = &'p QueuedMessage>,
     ) {
-        let mut known = [false; Namespace::ALL.len()];
+        let mut known = PerNamespace::default();
         for piece in pieces.rev() {
-            let at = piece.message.namespace as usize;
+            let namespace = piece.message.namespace;
             let says = piece.changed || !matches!(piece.tag(), Tag::Aggregate | Tag::Aside);
-            if says && !std::mem::replace(&mut known[at], true) {
-                piece.step(&mut self.0[at]);
+            if says && !std::mem::replace(known.of(namespace), true) {
+                piece.step(self.0.of(namespace));
             }
         }
     }
@@ -112,7 +112,7 @@ impl Places {
 pub(crate) struct Outbox {
     pieces: VecDeque<QueuedMessage>,
     /// Whether the client's permissions or filter changed after all that is queued.
-    settled: [bool; Namespace::ALL.len()],
+    settled: PerNamespace<bool>,
     /// The client's place by the messages that left the queue.
     places: Places,
 }
@@ -129,7 +129,10 @@ impl Outbox {
     }
 
     fn add(&mut self, message: Arc<WireMessage>, told: bool) {
-        let changed = std::mem::take(&mut self.settled[message.namespace as usize]);
+        let changed = self
+            .settled
+            .find(message.namespace)
+            .is_some_and(std::mem::take);
         self.pieces.push_back(QueuedMessage {
             message,
             changed,
@@ -208,7 +211,7 @@ impl Outbox {
 
     /// Notes that the client's permissions or filter change here.
     pub(crate) fn settle(&mut self, namespace: Namespace) {
-        self.settled[namespace as usize] = true;
+        *self.settled.of(namespace) = true;
     }
 
     /// Takes back a namespace's updates after the first known place, if `keeps` says that they will come again from
@@ -218,7 +221,7 @@ impl Outbox {
         namespace: Namespace,
         keeps: &dyn Fn(&str) -> bool,
     ) -> Option<Reclaimed> {
-        if self.settled[namespace as usize] {
+        if self.settled.get(namespace) == Some(&true) {
             return None;
         }
         // Of messages that are joined some may stay.
@@ -227,7 +230,7 @@ impl Outbox {
             let pieces = std::mem::take(&mut self.pieces).into_iter();
             self.pieces = pieces.flat_map(QueuedMessage::parts).collect();
         }
-        let mut place = self.places.0[namespace as usize].clone();
+        let mut place = self.places.0.get(namespace).cloned().flatten();
         let mut begins = 0;
         for (at, piece) in self.pieces.iter().enumerate() {
             if piece.message.namespace != namespace {

@@ -31,8 +31,9 @@ pub struct JoinReply {
     pub rooms: Vec<Arc<str>>,
     /// The client's own rooms, which are not listed to it.
     pub own_rooms: Vec<Arc<str>>,
-    /// The event to greet it with, and its fields; the hub adds `rooms` and `cursor`.
-    pub greeting: (&'static str, Object),
+    /// The event to greet it with, and its fields; the hub adds `rooms` and `cursor`. None on a namespace on which only an
+    /// application speaks.
+    pub greeting: Option<(&'static str, Object)>,
     /// Whether the client asks for the state.
     pub snapshot: bool,
     /// Messages that tell the state of some things at the cursor of `resume`; they follow the greeting.

@@ -171,7 +171,7 @@ async fn comes_back(hub: &HubHandle, cursor: String) -> (Arc<Recorder>, super::M
     let welcome = JoinReply {
         rooms: vec!["observers".into()],
         own_rooms: Vec::new(),
-        greeting: ("connection_established", Object::new()),
+        greeting: Some(("connection_established", Object::new())),
         snapshot: false,
         state: Vec::new(),
         requested: std::time::Instant::now(),

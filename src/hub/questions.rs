@@ -64,9 +64,9 @@ impl Hub {
 
     fn stats(&self, permissions: &Permissions) -> Object {
         let census = self.roster.census();
-        let namespaces: Object = Namespace::ALL
-            .iter()
-            .map(|n| (n.path().to_owned(), census.on(*n).into()))
+        let namespaces: Object = census
+            .on()
+            .map(|(namespace, on)| (namespace.path().to_owned(), on.into()))
             .collect();
         let rooms = self.roster.room_names();
         let rooms = rooms.filter(|room| self.is_public(room) && may_know_room(permissions, room));
@@ -88,6 +88,7 @@ impl Hub {
     /// Whether a room is not a client's own.
     fn is_public(&self, room: &str) -> bool {
         let default = self.options.default_room.as_str();
-        room.contains(':') || [default, OBSERVERS, PRODUCERS].contains(&room)
+        let (app, room) = Namespace::of_key(room);
+        app.is_none() && room.contains(':') || [default, OBSERVERS, PRODUCERS].contains(&room)
     }
 }

@@ -180,7 +180,10 @@ impl Hub {
                 Err(refusal) => refused.push((room, refusal)),
             }
         }
-        let (name, mut body) = welcome.greeting;
+        let Some((name, mut body)) = welcome.greeting else {
+            self.tell_refused(id, refused);
+            return id;
+        };
         body.insert("rooms".into(), json!(joined));
         // A client that resumes has no new cursor before it has caught up: until then it would have to begin again at
         // its old one.
@@ -208,10 +211,7 @@ impl Hub {
             let state = welcome.state.iter();
             state.for_each(|message| member.outlet.send_exempt(message));
         }
-        for (room, refusal) in refused {
-            self.metrics.refused("connect", &refusal);
-            self.notify(id, "error", refusal.to_event(Some(&room)));
-        }
+        self.tell_refused(id, refused);
         if namespace == Namespace::Conversations && self.roster.wants(id, "agents_update") {
             let agents = self.projections.dashboard().agents();
             self.notify(id, "agents_update", agents);
@@ -234,6 +234,14 @@ impl Hub {
         id
     }
 
+    /// Tells a client of the rooms that it could not be put into.
+    fn tell_refused(&mut self, id: MemberId, refused: Vec<(String, Error)>) {
+        for (room, refusal) in refused {
+            self.metrics.refused("connect", &refusal);
+            self.notify(id, "error", refusal.to_event(Some(&room)));
+        }
+    }
+
     /// Gives a member other claims: it leaves the rooms that it may no longer be in, which are returned.
     fn reidentify(&mut self, id: MemberId, who: &Identity, rooms: &[Arc<str>]) -> Vec<Arc<str>> {
         self.roster.set_permissions(id, who.permissions.clone());
@@ -241,6 +249,7 @@ impl Hub {
         let Some(member) = self.roster.get_mut(id) else {
             return Vec::new();
         };
+        let namespace = member.namespace;
         let is_own = |room: &str| !room.contains(':') && room != PRODUCERS;
         let is_kept = |room: &str| {
             is_own(room)
@@ -250,8 +259,9 @@ impl Hub {
         let lost: Vec<Arc<str>> = member
             .rooms
             .iter()
+            .map(|key| Namespace::of_key(key).1)
             .filter(|room| !is_kept(room))
-            .cloned()
+            .map(Into::into)
             .collect();
         for room in &lost {
             self.roster.leave(id, room);
@@ -261,7 +271,7 @@ impl Hub {
         }
         // Nobody asks for this room, and nobody is told of it.
         self.roster.leave(id, OPERATORS);
-        if let Some(room) = access::authz::unlisted_rooms(who) {
+        if let Some(room) = access::authz::unlisted_rooms(who).filter(|_| !namespace.is_app()) {
             self.roster.join(id, &room);
         }
         lost
@@ -272,10 +282,14 @@ impl Hub {
             .roster
             .get(member)
             .ok_or_else(|| Error::bad_request("the connection is closed"))?;
+        let namespace = known.namespace;
+        let is_in = |room: &str| {
+            let key = namespace.room_key(room);
+            known.rooms.iter().any(|r| **r == *key)
+        };
         let new = rooms
             .iter()
-            .filter(|room| room.contains(':'))
-            .filter(|room| !known.rooms.iter().any(|r| &**r == room.as_str()))
+            .filter(|room| room.contains(':') && !is_in(room))
             .count();
         // Rooms that everybody has from the start are of no kind.
         let asked = known.rooms.iter().filter(|r| r.contains(':')).count();
@@ -284,8 +298,8 @@ impl Hub {
         }
         let full = rooms.iter().find(|room| {
             room.contains(':')
-                && self.roster.count(room) >= self.options.max_room_size
-                && !known.rooms.iter().any(|r| &**r == room.as_str())
+                && self.roster.count(&namespace.room_key(room)) >= self.options.max_room_size
+                && !is_in(room)
         });
         if let Some(room) = full {
             return Err(Error::new(

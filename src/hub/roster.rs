@@ -291,15 +291,19 @@ impl Roster {
                 .all(|audience| permissions.may_see_audience(audience, None))
     }
 
+    /// The members of the room with this key.
     pub(crate) fn ids_in(&self, room: &str) -> impl Iterator<Item = MemberId> {
         self.rooms.get(room).into_iter().flatten().copied()
     }
 
     pub(crate) fn is_in(&self, id: MemberId, room: &str) -> bool {
-        self.get(id)
-            .is_some_and(|member| member.rooms.iter().any(|r| **r == *room))
+        self.get(id).is_some_and(|member| {
+            let key = member.namespace.room_key(room);
+            member.rooms.iter().any(|r| **r == *key)
+        })
     }
 
+    /// The number of members of the room with this key.
     pub(crate) fn count(&self, room: &str) -> usize {
         self.rooms.get(room).map_or(0, IndexSet::len)
     }

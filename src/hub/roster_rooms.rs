@@ -6,13 +6,16 @@ use super::{
     member::MemberId,
     roster::{Roster, of},
 };
-use crate::channel::{Listening, Topic};
+use crate::channel::{Listening, Namespace, Topic};
 
 impl Roster {
-    /// Puts a member into a room. `None` if there is no such member; else the number of members in the room now.
+    /// Puts a member into a room of its namespace. `None` if there is no such member; else the number of members in the
+    /// room now.
     pub(crate) fn join(&mut self, id: MemberId, room: &str) -> Option<usize> {
         self.version += 1;
         let member = of(&mut self.members, id)?;
+        let key = member.namespace.room_key(room);
+        let room = &*key;
         let (name, members) = match self.rooms.get_key_value(room) {
             Some((name, _)) => (name.clone(), self.rooms.get_mut(room)?),
             None => {
@@ -28,17 +31,19 @@ impl Roster {
         Some(members.len())
     }
 
-    /// Takes a member out of a room; returns the number of members left in it.
+    /// Takes a member out of a room of its namespace; returns the number of members left in it.
     pub(crate) fn leave(&mut self, id: MemberId, room: &str) -> usize {
         self.version += 1;
-        if let Some(member) = of(&mut self.members, id) {
-            let before = member.rooms.len();
-            member.rooms.retain(|r| &**r != room);
-            if member.rooms.len() < before {
-                self.leave_room(room, id);
-            }
+        let Some(member) = of(&mut self.members, id) else {
+            return 0;
+        };
+        let key = member.namespace.room_key(room);
+        let before = member.rooms.len();
+        member.rooms.retain(|r| **r != *key);
+        if member.rooms.len() < before {
+            self.leave_room(&key, id);
         }
-        self.count(room)
+        self.count(&key)
     }
 
     pub(super) fn leave_room(&mut self, room: &str, id: MemberId) {
@@ -74,7 +79,9 @@ impl Roster {
     }
 }
 
-/// Whether a room's name has a kind; the names of rooms that belong to one client have none.
-fn has_kind(room: &str) -> bool {
-    room.contains(':')
+/// Whether a room's name has a kind; the names of rooms that belong to one client have none, and no event goes to rooms
+/// on an application's namespace.
+fn has_kind(key: &str) -> bool {
+    let (app, room) = Namespace::of_key(key);
+    app.is_none() && room.contains(':')
 }

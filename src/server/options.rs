@@ -140,6 +140,7 @@ pub(super) fn sockets(
         quota,
         compression,
         default_room: config.rooms.default_room.clone(),
+        namespaces: config.namespaces.all(),
         batch: config.performance.batch_messages,
         ping: (
             config.server.ping_interval.get(),

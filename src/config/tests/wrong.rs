@@ -98,3 +98,22 @@ fn a_bad_rule_names_its_line() {
         config.transform.rules[1].place
     );
 }
+
+#[test]
+fn a_namespace_that_can_not_be_is_told_apart() {
+    for (declared, told) in [
+        (r#"["chat"]"#, "begins with /"),
+        (r#"["/a b"]"#, "begins with /"),
+        (r#"["/admin"]"#, "has already"),
+        (r#"["/"]"#, "has already"),
+    ] {
+        let message = refused(&format!("[namespaces]\ndeclared = {declared}\n"), &[]);
+        assert!(
+            message.contains(".toml:2: ") && message.contains(told),
+            "{message}"
+        );
+    }
+    let many: Vec<String> = (0..33).map(|n| format!("/n{n}")).collect();
+    let message = refused(&format!("[namespaces]\ndeclared = {many:?}\n"), &[]);
+    assert!(message.contains("at most 32"), "{message}");
+}

@@ -138,7 +138,7 @@ async fn open(
     let welcome = JoinReply {
         rooms,
         own_rooms: unlisted_rooms(&caller.who).into_iter().collect(),
-        greeting: greeting(&id, &caller.who, shape),
+        greeting: Some(greeting(&id, &caller.who, shape)),
         snapshot: wanted.snapshot.is_some_and(|s| s == "1" || s == "true"),
         state: Vec::new(),
         requested,

@@ -102,7 +102,10 @@ impl Admission {
         auth: &Value,
         query: Option<&str>,
     ) -> Result<(Hello, Identity), Error> {
-        let hello = Hello::read(Some(auth), &request.uri, query)?;
+        let hello = match self.namespace.is_app() {
+            true => Hello::of_application(auth, &request.uri, query)?,
+            false => Hello::read(Some(auth), &request.uri, query)?,
+        };
         let peer = Peer {
             credential: hello.token.as_ref().or(request.credential.as_ref()),
             address: request.address,

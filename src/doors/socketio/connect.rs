@@ -82,7 +82,8 @@ pub(crate) fn start(
         locals,
         engine: OnceLock::new(),
     });
-    for namespace in Namespace::ALL {
+    let declared = context.options.namespaces.clone();
+    for namespace in Namespace::OWN.into_iter().chain(declared) {
         let entrance = OnConnect(Admission {
             context: context.clone(),
             namespace,

@@ -46,6 +46,8 @@ pub struct Options {
     pub max_rooms: usize,
     /// Bytes of one part of a snapshot; an answer is no longer either.
     pub snapshot_part: usize,
+    /// The namespaces of applications that clients may join.
+    pub namespaces: Vec<Namespace>,
     /// Counts sessions by address.
     pub quota: Arc<Quota>,
     /// The compression of messages; none when it is switched off.
@@ -80,6 +82,12 @@ impl DoorContext {
     /// The engine, once it exists.
     pub(super) fn service(&self) -> Option<&EngineService> {
         self.engine.get().map(|(_, service)| service)
+    }
+
+    /// The namespace at a path that clients may join.
+    pub(super) fn namespace(&self, path: &str) -> Option<Namespace> {
+        let declared = &self.options.namespaces;
+        Namespace::at(path).filter(|n| !n.is_app() || declared.contains(n))
     }
 
     /// Tells every client that the server goes down, and ends every connection.

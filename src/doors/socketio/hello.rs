@@ -64,16 +64,41 @@ impl Hello {
         Ok(hello)
     }
 
+    /// Reads the hello on the namespace of an application, to which all keys but these belong: the token, and the name and
+    /// the role where they are such.
+    ///
+    /// # Errors
+    /// `bad_request` for a token that is no string.
+    pub fn of_application(auth: &Value, uri: &Uri, query: Option<&str>) -> Result<Self, Error> {
+        let mut hello = Self::default();
+        let own = query.and_then(|query| format!("/?{query}").parse().ok());
+        for uri in [Some(uri), own.as_ref()].into_iter().flatten() {
+            for (key, value) in pairs(uri) {
+                hello.set_of_application(&key, &Value::String(value))?;
+            }
+        }
+        for (key, value) in auth.as_object().into_iter().flatten() {
+            hello.set_of_application(key, value)?;
+        }
+        Ok(hello)
+    }
+
+    fn set_of_application(&mut self, key: &str, value: &Value) -> Result<(), Error> {
+        match key {
+            "token" => self.set(key, value),
+            // Another value is the application's.
+            "name" | "role" => self.set(key, value).or(Ok(())),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether it says nothing that the protocol knows.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
     fn read_query(&mut self, uri: &Uri) -> Result<(), Error> {
-        let query: Vec<(String, String)> = axum::extract::Query::try_from_uri(uri)
-            .map(|q| q.0)
-            .unwrap_or_default();
-        for (key, value) in query {
+        for (key, value) in pairs(uri) {
             if matches!(key.as_str(), "EIO" | "transport" | "sid" | "t" | "b64") {
                 continue;
             }
@@ -123,6 +148,12 @@ impl Hello {
         }
         Ok(())
     }
+}
+
+/// The pairs of a query string.
+fn pairs(uri: &Uri) -> Vec<(String, String)> {
+    let query = axum::extract::Query::try_from_uri(uri);
+    query.map(|query| query.0).unwrap_or_default()
 }
 
 fn text(key: &str, value: &Value) -> Result<String, Error> {

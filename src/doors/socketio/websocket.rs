@@ -25,7 +25,11 @@ use super::{
     },
     inbox::Inbound,
 };
-use crate::{channel::Namespace, error::Error, net::frame};
+use crate::{
+    channel::{Namespace, PerNamespace},
+    error::Error,
+    net::frame,
+};
 
 /// The client's protocol and transport.
 const SPEECH: Speech = Speech {
@@ -51,7 +55,7 @@ pub(super) struct Session {
     source: Source,
     requested: Arc<Requested>,
     /// The client on each namespace that it has joined.
-    clients: [Option<Arc<Client>>; Namespace::ALL.len()],
+    clients: PerNamespace<Option<Arc<Client>>>,
     /// Slots that the session holds while it lives.
     counted: Counted,
     /// The time by which the client must have joined a namespace; none once it has.
@@ -86,7 +90,7 @@ impl Session {
             lane,
             source,
             requested: Arc::new(requested),
-            clients: Default::default(),
+            clients: PerNamespace::default(),
             counted,
         })
     }
@@ -95,7 +99,11 @@ impl Session {
     pub(super) async fn run(mut self: Box<Self>) {
         self.open();
         let reason = self.serve().await;
-        for client in self.clients.iter_mut().filter_map(Option::take) {
+        for client in self
+            .clients
+            .iter_mut()
+            .filter_map(|(_, client)| client.take())
+        {
             left(&client, reason);
         }
         self.lane.close();
@@ -175,7 +183,7 @@ impl Session {
                     Box::pin(self.join(namespace, auth, due.as_mut())).await?;
                 }
                 ClientPacket::Disconnect(namespace) => {
-                    if let Some(client) = self.clients[namespace as usize].take() {
+                    if let Some(client) = self.clients.find(namespace).and_then(Option::take) {
                         left(&client, DisconnectReason::ClientNSDisconnect);
                     }
                 }
@@ -185,7 +193,7 @@ impl Session {
                     attachments,
                     ack,
                 } => {
-                    if let Some(client) = &self.clients[namespace as usize] {
+                    if let Some(Some(client)) = self.clients.get(namespace) {
                         client.receive(Inbound {
                             text,
                             attachments,
@@ -222,7 +230,7 @@ impl Session {
         auth: String,
         mut due: Pin<&mut Sleep>,
     ) -> Result<(), DisconnectReason> {
-        let Some(namespace) = Namespace::at(&path) else {
+        let Some(namespace) = self.context.namespace(&path) else {
             self.send(&format!(
                 "44{path},{}",
                 json!({ "message": "Invalid namespace" })
@@ -230,7 +238,7 @@ impl Session {
             return Ok(());
         };
         // One that is on it already gets no second answer.
-        if self.clients[namespace as usize].is_some() {
+        if matches!(self.clients.get(namespace), Some(Some(_))) {
             return Ok(());
         }
         let admission = Admission {
@@ -275,7 +283,7 @@ impl Session {
         admission.enter(&admitted, NoEngine::shared());
         // Nothing of the engine's is before its frames.
         self.lane.marked(namespace);
-        self.clients[namespace as usize] = Some(admitted.client);
+        *self.clients.of(namespace) = Some(admitted.client);
         self.counted.pending = None;
         self.deadline = None;
         due.reset(self.due());

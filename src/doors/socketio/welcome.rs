@@ -97,7 +97,7 @@ fn own_rooms(client: &Client) -> Vec<Arc<str>> {
     let own = [client.id.clone(), client.sid.to_string().into()];
     // Seneca's namespace has events of its own.
     let of_role = access::authz::unlisted_rooms(&client.who())
-        .filter(|_| client.namespace != Namespace::Conversations);
+        .filter(|_| matches!(client.namespace, Namespace::Root | Namespace::Admin));
     own.into_iter().chain(of_role).collect()
 }
 
@@ -126,12 +126,14 @@ pub(super) fn rooms(
     rooms
 }
 
-fn greeting(client: &Client, shape: UpdateShape) -> (&'static str, Object) {
+/// The event that greets a client; none on the namespace of an application, on which nothing else speaks.
+fn greeting(client: &Client, shape: UpdateShape) -> Option<(&'static str, Object)> {
     let now = Timestamp::now().to_string();
     let id = &client.id;
     let (name, body) = match client.namespace {
         Namespace::Conversations => ("connected", json!({ "client_id": id, "timestamp": now })),
-        _ => (
+        Namespace::App(_) => return None,
+        Namespace::Root | Namespace::Admin => (
             "connection_established",
             json!({
                 "type": "connection_established",
@@ -148,8 +150,9 @@ fn greeting(client: &Client, shape: UpdateShape) -> (&'static str, Object) {
             }),
         ),
     };
-    match body {
-        Value::Object(body) => (name, body),
-        _ => (name, Object::new()),
-    }
+    let body = match body {
+        Value::Object(body) => body,
+        _ => Object::new(),
+    };
+    Some((name, body))
 }

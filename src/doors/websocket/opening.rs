@@ -107,7 +107,7 @@ impl Opening {
         let reply = JoinReply {
             rooms: self.rooms,
             own_rooms: unlisted_rooms(who).into_iter().collect(),
-            greeting: self.greeting,
+            greeting: Some(self.greeting),
             snapshot: self.snapshot,
             state,
             requested,

@@ -180,7 +180,7 @@ pub(super) async fn join(
     let welcome = JoinReply {
         rooms: look.rooms.iter().map(|room| (*room).into()).collect(),
         own_rooms: Vec::new(),
-        greeting: ("connection_established", Object::new()),
+        greeting: Some(("connection_established", Object::new())),
         snapshot,
         state: Vec::new(),
         requested: std::time::Instant::now(),

@@ -34,6 +34,16 @@ impl Polling {
 
     /// The same with an `auth` payload, which version 4 has.
     pub async fn join_with(address: SocketAddr, version: u8, auth: &str) -> Self {
+        let session = Self::open(address, version).await;
+        if version == 4 {
+            session.send(&format!("40{auth}")).await;
+        }
+        session.wait_for("connection_established").await;
+        session
+    }
+
+    /// Opens a session, and joins nothing yet.
+    pub async fn open(address: SocketAddr, version: u8) -> Self {
         let url = format!("http://{address}/socket.io/?EIO={version}&transport=polling");
         let opened = reqwest::get(&url).await.expect("opens");
         let opened = opened.text().await.expect("text");
@@ -42,19 +52,14 @@ impl Polling {
         let url = format!("{url}&sid={sid}");
         let (polls, heard) = <(Arc<AtomicUsize>, Arc<Mutex<String>>)>::default();
         let polling = tokio::spawn(poll(url.clone(), polls.clone(), heard.clone(), version));
-        let session = Self {
+        Self {
             url,
             sid,
             version,
             polls,
             heard,
             polling,
-        };
-        if version == 4 {
-            session.send(&format!("40{auth}")).await;
         }
-        session.wait_for("connection_established").await;
-        session
     }
 
     /// Sends a packet; the status.

@@ -39,10 +39,13 @@ impl Engine for NoEngine {
 
 /// The event that marks a namespace's place in the engine's queue. No client event can have this name: it begins with NUL.
 const MARK: &str = "\u{0}lane";
+/// The body of a mark's packet.
+const MARK_BODY: &[u8] = br#"["\u0000lane",0]"#;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) enum Gate {
     /// The namespace is not connected.
+    #[default]
     Shut,
     /// The namespace is connected, but its mark has not come out of the engine's queue (or, while that is full, not
     /// gone in).
@@ -90,4 +93,37 @@ pub(super) fn hold(engine: Arc<dyn Engine>, frames: VecDeque<Frame>, namespace: 
 /// The mark of a namespace.
 pub(super) fn mark(namespace: Namespace) -> Frame {
     Frame::event(namespace, MARK, "0", Tag::Aside)
+}
+
+/// The namespace whose mark a packet is.
+pub(super) fn marked_by(packet: &[u8]) -> Option<Namespace> {
+    let place = packet.strip_prefix(b"42")?.strip_suffix(MARK_BODY)?;
+    match place.strip_suffix(b",") {
+        Some(path) => Namespace::at(std::str::from_utf8(path).ok()?),
+        None => place.is_empty().then_some(Namespace::Root),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::frame::first_frame;
+
+    #[test]
+    fn a_mark_is_known_by_its_packet_and_nothing_else_is() {
+        let chat = Namespace::declare("/gate.marks").expect("a path");
+        for namespace in Namespace::OWN.into_iter().chain([chat]) {
+            let frame = mark(namespace);
+            let (at, _) = first_frame(frame.bytes()).expect("a frame");
+            assert_eq!(marked_by(&frame.bytes()[at..]), Some(namespace));
+        }
+        for other in [
+            "42[\"lane\",0]",
+            "43[\"\\u0000lane\",0]",
+            "42[1,[\"\\u0000lane\",0]]",
+            "42/gate.marks[\"\\u0000lane\",0]",
+        ] {
+            assert_eq!(marked_by(other.as_bytes()), None, "{other}");
+        }
+    }
 }

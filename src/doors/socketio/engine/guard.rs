@@ -6,7 +6,7 @@
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, LazyLock},
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -15,8 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     close_reason::CloseReason,
-    frame::Frame,
-    gate::mark,
+    gate::marked_by,
     lane::ExpressLane,
     message::{FRAGMENT, Message},
     probe::Probed,
@@ -24,10 +23,7 @@ use super::{
     source::{Source, aborted},
     writer::write_out,
 };
-use crate::{
-    channel::Namespace,
-    net::{ConnectionSlot, Slot, Socket, deflate::Compression, frame::first_frame},
-};
+use crate::net::{ConnectionSlot, Slot, Socket, deflate::Compression, frame::first_frame};
 
 /// A WebSocket's byte stream as the engine sees it.
 #[derive(Debug)]
@@ -206,8 +202,8 @@ fn pass(lane: &Arc<ExpressLane>, speech: Speech, is_probed: bool, mut buf: &[u8]
         let (frame, rest) = buf.split_at(end);
         buf = rest;
         let payload = &frame[payload_at..];
-        if let Some((namespace, _)) = MARKS.iter().find(|(_, m)| &m.bytes()[..] == frame) {
-            lane.marked(*namespace);
+        if let Some(namespace) = marked_by(payload) {
+            lane.marked(namespace);
             joined = true;
             continue;
         }
@@ -226,6 +222,3 @@ fn pass(lane: &Arc<ExpressLane>, speech: Speech, is_probed: bool, mut buf: &[u8]
     }
     joined
 }
-
-static MARKS: LazyLock<[(Namespace, Frame); 3]> =
-    LazyLock::new(|| Namespace::ALL.map(|n| (n, mark(n))));

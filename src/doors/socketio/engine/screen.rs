@@ -19,7 +19,11 @@ use super::{
     message::Message,
     packet::{Body, Kind, Packet, Unreadable, look, place},
 };
-use crate::{channel::Namespace, event::lenient, observe::Metrics};
+use crate::{
+    channel::{Namespace, PerNamespace},
+    event::lenient,
+    observe::Metrics,
+};
 
 /// The event in place of a packet that can't be read; its argument says why. No client sends this name, which begins
 /// with a character that Unicode assigns to nothing. (NUL would not do: the engine can't read a name with an escape.)
@@ -44,6 +48,8 @@ pub struct Attachments {
 pub(super) trait Listener {
     /// Whether the client is on a namespace.
     fn is_on(&self, namespace: Namespace) -> bool;
+    /// A namespace that the client is on.
+    fn first_on(&self) -> Option<Namespace>;
     /// Takes a client's answer, for which nobody may wait any more.
     fn answered(&self, packet: &Packet<'_>, attachments: Vec<Vec<u8>>);
     /// Takes an incomplete answer.
@@ -58,7 +64,7 @@ pub(super) struct Screen {
     /// Attachments of a refused packet that are still to come, and are thrown away.
     unwanted: u64,
     /// The query of each namespace's CONNECT, until it is answered.
-    queries: [Option<Box<str>>; Namespace::ALL.len()],
+    queries: PerNamespace<Option<Box<str>>>,
     metrics: Arc<Metrics>,
 }
 
@@ -100,14 +106,14 @@ impl Screen {
             bounds,
             pending: None,
             unwanted: 0,
-            queries: Default::default(),
+            queries: PerNamespace::default(),
             metrics,
         }
     }
 
     /// Takes the query of a namespace's CONNECT. It may be as long as a message, so an idle session must not hold it.
     pub(super) fn take_query(&mut self, namespace: Namespace) -> Option<Box<str>> {
-        self.queries[namespace as usize].take()
+        self.queries.find(namespace)?.take()
     }
 
     /// Checks one message, and returns the messages that the engine gets instead.
@@ -188,7 +194,7 @@ impl Screen {
             Kind::Connect => {
                 if let Some(namespace) = Namespace::at(packet.namespace) {
                     let query = packet.query.filter(|_| !lane.is_on(namespace));
-                    self.queries[namespace as usize] = query.map(Into::into);
+                    *self.queries.of(namespace) = query.map(Into::into);
                 }
                 // JSON needs no mending.
                 if let Some((mended, what)) = lenient::mend(packet.body.as_bytes()) {
@@ -229,7 +235,7 @@ impl Screen {
     /// Whether the client is on a namespace, but not on the packet's.
     fn is_elsewhere(&self, packet: &Packet<'_>, lane: &dyn Listener) -> bool {
         let on = Namespace::at(packet.namespace).is_some_and(|n| lane.is_on(n));
-        !on && Namespace::ALL.into_iter().any(|n| lane.is_on(n))
+        !on && lane.first_on().is_some()
     }
 
     /// Checks an event's JSON, and returns another text for one that the engine could not read.
@@ -327,7 +333,7 @@ impl Screen {
         let on = Namespace::at(unreadable.namespace).filter(|n| lane.is_on(*n));
         let (namespace, ack) = match on {
             Some(namespace) => (namespace, unreadable.ack),
-            None => match Namespace::ALL.into_iter().find(|n| lane.is_on(*n)) {
+            None => match lane.first_on() {
                 Some(namespace) => (namespace, None),
                 None => return Passed::new(),
             },

@@ -140,6 +140,7 @@ async fn dispatch(client: &Arc<Client>, request: Request) -> Handled {
         (None, Namespace::Root) => on_root(client, request).await,
         (None, Namespace::Conversations) => conversations::on(client, request).await,
         (None, Namespace::Admin) => on_admin(client, request).await,
+        (None, Namespace::App(_)) => on_application(client, request).await,
     };
     // An ignored event is answered only if the client asked for it.
     if let Some(refusal) = refusal_of(&handled)
@@ -182,6 +183,19 @@ async fn on_admin(client: &Arc<Client>, request: Request) -> Handled {
         "ping" => Ok(pong(client)),
         "get_stats" => state::get_stats(client).await,
         "get_rooms" => state::get_rooms(client).await,
+        _ => Err(unknown(client)),
+    }
+}
+
+/// An event on the namespace of an application. Most names are the application's own there, so the server keeps few.
+async fn on_application(client: &Arc<Client>, request: Request) -> Handled {
+    match request.event.as_str() {
+        "join_room" => rooms::join(client, &request).await,
+        "leave_room" => rooms::leave(client, &request).await,
+        // A session that ends with its token can be given another one.
+        "authenticate" if client.who().expires.is_some() => {
+            session::authenticate(client, &request).await
+        }
         _ => Err(unknown(client)),
     }
 }

@@ -103,6 +103,10 @@ fn confirm(client: &Client, rooms: &[String], event: &str) {
 }
 
 fn notify(client: &Client, name: &str, body: Value) {
+    // On the namespace of an application nothing else speaks.
+    if client.namespace.is_app() {
+        return;
+    }
     let mut all = Object::new();
     all.insert("type".into(), name.into());
     if let Value::Object(body) = body {

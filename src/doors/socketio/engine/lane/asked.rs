@@ -81,6 +81,10 @@ impl Listener for ExpressLane {
         self.is_on(namespace)
     }
 
+    fn first_on(&self) -> Option<Namespace> {
+        self.first_on()
+    }
+
     /// Passes the client's answer on, if somebody still waits for it.
     fn answered(&self, packet: &Packet<'_>, attachments: Vec<Vec<u8>>) {
         self.say(packet, || {

@@ -74,7 +74,7 @@ impl ExpressLane {
                 .queue
                 .push(WireMessage::aside(Bytes::from_static(word)));
         }
-        for gate in &mut state.gates {
+        for (_, gate) in state.gates.iter_mut() {
             if let (Gate::Open { engine, .. }, Way::Engine) = (&*gate, &state.way) {
                 engine.close();
             }
@@ -102,11 +102,10 @@ impl ExpressLane {
 impl State {
     /// Says why the connection ends: as an event on a namespace that the client is on, else as a CONNECT_ERROR.
     fn say_last(&mut self, words: &Error) {
-        let is_on = |n: &Namespace| !matches!(self.gates[*n as usize], Gate::Shut);
-        let frame = match Namespace::ALL.iter().find(|n| is_on(n)) {
+        let frame = match self.first_on() {
             Some(namespace) => {
                 let body = serde_json::Value::Object(words.to_event(None)).to_string();
-                Frame::event(*namespace, "error", &body, Tag::Aside)
+                Frame::event(namespace, "error", &body, Tag::Aside)
             }
             None => Frame::connect_error(Namespace::Root, &words.to_string()),
         };

@@ -19,7 +19,7 @@ pub(super) const MAX_POLLED_PACKETS: usize = 14;
 impl ExpressLane {
     /// Starts a task that fills the engine's queue while packets wait for it: the engine doesn't say when it has room.
     pub(super) fn pour_later(self: &Arc<Self>, state: &mut State) {
-        if state.pouring || !state.gates.iter().any(Gate::waits_for_engine) {
+        if state.pouring || !state.waits_for_engine() {
             return;
         }
         state.pouring = true;
@@ -39,8 +39,8 @@ impl ExpressLane {
         let mut state = self.lock();
         let state = &mut *state;
         let mut poured = 0;
-        for namespace in Namespace::ALL {
-            match &mut state.gates[namespace as usize] {
+        for (namespace, gate) in state.gates.iter_mut() {
+            match gate {
                 Gate::Held { engine, marked, .. } if !*marked => {
                     *marked = engine.send(&mark(namespace));
                 }
@@ -59,7 +59,7 @@ impl ExpressLane {
             }
         }
         state.uncount(poured);
-        state.pouring = state.gates.iter().any(Gate::waits_for_engine);
+        state.pouring = state.waits_for_engine();
         state.pouring
     }
 
@@ -85,8 +85,7 @@ impl ExpressLane {
         // The packets that the engine still holds are its own to write from here on.
         state.stamps.clear();
         self.count_as_websocket();
-        for namespace in Namespace::ALL {
-            let gate = &mut state.gates[namespace as usize];
+        for (namespace, gate) in state.gates.iter_mut() {
             if let Gate::Open { engine, overflow } = gate {
                 *gate = hold(engine.clone(), std::mem::take(overflow), namespace);
             }
@@ -98,12 +97,12 @@ impl ExpressLane {
     pub(in crate::doors::socketio) fn marked(&self, namespace: Namespace) {
         let mut state = self.lock();
         let state = &mut *state;
-        let stale = &mut state.stale_marks[namespace as usize];
+        let stale = state.stale_marks.of(namespace);
         if *stale > 0 {
             *stale -= 1;
             return;
         }
-        let gate = &mut state.gates[namespace as usize];
+        let gate = state.gates.of(namespace);
         if let Gate::Held { engine, frames, .. } = gate {
             let engine = engine.clone();
             for frame in frames.drain(..) {
@@ -121,6 +120,11 @@ impl ExpressLane {
 impl State {
     /// Packets that wait for room in the engine's queue.
     pub(super) fn overflow(&self) -> usize {
-        self.gates.iter().map(Gate::waiting).sum()
+        self.gates.iter().map(|(_, gate)| gate.waiting()).sum()
+    }
+
+    /// Whether any packet waits for room in the engine's queue.
+    fn waits_for_engine(&self) -> bool {
+        self.gates.iter().any(|(_, gate)| gate.waits_for_engine())
     }
 }

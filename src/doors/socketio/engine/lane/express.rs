@@ -23,7 +23,7 @@ use super::{
     pulse::Pulse,
 };
 use crate::{
-    channel::Namespace,
+    channel::{Namespace, PerNamespace},
     delivery::{Outbox, QueuedMessage},
     net::stream::WriteHalf,
     observe::{ConnectionKind, CountedConnection, Metrics, Sockets, Stamp},
@@ -120,17 +120,17 @@ pub(super) struct State {
     /// The socket, while senders may write to it.
     pub(super) socket: Option<Arc<WriteHalf>>,
     /// The state of each namespace: whether its frames may go out.
-    pub(super) gates: [Gate; Namespace::ALL.len()],
+    pub(super) gates: PerNamespace<Gate>,
     /// Whether a task fills the engine's queue.
     pub(super) pouring: bool,
     /// A message that a sender could not write whole, with the bytes of it that it wrote: the writer goes on with it.
     pub(super) rest: Option<(QueuedMessage, usize)>,
     /// The stay that each gate belongs to: the end of an old stay may be noticed after the client has come again.
-    pub(super) stay: [u64; Namespace::ALL.len()],
+    pub(super) stay: PerNamespace<u64>,
     /// The number of stays so far.
     pub(super) stays: u64,
     /// Marks of ended stays that are still in the engine's queue: they must not open the gate of the next stay.
-    pub(super) stale_marks: [usize; Namespace::ALL.len()],
+    pub(super) stale_marks: PerNamespace<usize>,
     /// Packets in the engine that the client has not fetched.
     pub(super) in_engine: usize,
     /// The stamps of these packets, in their order.
@@ -186,10 +186,10 @@ impl ExpressLane {
         Arc::new(Self {
             state: Mutex::new(State {
                 way,
-                gates: [Gate::Shut, Gate::Shut, Gate::Shut],
-                stay: [0; Namespace::ALL.len()],
+                gates: PerNamespace::default(),
+                stay: PerNamespace::default(),
                 stays: 0,
-                stale_marks: [0; Namespace::ALL.len()],
+                stale_marks: PerNamespace::default(),
                 queue: Outbox::default(),
                 bytes: 0,
                 exempt: 0,
@@ -269,7 +269,12 @@ impl ExpressLane {
 
     /// Whether the client is on a namespace.
     pub(in crate::doors::socketio::engine) fn is_on(&self, namespace: Namespace) -> bool {
-        !matches!(self.lock().gates[namespace as usize], Gate::Shut)
+        self.lock().is_on(namespace)
+    }
+
+    /// A namespace that the client is on.
+    pub(in crate::doors::socketio::engine) fn first_on(&self) -> Option<Namespace> {
+        self.lock().first_on()
     }
 
     /// Bytes that wait for the client.
@@ -293,16 +298,28 @@ impl ExpressLane {
 }
 
 impl State {
+    /// Whether the client is on a namespace.
+    pub(super) fn is_on(&self, namespace: Namespace) -> bool {
+        let gate = self.gates.get(namespace);
+        gate.is_some_and(|gate| !matches!(gate, Gate::Shut))
+    }
+
+    /// A namespace that the client is on.
+    pub(super) fn first_on(&self) -> Option<Namespace> {
+        let mut gates = self.gates.iter();
+        let on = gates.find(|(_, gate)| !matches!(gate, Gate::Shut));
+        on.map(|(namespace, _)| namespace)
+    }
+
     /// Drops the frames for a namespace. A mark in the engine's queue belongs to the stay that ends.
     pub(super) fn shut(&mut self, namespace: Namespace) {
-        let at = namespace as usize;
-        let frames = match std::mem::replace(&mut self.gates[at], Gate::Shut) {
-            Gate::Shut => return,
-            Gate::Held { frames, marked, .. } => {
-                self.stale_marks[at] += usize::from(marked);
+        let frames = match self.gates.find(namespace).map(std::mem::take) {
+            None | Some(Gate::Shut) => return,
+            Some(Gate::Held { frames, marked, .. }) => {
+                *self.stale_marks.of(namespace) += usize::from(marked);
                 frames
             }
-            Gate::Open { overflow, .. } => overflow,
+            Some(Gate::Open { overflow, .. }) => overflow,
         };
         frames.iter().for_each(|f| self.uncount(f.bytes().len()));
     }

@@ -31,9 +31,9 @@ impl ExpressLane {
         let mut state = self.lock();
         state.shut(namespace);
         state.stays += 1;
-        state.stay[namespace as usize] = state.stays;
+        *state.stay.of(namespace) = state.stays;
         let stay = SessionId(state.stays);
-        state.gates[namespace as usize] = match state.way {
+        *state.gates.of(namespace) = match state.way {
             Way::Engine => Gate::Open {
                 engine,
                 overflow: VecDeque::new(),
@@ -48,7 +48,7 @@ impl ExpressLane {
     /// stay goes on.
     pub fn disconnect(&self, namespace: Namespace, stay: SessionId) {
         let mut state = self.lock();
-        let stays = state.stay[namespace as usize] != stay.0;
+        let stays = state.stay.get(namespace) != Some(&stay.0);
         if !stays {
             state.shut(namespace);
         }
@@ -81,8 +81,8 @@ impl ExpressLane {
         }
         let joined = updates.joined(Shape::SocketIo, Frame::message_of);
         let mut state = self.lock();
-        let gate = &state.gates[joined.namespace as usize];
-        if matches!((gate, &state.way), (Gate::Open { .. }, Way::Express)) {
+        let gate = state.gates.get(joined.namespace);
+        if matches!((gate, &state.way), (Some(Gate::Open { .. }), Way::Express)) {
             return self.queue_locked(
                 &mut state,
                 joined,
@@ -141,9 +141,9 @@ impl ExpressLane {
             self.kill_locked(state, CloseReason::SlowClient);
             return true;
         }
-        match (&mut state.gates[message.namespace as usize], &state.way) {
-            (Gate::Shut, _) => return true,
-            (Gate::Open { engine, overflow }, Way::Engine) => {
+        match (state.gates.find(message.namespace), &state.way) {
+            (None | Some(Gate::Shut), _) => return true,
+            (Some(Gate::Open { engine, overflow }), Way::Engine) => {
                 let room = state.in_engine < MAX_POLLED_PACKETS && overflow.is_empty();
                 if room && engine.send(&frame()) {
                     state.in_engine += 1;
@@ -154,11 +154,11 @@ impl ExpressLane {
                 state.count(len, exempt);
                 self.pour_later(state);
             }
-            (Gate::Held { frames, .. }, _) => {
+            (Some(Gate::Held { frames, .. }), _) => {
                 frames.push_back(frame());
                 state.count(len, exempt);
             }
-            (Gate::Open { .. }, Way::Express) => {
+            (Some(Gate::Open { .. }), Way::Express) => {
                 state.queue.push(message.clone());
                 state.count(len, exempt);
                 return state.bytes <= self.limits.max_bytes;
