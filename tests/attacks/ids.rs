@@ -105,7 +105,7 @@ async fn the_id_of_a_websocket_session_is_of_no_use_elsewhere() {
     let server = server().await;
     let address = server.address();
     let (mut alice, _) = Client::connect(address, json!({ "role": "producer" })).await;
-    let sid = alice.sid.clone();
+    let sid = alice.transport.clone();
     let polling = format!("/socket.io/?EIO=4&transport=polling&sid={sid}");
     let spoken = r#"42["publish",{"type":"decision.logged","data":{"what":"forged"}}]"#;
     for (method, body) in [("GET", ""), ("POST", spoken), ("POST", "41"), ("POST", "1")] {
@@ -160,12 +160,14 @@ async fn the_public_id_opens_nothing() {
     }
     let at = greeting.find("\"client_id\":\"").expect("its public id") + 13;
     let bob = greeting[at..].split('"').next().unwrap().to_owned();
+    assert!(!greeting.contains(&sid), "{greeting}");
     assert!(
-        !greeting[greeting.find("42[").unwrap()..].contains(&sid),
+        greeting.contains(&format!("40{{\"sid\":\"{bob}\"}}")),
         "{greeting}"
     );
     for key in ["client_id", "session_id", "connection_id"] {
-        assert_ne!(hello[key], json!(alice.sid));
+        assert_ne!(hello[key], json!(alice.transport));
+        assert_eq!(hello[key], json!(alice.sid));
     }
     for id in [hello["client_id"].as_str().unwrap(), &bob] {
         // As it is, and cut to the length that the transport's ids have.
@@ -242,18 +244,21 @@ async fn the_transports_ids_are_in_no_payload_and_no_log() {
         seen += &kit::process::text(address, path).await.unwrap();
     }
     seen += &format!("{:?}", admin.so_far().await);
-    for id in [&alice.sid, &sid] {
+    for id in [&alice.transport, &sid] {
         assert!(!seen.contains(id.as_str()), "{seen}");
     }
-    assert!(!asked.to_string().contains(&admin.sid), "{asked}");
+    assert!(!asked.to_string().contains(&admin.transport), "{asked}");
     let mut admins = Client::open(address, "/admin", json!({ "token": START_SECRET }))
         .await
         .unwrap();
     let rooms = admins.call("get_rooms", json!(null)).await.to_string();
-    assert!(!rooms.contains(&alice.sid), "{rooms}");
+    assert!(!rooms.contains(&alice.transport), "{rooms}");
     // Ends of all kinds are logged as well.
-    let (alice_sid, admin_sid, admins_sid) =
-        (alice.sid.clone(), admin.sid.clone(), admins.sid.clone());
+    let (alice_sid, admin_sid, admins_sid) = (
+        alice.transport.clone(),
+        admin.transport.clone(),
+        admins.transport.clone(),
+    );
     alice.close().await;
     drop(admin);
     http(address, &format!("POST {path} HTTP/1.1"), b"1").await;

@@ -173,7 +173,7 @@ async fn rooms_with_such_names_are_refused() {
     }
     rooms.extend([
         alices.clone(),
-        alice.sid.clone(),
+        alice.transport.clone(),
         format!("user:{alices}\u{0}"),
         "project:*".into(),
         "project:../x".into(),

@@ -195,7 +195,7 @@ async fn nobody_learns_anothers_transport_id() {
         json!({ "name": "bob", "role": "producer", "snapshot": true }),
     )
     .await;
-    assert!(!alice.sid.is_empty() && alice.sid != bob.sid);
+    assert!(!alice.transport.is_empty() && alice.transport != bob.transport);
     bob.call("join_room", json!({ "room": "agent:a:actions" }))
         .await;
     let mut seen = String::new();
@@ -217,10 +217,10 @@ async fn nobody_learns_anothers_transport_id() {
     )
     .await;
     seen += &format!("{:?}", alice.so_far().await);
-    assert!(!seen.contains(&bob.sid), "{seen}");
+    assert!(!seen.contains(&bob.transport), "{seen}");
     let (_, rooms) = get(address, "/api/v1/ws/rooms").await;
     let bobs = format!("{request}{bob_hello}{:?}{rooms}", bob.so_far().await);
-    assert!(!bobs.contains(&alice.sid), "{bobs}");
+    assert!(!bobs.contains(&alice.transport), "{bobs}");
     // The public id opens nothing.
     for id in [&alice_hello["client_id"], &bob_hello["client_id"]] {
         let url = format!(

@@ -18,7 +18,7 @@ use crate::{
         authn::{Credential, PageOrigin},
     },
     channel::Namespace,
-    doors::socketio::engine::{Engine, ExpressLane},
+    doors::socketio::engine::{Engine, ExpressLane, door::query},
     error::Error,
     net::ClientAddress,
 };
@@ -32,12 +32,15 @@ pub(super) struct Requested {
     page: PageOrigin,
     /// Whether the session began with polling.
     polls: bool,
+    /// Whether the client speaks Engine.IO 3.
+    is_first_protocol: bool,
 }
 
 impl Requested {
     pub(super) fn of(uri: Uri, extensions: &Extensions, polls: bool) -> Self {
         Self {
             polls,
+            is_first_protocol: query(&uri, "EIO") == Some("3"),
             uri,
             credential: extensions.get().cloned(),
             address: ClientAddress::of(extensions),
@@ -78,8 +81,9 @@ impl Admission {
             .await
             .inspect_err(|refusal| self.context.metrics.turned_away("connect", refusal))?;
         lane.admit();
+        let former = request.is_first_protocol.then(|| sid.to_string().into());
         let client = Client::new(
-            (sid, request.address),
+            (former, request.address),
             self.namespace,
             who,
             lane,
@@ -88,6 +92,7 @@ impl Admission {
         client
             .begin()
             .inspect_err(|refusal| self.context.metrics.turned_away("connect", refusal))?;
+        client.lane.known_as(self.namespace, client.id.clone());
         self.context.actions.listed(&client.performer);
         Ok(Admitted {
             hello: Arc::new(hello),

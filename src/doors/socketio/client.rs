@@ -9,8 +9,6 @@ use std::{
     time::Duration,
 };
 
-use socketioxide::socket::Sid;
-
 use super::{context::DoorContext, hands::LaneHands, inbox::Inbox, outlet::LaneOutlet};
 use crate::{
     access::{
@@ -33,10 +31,10 @@ use crate::{
 /// A connected client.
 #[derive(Debug)]
 pub(super) struct Client {
-    /// The public id. The transport's id is a credential and is never shown to others.
+    /// The public id, which the client knows as `socket.id`. The transport's id is a credential and is never shown.
     pub(super) id: Arc<str>,
-    /// The transport's id, by which the socket is found.
-    pub(super) sid: Sid,
+    /// The id that a client of Engine.IO 3 knows itself by: the transport's. Nobody else is told it.
+    pub(super) former_id: Option<Arc<str>>,
     pub(super) namespace: Namespace,
     /// The client as actions know it; holds the client's identity.
     pub(super) performer: Arc<Performer>,
@@ -71,7 +69,7 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 
 impl Client {
     pub(super) fn new(
-        (sid, address): (Sid, IpAddr),
+        (former_id, address): (Option<Arc<str>>, IpAddr),
         namespace: Namespace,
         who: Identity,
         lane: Arc<ExpressLane>,
@@ -81,7 +79,7 @@ impl Client {
         let id: Arc<str> = crate::event::mint_id().to_string().into();
         let client = Self {
             id: id.clone(),
-            sid,
+            former_id,
             namespace,
             performer: Performer::new(id, namespace, who, Box::new(LaneHands(lane.clone()))),
             address,
@@ -105,6 +103,11 @@ impl Client {
     /// Whether the server ended the session: the client gets the reason, and nothing after it.
     pub(super) fn is_ended(&self) -> bool {
         self.outlet.is_ended()
+    }
+
+    /// The names of the rooms that are the client's own.
+    pub(super) fn own_ids(&self) -> impl Iterator<Item = &Arc<str>> {
+        std::iter::once(&self.id).chain(&self.former_id)
     }
 
     /// The client's identity now.

@@ -48,7 +48,7 @@ const PROTOCOL_ERROR: u16 = 1002;
 
 /// A session of one WebSocket.
 pub(super) struct Session {
-    /// The id that the client is told.
+    /// The id of the transport.
     sid: Sid,
     context: Arc<DoorContext>,
     lane: Arc<ExpressLane>,
@@ -275,7 +275,7 @@ impl Session {
     /// Tells the client that it is on a namespace.
     fn joined(&mut self, admission: &Admission, admitted: Admitted, due: Pin<&mut Sleep>) {
         let namespace = admission.namespace;
-        let sid = json!({ "sid": self.sid });
+        let sid = json!({ "sid": admitted.client.id });
         self.send(&match namespace {
             Namespace::Root => format!("40{sid}"),
             _ => format!("40{},{sid}", namespace.path()),

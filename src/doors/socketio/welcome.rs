@@ -94,11 +94,10 @@ pub(super) async fn introduce(client: Arc<Client>, options: ConnectOptions) {
 
 /// The rooms that are a client's own, or its role's, and are not listed to it.
 fn own_rooms(client: &Client) -> Vec<Arc<str>> {
-    let own = [client.id.clone(), client.sid.to_string().into()];
     // Seneca's namespace has events of its own.
     let of_role = access::authz::unlisted_rooms(&client.who())
         .filter(|_| matches!(client.namespace, Namespace::Root | Namespace::Admin));
-    own.into_iter().chain(of_role).collect()
+    client.own_ids().cloned().chain(of_role).collect()
 }
 
 /// The rooms that a client is in from the start.

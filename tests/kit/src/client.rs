@@ -21,8 +21,10 @@ pub struct Client {
     /// Events that came while something else was waited for.
     pub events: Vec<(String, Value)>,
     acks: Vec<(u64, Value)>,
-    /// The `sid` of the CONNECT answer.
+    /// The `sid` of the CONNECT answer: the public id.
     pub sid: String,
+    /// The transport's session id.
+    pub transport: String,
     /// Every other packet, as text.
     pub other: Vec<String>,
 }
@@ -76,10 +78,13 @@ impl Client {
             events: Vec::new(),
             acks: Vec::new(),
             sid: String::new(),
+            transport: String::new(),
             other: Vec::new(),
         };
         let open = client.text().await.expect("open packet");
-        assert!(open.starts_with('0'), "{open}");
+        let body = open.strip_prefix('0').expect("an OPEN packet");
+        let transport = json_text(body)["sid"].take();
+        client.transport = transport.as_str().unwrap_or_default().to_owned();
         client
             .send_text(&format!("40{}{auth}", client.prefix()))
             .await;

@@ -23,7 +23,11 @@ use super::{
     source::{Source, aborted},
     writer::write_out,
 };
-use crate::net::{ConnectionSlot, Slot, Socket, deflate::Compression, frame::first_frame};
+use crate::net::{
+    ConnectionSlot, Slot, Socket,
+    deflate::Compression,
+    frame::{first_frame, text},
+};
 
 /// A WebSocket's byte stream as the engine sees it.
 #[derive(Debug)]
@@ -209,6 +213,11 @@ fn pass(lane: &Arc<ExpressLane>, speech: Speech, is_probed: bool, mut buf: &[u8]
         }
         if is_probed && payload == b"3probe" {
             lane.upgraded();
+            continue;
+        }
+        // Clients of Engine.IO 3 are told no id.
+        if let Some(renamed) = lane.renamed(payload) {
+            lane.engine_bytes(&text(&renamed));
             continue;
         }
         lane.engine_bytes(frame);

@@ -78,6 +78,12 @@ pub(in crate::doors::socketio) fn write(form: Form, messages: &[Message]) -> Vec
     body
 }
 
+/// The body of these packets, in the form of Engine.IO 4.
+pub(in crate::doors::socketio) fn joined(packets: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
+    let packets: Vec<Vec<u8>> = packets.collect();
+    packets.join(&SEPARATOR)
+}
+
 /// The packets, and whether each is binary. `None` ends them: the bytes after it make no sense.
 fn parts(form: Form, body: &[u8]) -> impl Iterator<Item = Option<(bool, &[u8])>> {
     let mut rest = body;

@@ -14,7 +14,7 @@ use tower::Service;
 use super::{
     adapter::EngineService,
     door::{Door, Refused, begin, query, session},
-    packets::{Form, messages, packets, write},
+    packets::{Form, joined, messages, packets, write},
 };
 use crate::{
     doors::socketio::engine::{ExpressLane, Speech},
@@ -111,8 +111,25 @@ async fn fetch(
         let count = packets(form, &body).filter(is_ours).count();
         // Clients of Engine.IO 3 take all packets at once.
         lane.polled(if first_protocol { usize::MAX } else { count });
+        if form == Form::Separated {
+            return Ok(renamed(response, &body, &lane));
+        }
     }
     Ok(response)
+}
+
+/// The answer in which the client is told its public id.
+fn renamed(response: Response, body: &[u8], lane: &ExpressLane) -> Response {
+    if !packets(Form::Separated, body).any(|packet| lane.renamed(packet).is_some()) {
+        return response;
+    }
+    let packets = packets(Form::Separated, body).map(|packet| match lane.renamed(packet) {
+        Some(renamed) => renamed.into_bytes(),
+        None => packet.to_vec(),
+    });
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(joined(packets)))
 }
 
 /// Takes a client's packets: no more than it may send, and not before its earlier ones were handled.

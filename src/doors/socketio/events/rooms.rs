@@ -117,8 +117,8 @@ fn notify(client: &Client, name: &str, body: Value) {
 }
 
 async fn check(client: &Client, rooms: &[String]) -> Result<(), Error> {
-    let (context, sid) = (&client.context, client.sid.to_string());
-    let own: [&str; 2] = [&client.id, &sid];
+    let context = &client.context;
+    let own: Vec<&str> = client.own_ids().map(|id| &**id).collect();
     let rooms = rooms.iter().map(String::as_str);
     let fixed = (context.options.default_room.as_str(), &own[..]);
     context

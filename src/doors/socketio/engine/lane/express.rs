@@ -94,6 +94,8 @@ pub struct ExpressLane {
     pub(super) is_upgraded: AtomicBool,
     /// The time of the session's request, and whether a namespace was asked for since.
     requested: (Instant, AtomicBool),
+    /// The ids that the client knows itself by.
+    pub(super) ids: Mutex<PerNamespace<Option<Arc<str>>>>,
     /// The session as it is counted while it is on a namespace.
     counted: Mutex<Weak<CountedConnection>>,
     /// Counts every kill with its reason.
@@ -220,6 +222,7 @@ impl ExpressLane {
             let_go: Notify::new(),
             is_upgraded: AtomicBool::new(false),
             requested: (Instant::now(), AtomicBool::new(false)),
+            ids: Mutex::default(),
             counted: Mutex::default(),
             limits,
             metrics,
