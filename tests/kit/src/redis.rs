@@ -84,11 +84,10 @@ impl Redis {
     /// Publishes a message; the number of those who got it.
     pub async fn publish(&self, channel: &str, body: &[u8]) -> u64 {
         let mut connection = self.connection().await;
-        let sent = cmd("PUBLISH")
-            .arg(channel)
-            .arg(body)
-            .query_async(&mut connection);
-        sent.await.expect("it is sent")
+        let mut publish = cmd("PUBLISH");
+        publish.arg(channel).arg(body);
+        let sent = publish.query_async(&mut connection).await;
+        sent.expect("it is sent")
     }
 
     /// Adds an entry to a stream.
