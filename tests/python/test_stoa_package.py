@@ -4,9 +4,11 @@ import asyncio
 import http.server
 import json
 import logging
+import subprocess
 import sys
 import threading
 import time
+import zipfile
 
 import pytest
 from flask import Flask, request, session
@@ -532,3 +534,19 @@ def test_an_asynchronous_server_in_asgi(recorder):
     ahead = recorder.operations(3)
     assert [next(iter(one)) for one in ahead] == ["emit", "call", "emit"]
     assert ahead[0]["emit"]["event"] == "first" and ahead[2]["emit"]["event"] == "outside"
+
+
+# The package as it is installed
+
+
+def test_the_wheel_is_whole_and_needs_the_standard_library_only(tmp_path):
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
+    subprocess.run([*command, "--wheel-dir", str(tmp_path), str(ROOT / "clients/python")], check=True)
+    (wheel,) = tmp_path.glob("stoa_agents-*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    sources = ROOT / "clients/python/src"
+    assert {str(file.relative_to(sources)) for file in sources.rglob("*.py")} | {"stoa/py.typed"} <= names
+    # Without any other package.
+    script = f"import sys; sys.path.insert(0, {str(wheel)!r}); import stoa, stoa.socketio; print(stoa.__version__)"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == stoa.__version__, done.stderr
