@@ -11,8 +11,9 @@
 //! an update is lost, doubled or out of order ends with an error.
 //!
 //! `cargo bench --bench fanout -- --observers 100,1000 --seconds 5 --servers stoa,plain,plain-single,raw,raw-coalescing`. A
-//! server `name@program` is Stoa as another build of this benchmark has it. The last column is the first server's figure by
-//! that of each other.
+//! server `name@program` is Stoa as another build of this benchmark has it, `stoa-lean` Stoa whose observers take lean updates,
+//! `stoa-single` and `stoa-threads-2` Stoa in another flavour of the runtime; `stoa:0-1` has the cores 0 and 1, of which the load
+//! has the second, too. The last column is the first server's figure by that of each other.
 //!
 //! `serve raw --port 8001` runs one of the servers for another load; [`servers`] names them.
 //!
@@ -103,6 +104,7 @@ impl Run<'_> {
                     seconds: self.seconds,
                     in_flight: self.in_flight.iter().map(|n| *n as u64).collect(),
                     update: update.clone().filter(|_| !is_stoa),
+                    lean: server.starts_with("stoa-lean"),
                     ..Asked::default()
                 };
                 let measured = measure(server, asked, self.pinned);
@@ -192,7 +194,8 @@ fn measure(server: &str, asked: Asked, pinned: bool) -> Found {
         Some((_, program)) => ("stoa", program.into()),
         None => (server, this_program()),
     };
-    let mut serving = Child::start(&program, &["serve", name], pinned.then_some("0"));
+    let (name, cores) = name.split_once(':').unwrap_or((name, "0"));
+    let mut serving = Child::start(&program, &["serve", name], pinned.then_some(cores));
     let asked = Asked {
         address: Some(serving.line().parse().expect("an address")),
         process: serving.id(),

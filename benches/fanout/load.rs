@@ -49,6 +49,8 @@ pub(crate) struct Asked {
     pub(crate) in_flight: Vec<u64>,
     /// An update as Stoa sends it, for a server that sends what it is given; Stoa gets the event instead.
     pub(crate) update: Option<String>,
+    /// Whether the observers take lean updates.
+    pub(crate) lean: bool,
     /// So many users with tokens are connected, of whom only the observers see the updates; none where nobody needs a token.
     pub(crate) users: Option<usize>,
 }
@@ -94,9 +96,13 @@ async fn measure(asked: Asked) -> Found {
     let tokens = asked.users.map(|users| (users, Tokens::new()));
     let connections = asked.observers.max(asked.users.unwrap_or(0));
     for nth in 0..connections {
-        let auth = tokens.as_ref().map_or(String::new(), |(users, tokens)| {
-            json!({ "token": tokens.nth(nth, *users, asked.observers) }).to_string()
-        });
+        let auth = match &tokens {
+            Some((users, tokens)) => {
+                json!({ "token": tokens.nth(nth, *users, asked.observers) }).to_string()
+            }
+            None if asked.lean => json!({ "shape": "lean" }).to_string(),
+            None => String::new(),
+        };
         // Only Stoa greets; with the other one, the connection itself is all there is.
         let greeting = asked.update.is_none().then_some("connection_established");
         let address = asked.address.expect("an address");

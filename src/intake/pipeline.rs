@@ -25,6 +25,14 @@ pub struct Pipeline<'i, T> {
     limits: PipelineLimits,
 }
 
+impl<T> Drop for Pipeline<'_, T> {
+    /// Gives the calls up from the last to the first: the journal, which looks at them in their order, then never keeps one
+    /// behind one that was given up.
+    fn drop(&mut self) {
+        while self.calls.pop_back().is_some() {}
+    }
+}
+
 /// The answer to a call.
 pub type Answered<T> = (Result<Receipt, Error>, T);
 
@@ -84,5 +92,38 @@ impl<'i, T> Pipeline<'i, T> {
                 Some(answer) = self.next(), if !self.is_empty() => answered(answer),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Notes the moment at which it is dropped among those of others.
+    struct Noted(usize, Arc<Mutex<Vec<usize>>>);
+
+    impl Drop for Noted {
+        fn drop(&mut self) {
+            self.1.lock().unwrap().push(self.0);
+        }
+    }
+
+    #[test]
+    fn calls_are_given_up_from_the_last_to_the_first() {
+        let limits = PipelineLimits {
+            calls: 10,
+            bytes: 1_000,
+        };
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut pipeline = Pipeline::new(limits);
+        for nth in 0..4 {
+            let placed = Placed::refused(Error::bad_request("odd"));
+            pipeline.push(placed, Noted(nth, order.clone()));
+        }
+        drop(pipeline.next_now());
+        drop(pipeline);
+        assert_eq!(*order.lock().unwrap(), [0, 3, 2, 1]);
     }
 }

@@ -53,15 +53,21 @@ impl Started {
 /// Runs the server of this name until the process ends.
 pub(crate) fn serve(name: &str, started: Started) {
     started.watch();
-    let runtime = match name {
-        "plain-single" | "stoa-single" => tokio::runtime::Builder::new_current_thread()
+    let threads = name.strip_prefix("stoa-threads-");
+    let runtime = match (name, threads) {
+        ("plain-single" | "stoa-single", _) => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build(),
+        (_, Some(threads)) => tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads.parse().expect("a number of threads"))
             .enable_all()
             .build(),
         _ => tokio::runtime::Runtime::new(),
     };
     let runtime = runtime.expect("a runtime");
     match name {
-        "stoa" | "stoa-single" => runtime.block_on(stoa(|_| {}, started)),
+        "stoa" | "stoa-single" | "stoa-lean" => runtime.block_on(stoa(|_| {}, started)),
+        _ if threads.is_some() => runtime.block_on(stoa(|_| {}, started)),
         "guarded" => runtime.block_on(stoa(super::users::guarded, started)),
         "plain" | "plain-single" => runtime.block_on(plain::serve(started)),
         "raw" => raw::serve(Writes::Each, started),

@@ -205,7 +205,11 @@ impl Screen {
             // The engine would end the session over a packet for a namespace that the client is not on.
             Kind::Disconnect if self.is_elsewhere(packet, lane) => return Passed::new(),
             Kind::Event if self.is_elsewhere(packet, lane) => {
-                let why = format!("you are not on {}: connect to it first", packet.namespace);
+                let name = match packet.namespace {
+                    "" => "/",
+                    name => name,
+                };
+                let why = format!("you are not on {name}: connect to it first");
                 return self.refused(&packet.unreadable("namespace", why), lane);
             }
             Kind::Disconnect => {}
