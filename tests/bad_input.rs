@@ -196,10 +196,10 @@ async fn requests_over_socketio() {
         "ok"
     );
     for (event, argument, code) in [
-        ("join_room", json!({ "room": "lobby" }), "unknown_room_type"),
+        ("join_room", json!({ "room": "lobby!" }), "unknown_room_type"),
         (
             "join_room",
-            json!({ "room": "planet:earth" }),
+            json!({ "room": "planet:*" }),
             "unknown_room_type",
         ),
         (
@@ -224,7 +224,7 @@ async fn requests_over_socketio() {
         ),
         (
             "subscribe",
-            json!({ "channels": ["agent_notifications"] }),
+            json!({ "channels": ["agent_notifications!"] }),
             "unknown_room_type",
         ),
         (
@@ -279,7 +279,7 @@ async fn connecting() {
     let server = server().await;
     for (auth, begins) in [
         (json!({ "role": "emperor" }), "bad_request:"),
-        (json!({ "rooms": "lobby" }), "unknown_room_type:"),
+        (json!({ "rooms": "lobby!" }), "unknown_room_type:"),
         (json!({ "rooms": ["producers"] }), "forbidden_room:"),
         (
             json!({ "filters": { "min_priority": "loud" } }),

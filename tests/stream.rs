@@ -81,7 +81,7 @@ async fn rooms_and_types_are_all_it_gets() {
         ("task_update", &json!("p-t"))
     );
     for (query, status, code) in [
-        ("rooms=lobby", 400, "unknown_room_type"),
+        ("rooms=lobby!", 400, "unknown_room_type"),
         ("rooms=producers", 403, "forbidden_room"),
         ("types=[", 400, "bad_request"),
         ("min_priority=urgent", 400, "bad_request"),

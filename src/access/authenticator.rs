@@ -11,8 +11,8 @@ use crate::{
     access::{
         authn::{Claims, Credential, PageOrigin, StartSecret, TokenId, Tokens},
         authz::{
-            Blocklist, Connection, DisconnectReason, Meter, Origin, Permissions, Policy, Rates,
-            SessionGuard, Sessions, TooMuch,
+            Blocklist, Connection, DisconnectReason, Fixed, Meter, Origin, Permissions, Policy,
+            Rates, SessionGuard, Sessions, TooMuch,
             blocklist::{banned, strikes_reach},
             check_room,
         },
@@ -237,7 +237,7 @@ impl Authenticator {
         self.blocklist.check(who, address)
     }
 
-    /// Whether a client may be in all of these rooms; `own` are those that belong to the client alone.
+    /// Whether a client may be in all of these rooms; `fixed` are those that need no right.
     ///
     /// # Errors
     /// As [`check_room`].
@@ -245,11 +245,10 @@ impl Authenticator {
         &self,
         mut rooms: impl Iterator<Item = &'r str>,
         who: &Identity,
-        (default_room, own): (&str, &[&str]),
+        fixed: impl Into<Fixed<'r>>,
     ) -> Result<(), Error> {
-        rooms.try_for_each(|room| {
-            check_room(room, who, default_room, own).map_err(|why| why.about_room(room))
-        })
+        let fixed = fixed.into();
+        rooms.try_for_each(|room| check_room(room, who, fixed).map_err(|why| why.about_room(room)))
     }
 
     /// The projects in which an agent is known, and who said so.

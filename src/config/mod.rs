@@ -45,7 +45,7 @@ pub use policy::{
 pub use recipients::Recipients;
 pub use role::Role;
 pub use rule_config::{MAX_WINDOW_MS, RuleConfig};
-pub use rules::{Rule, Rules};
+pub use rules::{FreeRooms, Rule, Rules};
 pub use secret::Secret;
 pub use sections::{
     Analytics, Breakers, Cluster, Demo, Log, LogFormat, Namespaces, Performance, Rooms,

@@ -26,6 +26,16 @@ pub enum Rule {
     User,
 }
 
+/// The clients that may be in rooms of any name, where tokens are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FreeRooms {
+    /// Every client.
+    All,
+    /// Clients whose token names the room, and those that the server puts there.
+    Claim,
+}
+
 /// `[access]`: for each kind of thing, the rule. It holds for rooms, updates, history, state, streams and resumes alike.
 #[derive(Debug, Clone, PartialEq, SmartDefault, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -54,6 +64,9 @@ pub struct Rules {
     /// People.
     #[default(Rule::User)]
     pub user: Rule,
+    /// Rooms of any name.
+    #[default(FreeRooms::Claim)]
+    pub free_rooms: FreeRooms,
     /// Things of one kind whose owner and project are remembered, so that a producer with ever new ids can't fill the memory.
     pub max_known: Count<50_000>,
     /// Bytes of memory that these may hold, of all kinds together.

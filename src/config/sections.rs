@@ -20,6 +20,11 @@ pub struct Rooms {
     pub max_room_size: Count<1000>,
     /// Rooms that one client may join by request, so that no client can fill the memory with rooms.
     pub max_rooms_per_client: Count<100, 1, { 1 << 20 }>,
+    /// Rooms of any name that may have members at a time, those of applications' namespaces among them: their names hold
+    /// memory, and clients choose them.
+    pub max_free_rooms: Count<100_000, 1, { 1 << 30 }>,
+    /// Bytes of memory that these may hold.
+    pub max_free_room_bytes: Count<{ 32 << 20 }, { 16 << 10 }, { 1 << 40 }>,
     /// Seconds between two sweeps of empty rooms. Stoa forgets a room with its last member; the key is taken so that a file made for the seeds' server is.
     pub room_cleanup_interval: Seconds<300_000>,
 }

@@ -143,6 +143,14 @@ pub(super) enum Command {
         reply: oneshot::Sender<Vec<Arc<str>>>,
     },
     Ask(Question, oneshot::Sender<Answer>),
+    /// Puts a client into a room by the server's word, or takes it out.
+    Place {
+        /// The client's namespace and its public id.
+        whom: (Namespace, Arc<str>),
+        room: String,
+        on: bool,
+        reply: oneshot::Sender<Result<usize, Error>>,
+    },
     MembersOf {
         room: String,
         reply: oneshot::Sender<Vec<Arc<str>>>,

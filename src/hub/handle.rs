@@ -124,6 +124,27 @@ impl HubHandle {
         .await?
     }
 
+    /// Puts a client into a room whatever its rights are, since the application's own service says so; or takes it out.
+    /// Returns how many members are in the room then.
+    ///
+    /// # Errors
+    /// `not_found` if there is no such client on the namespace; `unknown_room_type`, `bad_request`, `room_full` or
+    /// `overloaded` for a room that it can't be in.
+    pub async fn place(
+        &self,
+        whom: (Namespace, Arc<str>),
+        room: String,
+        on: bool,
+    ) -> Result<usize, Error> {
+        self.ask(|reply| Command::Place {
+            whom,
+            room,
+            on,
+            reply,
+        })
+        .await?
+    }
+
     /// Takes a member out of rooms; returns how many members are left in the last one.
     ///
     /// # Errors

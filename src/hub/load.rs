@@ -2,7 +2,7 @@
 
 use super::Hub;
 use crate::{
-    access::authz::{OBSERVERS, PRODUCERS},
+    access::authz::{OBSERVERS, PRODUCERS, RoomKind},
     observe::Waiting,
 };
 
@@ -15,6 +15,8 @@ impl Hub {
             behind: self.catchup.queue.len(),
             members: self.roster.len(),
             rooms: self.rooms(),
+            free_rooms: self.roster.free().rooms,
+            free_room_bytes: self.roster.free().bytes,
             state_bytes: self.projections.state().bytes(),
         });
     }
@@ -22,7 +24,9 @@ impl Hub {
     /// The number of rooms with members, without the clients' own.
     fn rooms(&self) -> usize {
         let general = [self.options.default_room.as_str(), OBSERVERS, PRODUCERS];
-        let general = general.into_iter().filter(|room| !room.contains(':'));
+        let general = general
+            .into_iter()
+            .filter(|room| !RoomKind::of(room).is_by_request());
         self.roster.named_rooms() + general.filter(|room| self.roster.count(room) > 0).count()
     }
 }

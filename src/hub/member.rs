@@ -48,6 +48,8 @@ pub(crate) struct Member {
     pub user: Option<Arc<str>>,
     /// The rooms it is in, to leave all of them when it goes.
     pub rooms: Vec<Arc<str>>,
+    /// The rooms among these that the server put it into, whatever its claims are.
+    pub placed: Vec<Arc<str>>,
     pub topics: Listening,
     /// Whether it behaves like one of Seneca's or Marcus' own pages.
     pub page: bool,

@@ -38,6 +38,7 @@ mod projections;
 mod questions;
 mod requests;
 mod room_groups;
+mod room_limits;
 pub(crate) mod roster;
 mod roster_rooms;
 mod shared_snapshot;

@@ -22,6 +22,8 @@ pub struct HubOptions {
     pub max_room_size: usize,
     /// The most rooms that a client may be in by request.
     pub max_rooms_per_client: usize,
+    /// The most free rooms with members, and the bytes that they may hold.
+    pub max_free: (usize, usize),
     /// Bounds of the state.
     pub state: Limits,
     /// Whether Seneca's own updates go to everybody.

@@ -141,6 +141,7 @@ pub(super) fn options() -> HubOptions {
         producer_backlog: 1_000,
         max_room_size: 100,
         max_rooms_per_client: 100,
+        max_free: (1000, 1 << 20),
         state: Limits::default(),
         seneca_broadcast: false,
         aggregates: Recipients::Nobody,

@@ -10,7 +10,7 @@ use super::{
     requests::object,
 };
 use crate::{
-    access::authz::{OBSERVERS, PRODUCERS, Permissions, may_know_room},
+    access::authz::{OPERATORS, Permissions, may_know_room},
     channel::Namespace,
     event::Object,
     timestamp::Timestamp,
@@ -21,14 +21,15 @@ impl Hub {
         let now = Timestamp::now();
         Answer::Ready(match question {
             Question::Alive => Object::new(),
-            Question::Stats { permissions } => self.stats(&permissions),
+            Question::Stats { permissions } => return self.stats(permissions),
             Question::Rooms { permissions } => {
-                let mut rooms: Vec<&str> = self.roster.room_names().map(|r| &**r).collect();
-                // A client's own rooms are nobody else's business.
-                rooms.retain(|room| self.is_public(room) && may_know_room(&permissions, room));
-                rooms.sort_unstable();
-                let total = rooms.len();
-                object(json!({ "active_rooms": rooms, "total_rooms": total }))
+                let rooms = self.known_rooms(permissions);
+                return Answer::ToWrite(Box::new(move || {
+                    let mut rooms: Vec<_> = rooms().collect();
+                    rooms.sort_unstable();
+                    let total = rooms.len();
+                    object(json!({ "active_rooms": rooms, "total_rooms": total }))
+                }));
             }
             Question::RoomSizes { rooms } => {
                 let size = |room: &Arc<str>| (room.to_string(), self.roster.count(room).into());
@@ -62,18 +63,17 @@ impl Hub {
         })
     }
 
-    fn stats(&self, permissions: &Permissions) -> Object {
+    fn stats(&self, permissions: Permissions) -> Answer {
         let census = self.roster.census();
         let namespaces: Object = census
             .on()
             .map(|(namespace, on)| (namespace.path().to_owned(), on.into()))
             .collect();
-        let rooms = self.roster.room_names();
-        let rooms = rooms.filter(|room| self.is_public(room) && may_know_room(permissions, room));
-        object(json!({
+        let rooms = self.known_rooms(permissions);
+        let mut stats = object(json!({
             "total_connections": self.roster.len(),
             "user_connections": census.users(),
-            "active_rooms": rooms.count(),
+            "active_rooms": 0,
             "peak_connections": self.roster.peak(),
             "connections_by_namespace": namespaces,
             "events": self.stream.seq(),
@@ -82,13 +82,28 @@ impl Hub {
             "cursor": self.stream.cursor_text(),
             "started_at": self.started,
             "server_time": now(),
+        }));
+        Answer::ToWrite(Box::new(move || {
+            stats.insert("active_rooms".into(), rooms().count().into());
+            stats
         }))
     }
 
-    /// Whether a room is not a client's own.
-    fn is_public(&self, room: &str) -> bool {
-        let default = self.options.default_room.as_str();
-        let (app, room) = Namespace::of_key(room);
-        app.is_none() && room.contains(':') || [default, OBSERVERS, PRODUCERS].contains(&room)
+    /// The rooms on the server's own namespaces that a client may know of, without those that belong to one client. The
+    /// loop only takes the names: there may be many, and the right to each is asked outside of it.
+    fn known_rooms(
+        &self,
+        permissions: Permissions,
+    ) -> impl FnOnce() -> Box<dyn Iterator<Item = Arc<str>>> + Send + 'static {
+        let names: Vec<Arc<str>> = self.roster.room_names().cloned().collect();
+        let default = self.options.default_room.clone();
+        move || {
+            let is_known = move |key: &Arc<str>| {
+                let is_app = Namespace::of_key(key).0.is_some();
+                let may_know = **key == *default || may_know_room(&permissions, key);
+                !is_app && **key != *OPERATORS && may_know
+            };
+            Box::new(names.into_iter().filter(is_known))
+        }
     }
 }

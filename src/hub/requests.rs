@@ -13,7 +13,7 @@ use super::{
 use crate::{
     access::{
         self, Identity,
-        authz::{OPERATORS, PRODUCERS, too_many_rooms},
+        authz::{Fixed, OPERATORS},
     },
     channel::Namespace,
     delivery::Outgoing,
@@ -150,6 +150,14 @@ impl Hub {
             Command::Ask(question, reply) => {
                 reply.send(self.answer(question)).ok();
             }
+            Command::Place {
+                whom,
+                room,
+                on,
+                reply,
+            } => {
+                reply.send(self.place(&whom, &room, on)).ok();
+            }
             Command::MembersOf { room, reply } => {
                 let ids = self.roster.ids_in(&room);
                 let public = ids.filter_map(|id| self.roster.get(id).map(|m| m.client_id.clone()));
@@ -246,15 +254,24 @@ impl Hub {
     fn reidentify(&mut self, id: MemberId, who: &Identity, rooms: &[Arc<str>]) -> Vec<Arc<str>> {
         self.roster.set_permissions(id, who.permissions.clone());
         self.roster.set_user(id, who.user.clone());
-        let Some(member) = self.roster.get_mut(id) else {
+        let Some(member) = self.roster.get(id) else {
             return Vec::new();
         };
         let namespace = member.namespace;
-        let is_own = |room: &str| !room.contains(':') && room != PRODUCERS;
+        let fixed = Fixed {
+            default_room: &self.options.default_room,
+            own: &[&*member.client_id],
+            is_app: namespace.is_app(),
+        };
+        let placed = |room: &str| {
+            let key = namespace.room_key(room);
+            member.placed.iter().any(|placed| **placed == *key)
+        };
         let is_kept = |room: &str| {
-            is_own(room)
+            room == OPERATORS
                 || room.starts_with("flow:")
-                || access::authz::check_room(room, who, &self.options.default_room, &[]).is_ok()
+                || placed(room)
+                || access::authz::check_room(room, who, fixed).is_ok()
         };
         let lost: Vec<Arc<str>> = member
             .rooms
@@ -275,47 +292,6 @@ impl Hub {
             self.roster.join(id, &room);
         }
         lost
-    }
-
-    fn join_rooms(&mut self, member: MemberId, rooms: &[String]) -> Result<usize, Error> {
-        let known = self
-            .roster
-            .get(member)
-            .ok_or_else(|| Error::bad_request("the connection is closed"))?;
-        let namespace = known.namespace;
-        let is_in = |room: &str| {
-            let key = namespace.room_key(room);
-            known.rooms.iter().any(|r| **r == *key)
-        };
-        let new = rooms
-            .iter()
-            .filter(|room| room.contains(':') && !is_in(room))
-            .count();
-        // Rooms that everybody has from the start are of no kind.
-        let asked = known.rooms.iter().filter(|r| r.contains(':')).count();
-        if asked + new > self.options.max_rooms_per_client {
-            return Err(too_many_rooms(self.options.max_rooms_per_client));
-        }
-        let full = rooms.iter().find(|room| {
-            room.contains(':')
-                && self.roster.count(&namespace.room_key(room)) >= self.options.max_room_size
-                && !is_in(room)
-        });
-        if let Some(room) = full {
-            return Err(Error::new(
-                "room_full",
-                format!(
-                    "room {room} is full: {} are in it",
-                    self.options.max_room_size
-                ),
-            )
-            .about_room(room));
-        }
-        let mut members = 0;
-        for room in rooms {
-            members = self.roster.join(member, room).unwrap_or(0);
-        }
-        Ok(members)
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     member::{JoinRequest, Member, MemberId},
     permission_index::PermissionIndex,
     room_groups::RoomGroups,
+    room_limits::FreeRooms,
     subscription::{Subscription, Subscriptions},
 };
 use crate::{
@@ -33,8 +34,10 @@ pub(crate) struct Roster {
     /// By slot, so that a delivery is an index and no search.
     pub(super) members: Slab<Member>,
     pub(super) rooms: HashMap<Arc<str>, Ids>,
-    /// The number of rooms whose name has a kind: only those of a thing or a user do.
+    /// The number of rooms that clients are in by request.
     pub(super) named_rooms: usize,
+    /// The number of free rooms, and the bytes that they hold.
+    pub(super) free: FreeRooms,
     pub(super) topics: HashMap<Topic, Ids>,
     /// Equal filters are evaluated once for all that share them.
     pub(super) subscriptions: Subscriptions,
@@ -106,6 +109,7 @@ impl Roster {
             client_id: request.client_id,
             user: request.user,
             rooms: Vec::new(),
+            placed: Vec::new(),
             topics: Listening::NONE,
             page,
             silent: request.silent,
@@ -321,7 +325,12 @@ impl Roster {
         self.peak
     }
 
-    /// The number of rooms whose name has a kind.
+    /// The number of free rooms, and the bytes that they hold.
+    pub(super) fn free(&self) -> FreeRooms {
+        self.free
+    }
+
+    /// The number of rooms that clients are in by request.
     pub(super) fn named_rooms(&self) -> usize {
         self.named_rooms
     }

@@ -6,7 +6,10 @@ use super::{
     member::MemberId,
     roster::{Roster, of},
 };
-use crate::channel::{Listening, Namespace, Topic};
+use crate::{
+    access::authz::RoomKind,
+    channel::{Listening, Namespace, Topic},
+};
 
 impl Roster {
     /// Puts a member into a room of its namespace. `None` if there is no such member; else the number of members in the
@@ -20,7 +23,8 @@ impl Roster {
             Some((name, _)) => (name.clone(), self.rooms.get_mut(room)?),
             None => {
                 let name: Arc<str> = room.into();
-                self.named_rooms += usize::from(has_kind(room));
+                self.named_rooms += usize::from(is_by_request(room));
+                self.free.add(room);
                 (name.clone(), self.rooms.entry(name).or_default())
             }
         };
@@ -40,6 +44,7 @@ impl Roster {
         let key = member.namespace.room_key(room);
         let before = member.rooms.len();
         member.rooms.retain(|r| **r != *key);
+        member.placed.retain(|r| **r != *key);
         if member.rooms.len() < before {
             self.leave_room(&key, id);
         }
@@ -51,7 +56,8 @@ impl Roster {
             members.swap_remove(&id);
             if members.is_empty() {
                 self.rooms.remove(room);
-                self.named_rooms -= usize::from(has_kind(room));
+                self.named_rooms -= usize::from(is_by_request(room));
+                self.free.remove(room);
             }
         }
     }
@@ -79,9 +85,8 @@ impl Roster {
     }
 }
 
-/// Whether a room's name has a kind; the names of rooms that belong to one client have none, and no event goes to rooms
-/// on an application's namespace.
-fn has_kind(key: &str) -> bool {
+/// Whether clients are in a room by request.
+fn is_by_request(key: &str) -> bool {
     let (app, room) = Namespace::of_key(key);
-    app.is_none() && room.contains(':')
+    RoomKind::on(app.is_some(), room).is_by_request()
 }

@@ -91,6 +91,12 @@ impl Metrics {
         self.usage.turned_away();
     }
 
+    /// A limit on rooms refused a request to join some.
+    pub fn room_refused(&self, reason: &'static str) {
+        let reason = reason.to_owned();
+        self.rooms_refused.get_or_create(&Reason { reason }).inc();
+    }
+
     /// A client sent an event that nobody handles.
     pub fn unknown_event(&self) {
         self.unknown_events.inc();

@@ -19,6 +19,8 @@ pub struct Load {
     behind: Gauge,
     members: Gauge,
     rooms: Gauge,
+    free_rooms: Gauge,
+    free_room_bytes: Gauge,
     /// Shown by the state itself.
     state_bytes: Gauge,
 }
@@ -39,6 +41,10 @@ pub struct Waiting {
     pub members: usize,
     /// Rooms with members, without the clients' own.
     pub rooms: usize,
+    /// Rooms of any name among them, and on the namespaces of applications.
+    pub free_rooms: usize,
+    /// Bytes of memory that these hold.
+    pub free_room_bytes: usize,
     /// Bytes of memory that the state holds.
     pub state_bytes: usize,
 }
@@ -58,6 +64,8 @@ impl Default for Load {
             behind: Gauge::default(),
             members: Gauge::default(),
             rooms: Gauge::default(),
+            free_rooms: Gauge::default(),
+            free_room_bytes: Gauge::default(),
             state_bytes: Gauge::default(),
         }
     }
@@ -73,6 +81,8 @@ impl Load {
         self.behind.set(number(waiting.behind));
         self.members.set(number(waiting.members));
         self.rooms.set(number(waiting.rooms));
+        self.free_rooms.set(number(waiting.free_rooms));
+        self.free_room_bytes.set(number(waiting.free_room_bytes));
         self.state_bytes.set(number(waiting.state_bytes));
     }
 
@@ -84,6 +94,8 @@ impl Load {
             behind: number(&self.behind),
             members: number(&self.members),
             rooms: number(&self.rooms),
+            free_rooms: number(&self.free_rooms),
+            free_room_bytes: number(&self.free_room_bytes),
             state_bytes: number(&self.state_bytes),
         }
     }
@@ -104,6 +116,16 @@ impl Load {
             "rooms",
             "Rooms with members, without those that belong to one client",
             self.rooms.clone(),
+        );
+        registry.register(
+            "free_rooms",
+            "Rooms of any name with members, those on namespaces of applications among them",
+            self.free_rooms.clone(),
+        );
+        registry.register(
+            "free_room_bytes",
+            "Bytes of memory that these rooms hold",
+            self.free_room_bytes.clone(),
         );
     }
 }

@@ -35,6 +35,8 @@ pub struct Metrics {
     pub(super) mended: Family<What, Counter>,
     /// Requests that were refused, and why.
     pub(super) refused: Family<Code, Counter>,
+    /// Requests to join rooms that a limit refused, by the limit.
+    pub(super) rooms_refused: Family<Reason, Counter>,
     /// Client events that nobody handles: a sign that a front-end expects another server.
     pub(super) unknown_events: Counter,
     /// Packets that were answered in the engine's place, which would have ended the session.
@@ -189,6 +191,7 @@ impl Metrics {
             producers_waited: Counter::default(),
             publishes_waited: Counter::default(),
             refused: Family::default(),
+            rooms_refused: Family::default(),
             unknown_events: Counter::default(),
             unreadable: Family::default(),
             killed: Family::default(),

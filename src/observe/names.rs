@@ -60,6 +60,11 @@ impl Metrics {
             self.refused.clone(),
         );
         r.register(
+            "rooms_refused",
+            "Requests to join rooms that a limit refused, by the limit",
+            self.rooms_refused.clone(),
+        );
+        r.register(
             "client_events_unknown",
             "Client events nobody handles",
             self.unknown_events.clone(),

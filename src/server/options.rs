@@ -85,6 +85,10 @@ pub(super) fn hub(config: &Config, told: Arc<Degradation>) -> HubOptions {
         producer_backlog: config.pace.producer_backlog.into(),
         max_room_size: config.rooms.max_room_size.into(),
         max_rooms_per_client: config.rooms.max_rooms_per_client.into(),
+        max_free: (
+            config.rooms.max_free_rooms.into(),
+            config.rooms.max_free_room_bytes.into(),
+        ),
         state: state(config),
         seneca_broadcast: config.seneca.broadcast,
         aggregates: match config.seneca.aggregates {

@@ -104,7 +104,7 @@ async fn every_message_has_the_pipelines_fields() {
         ("{\"type\":\"subscribe\"}", "bad_request"),
         ("{\"type\":\"subscribe\",\"channels\":[7]}", "bad_request"),
         (
-            "{\"type\":\"subscribe\",\"channels\":[\"planet:earth\"]}",
+            "{\"type\":\"subscribe\",\"channels\":[\"planet:*\"]}",
             "unknown_room_type",
         ),
         (

@@ -7,6 +7,7 @@ mod permissions;
 mod rates;
 mod reach;
 mod room;
+mod room_kind;
 pub mod room_name;
 mod sessions;
 mod verdicts;
@@ -16,8 +17,6 @@ pub use filter::{Filter, Subject};
 pub use permissions::Permissions;
 pub use rates::{Meter, Rates, TooMuch};
 pub use reach::{Policy, Reach};
-pub use room::{
-    GENERAL, OBSERVERS, OPERATORS, PRODUCERS, check_room, may_know_room, too_many_rooms,
-    unlisted_rooms,
-};
+pub use room::{Fixed, check_room, may_know_room, too_many_rooms, unlisted_rooms};
+pub use room_kind::{GENERAL, OBSERVERS, OPERATORS, PRODUCERS, RoomKind};
 pub use sessions::{Connection, DisconnectReason, Origin, Session, SessionGuard, Sessions};

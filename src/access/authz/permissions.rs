@@ -12,7 +12,7 @@ use super::{
     room_name::{self, has_project},
 };
 use crate::{
-    config::Rule,
+    config::{FreeRooms, Rule},
     event::{Candidates, Event, ThingKind},
     ledger::{Seat, Seats},
     pattern::{BadPattern, Patterns},
@@ -215,6 +215,17 @@ impl Permissions {
             None => scope.enters(kind, id),
         };
         entered.unwrap_or(scope.rooms.is_none())
+    }
+}
+
+/// Free rooms.
+impl Permissions {
+    /// Whether the client may be in a room that is of no thing and belongs to nobody.
+    pub fn may_enter_free(&self, room: &str) -> bool {
+        let Some(scope) = &self.0 else { return true };
+        let rooms = scope.rooms.as_ref();
+        scope.policy.rules.free_rooms == FreeRooms::All
+            || rooms.is_some_and(|rooms| rooms.set.matches(room))
     }
 }
 

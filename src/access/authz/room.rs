@@ -4,19 +4,10 @@ use std::sync::Arc;
 
 use super::{
     Permissions,
+    room_kind::{GENERAL, OBSERVERS, OPERATORS, PRODUCERS, RoomKind},
     room_name::{MAX_BYTES, MAX_ID, Misnamed, RoomName},
 };
 use crate::{access::Identity, error::Error, event::ThingKind};
-
-/// The room that everybody is in unless `[rooms] default_room` names another.
-pub const GENERAL: &str = "general";
-/// The room of all clients that may observe.
-pub const OBSERVERS: &str = "observers";
-/// The room of all clients that may publish: actions go here when the agent has no room of its own.
-pub const PRODUCERS: &str = "producers";
-
-/// The room of all clients that may see figures. Nobody can ask for it, and no setting can name it.
-pub const OPERATORS: &str = "(operators)";
 
 /// The rooms that a client is in by its role without being told.
 pub fn unlisted_rooms(who: &Identity) -> Option<Arc<str>> {
@@ -30,27 +21,55 @@ pub fn too_many_rooms(max: usize) -> Error {
     ))
 }
 
-/// Checks that `room` is a room's name and that `who` may be in it. `own` are the rooms that belong to the client alone.
+/// The rooms that need no right, and the namespace on which one is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Fixed<'a> {
+    /// The room in which everybody is.
+    pub default_room: &'a str,
+    /// The rooms that belong to the client alone.
+    pub own: &'a [&'a str],
+    /// Whether the namespace is an application's own.
+    pub is_app: bool,
+}
+
+impl<'a> From<(&'a str, &'a [&'a str])> for Fixed<'a> {
+    fn from((default_room, own): (&'a str, &'a [&'a str])) -> Self {
+        Self {
+            default_room,
+            own,
+            is_app: false,
+        }
+    }
+}
+
+/// Checks that `room` is a room's name and that `who` may be in it.
 ///
 /// # Errors
 /// `bad_request` if `room` can't be a name, `unknown_room_type` if there is no such kind, `forbidden_room` if `who` may
 /// not be in it.
-pub fn check_room(
-    room: &str,
-    who: &Identity,
-    default_room: &str,
-    own: &[&str],
-) -> Result<(), Error> {
-    if room == default_room || room == GENERAL || room == OBSERVERS || own.contains(&room) {
+pub fn check_room(room: &str, who: &Identity, fixed: Fixed<'_>) -> Result<(), Error> {
+    if fixed.own.contains(&room) || !fixed.is_app && room == fixed.default_room {
         return Ok(());
     }
-    if room == PRODUCERS {
-        return if who.role.may_publish() {
-            Ok(())
-        } else {
+    match RoomKind::on(fixed.is_app, room) {
+        RoomKind::Standing if room == GENERAL || room == OBSERVERS => Ok(()),
+        RoomKind::Standing if room == PRODUCERS && who.role.may_publish() => Ok(()),
+        RoomKind::Standing if room == PRODUCERS => {
             Err(forbidden(room, "only producers may be in it"))
-        };
+        }
+        RoomKind::Standing | RoomKind::Unknown => Err(unknown(room)),
+        RoomKind::Own => Err(forbidden(room, "it belongs to one client alone")),
+        RoomKind::Free if who.permissions.may_enter_free(room) => Ok(()),
+        RoomKind::Free => Err(forbidden(
+            room,
+            "your token's claim rooms doesn't name it, and rooms of any name are not open to all ([access] free_rooms)",
+        )),
+        RoomKind::Thing => check_thing(room, who),
     }
+}
+
+/// The same for the room of a thing.
+fn check_thing(room: &str, who: &Identity) -> Result<(), Error> {
     let name = match RoomName::read(room) {
         Ok(name) => name,
         Err(Misnamed::NoKind) => return Err(unknown(room)),
@@ -71,6 +90,12 @@ pub fn check_room(
             return Err(forbidden(room, why));
         }
     }
+    // Without a token nobody can be told from anybody.
+    let is_unproven = who.token.is_none() && who.user.as_deref() != Some(id);
+    if kind == ThingKind::User && is_unproven {
+        let why = "it belongs to a user, and you showed no token of that user";
+        return Err(forbidden(room, why));
+    }
     if who.permissions.may_enter(kind, project, id) {
         return Ok(());
     }
@@ -87,9 +112,14 @@ pub fn check_room(
 /// Whether a client may learn that a room exists, since its name tells of a thing. Everybody may know rooms of no
 /// thing, except those of kinds that nobody can ask for.
 pub fn may_know_room(permissions: &Permissions, room: &str) -> bool {
-    match RoomName::read(room) {
-        Ok(name) => permissions.may_enter(name.kind, name.project.as_deref(), &name.id),
-        Err(_) => !room.contains(':') || permissions.is_everything(),
+    match RoomKind::of(room) {
+        RoomKind::Standing => true,
+        RoomKind::Own => false,
+        RoomKind::Free => permissions.may_enter_free(room),
+        RoomKind::Thing | RoomKind::Unknown => match RoomName::read(room) {
+            Ok(name) => permissions.may_enter(name.kind, name.project.as_deref(), &name.id),
+            Err(_) => permissions.is_everything(),
+        },
     }
 }
 
@@ -106,7 +136,8 @@ fn unknown(room: &str) -> Error {
     Error::new(
         "unknown_room_type",
         format!(
-            "there is no room {:?}: use general, observers, producers or kind:id with a kind of {}",
+            "there is no room {:?}: use general, observers, producers, kind:id with a kind of {}, or a name of your own of 1 \
+             to 128 of A-Z a-z 0-9 _ . : @ / - and spaces",
             shorten(room),
             ThingKind::names()
         ),
@@ -129,7 +160,7 @@ fn shorten(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::access::authz::{Permissions, Policy};
-    use crate::config::{Role, Rule, Rules};
+    use crate::config::{FreeRooms, Role, Rule, Rules};
     use crate::ledger::Ledger;
 
     fn permissions(user: Option<&str>) -> Permissions {
@@ -154,7 +185,69 @@ mod tests {
             permissions: permissions(Some("u1")),
             ..Identity::default()
         };
-        check_room(room, &who, "general", &["own-id"]).map_err(|r| r.code)
+        check_room(room, &who, ("general", &["own-id"][..]).into()).map_err(|r| r.code)
+    }
+
+    const OTHERS: &str = "01a219d0-7c1f-7b3a-9d5e-0f1a2b3c4d5e";
+
+    #[test]
+    fn free_rooms_take_a_right_where_there_are_tokens() {
+        let who = |rooms: Option<&[&str]>, free_rooms| {
+            let policy = Policy {
+                rules: Rules {
+                    free_rooms,
+                    ..Rules::default()
+                },
+                ledger: Ledger::new(10).into(),
+            };
+            let rooms = rooms.map(|rooms| rooms.iter().map(|room| (*room).to_owned()).collect());
+            Identity {
+                token: Some("t".into()),
+                permissions: Permissions::new(None, rooms, None, policy.into()).unwrap(),
+                ..Identity::default()
+            }
+        };
+        let check = |room: &str, who: &Identity, is_app| {
+            let fixed = Fixed {
+                default_room: "general",
+                own: &[],
+                is_app,
+            };
+            check_room(room, who, fixed).map_err(|r| r.code)
+        };
+        let nobody = who(None, FreeRooms::Claim);
+        assert_eq!(check("lobby", &nobody, false), Err("forbidden_room"));
+        assert_eq!(check("general", &nobody, false), Ok(()));
+        // On an application's namespace no name is special.
+        assert_eq!(check("general", &nobody, true), Err("forbidden_room"));
+        let named = who(Some(&["chat/*", "lobby"]), FreeRooms::Claim);
+        for room in ["lobby", "chat/a b", "chat/x:y"] {
+            assert_eq!(check(room, &named, true), Ok(()), "{room}");
+        }
+        assert_eq!(check("other", &named, true), Err("forbidden_room"));
+        let open = who(Some(&["task:1"]), FreeRooms::All);
+        assert_eq!(check("lobby", &open, false), Ok(()));
+        assert_eq!(check(OTHERS, &open, false), Err("forbidden_room"));
+        assert_eq!(check("user:ann", &open, false), Err("forbidden_room"));
+    }
+
+    #[test]
+    fn without_tokens_nobody_is_in_anothers_rooms() {
+        let who = Identity::default();
+        let check =
+            |room: &str| check_room(room, &who, ("general", &[][..]).into()).map_err(|r| r.code);
+        for room in ["lobby", "planet:earth", "a b/c@d.e:f-g_h", "users:ann"] {
+            assert_eq!(check(room), Ok(()), "{room}");
+        }
+        for room in ["user:ann", "user:ann%40x", OTHERS] {
+            assert_eq!(check(room), Err("forbidden_room"), "{room}");
+        }
+        for room in ["", OPERATORS, "flow:f1", "caf\u{e9}", "a%20b", "tab\t"] {
+            assert_eq!(check(room), Err("unknown_room_type"), "{room}");
+        }
+        let long = "x".repeat(129);
+        assert_eq!(check(&long), Err("unknown_room_type"));
+        assert_eq!(check(&long[1..]), Ok(()));
     }
 
     #[test]
@@ -165,7 +258,9 @@ mod tests {
                 permissions: permissions(Some(user)),
                 ..Identity::default()
             };
-            let check = |room: &str| check_room(room, &who, "general", &[]).map_err(|r| r.code);
+            let check = |room: &str| {
+                check_room(room, &who, ("general", &[][..]).into()).map_err(|r| r.code)
+            };
             assert_eq!(check(&format!("user:{user}")), Ok(()), "{user}");
             assert_eq!(check("user:bob@example.org"), Err("forbidden_room"));
             assert_eq!(check("user:a b"), Err("bad_request"));
@@ -205,8 +300,8 @@ mod tests {
         );
         assert_eq!(check("agent:a:actions", Role::Admin), Ok(()));
         assert_eq!(check("user:u2", Role::Admin), Err("forbidden_room"));
-        for room in ["", "lobby", "planet:earth", ":x", "other-id"] {
-            assert_eq!(check(room, Role::Admin), Err("unknown_room_type"), "{room}");
+        for room in ["lobby", "planet:earth", ":x", "other-id"] {
+            assert_eq!(check(room, Role::Admin), Err("forbidden_room"), "{room}");
         }
         for room in [
             "task:",

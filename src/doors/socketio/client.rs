@@ -105,11 +105,6 @@ impl Client {
         self.outlet.is_ended()
     }
 
-    /// The names of the rooms that are the client's own.
-    pub(super) fn own_ids(&self) -> impl Iterator<Item = &Arc<str>> {
-        std::iter::once(&self.id).chain(&self.former_id)
-    }
-
     /// The client's identity now.
     pub(super) fn who(&self) -> Arc<Identity> {
         self.performer.who()

@@ -97,7 +97,7 @@ fn own_rooms(client: &Client) -> Vec<Arc<str>> {
     // Seneca's namespace has events of its own.
     let of_role = access::authz::unlisted_rooms(&client.who())
         .filter(|_| matches!(client.namespace, Namespace::Root | Namespace::Admin));
-    client.own_ids().cloned().chain(of_role).collect()
+    std::iter::once(client.id.clone()).chain(of_role).collect()
 }
 
 /// The rooms that a client is in from the start.

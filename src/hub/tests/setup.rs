@@ -118,6 +118,7 @@ fn options(settings: &Settings) -> HubOptions {
         producer_backlog: 100_000,
         max_room_size: 100,
         max_rooms_per_client: 100,
+        max_free: (1000, 1 << 20),
         state: Limits {
             max_facts: 10_000,
             ..Limits::default()

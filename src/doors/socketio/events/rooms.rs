@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{answer::Handled, request::Request};
 use crate::{
-    access::authz::Filter,
+    access::authz::{Filter, Fixed},
     doors::socketio::client::Client,
     error::Error,
     event::Object,
@@ -47,7 +47,7 @@ pub(super) async fn leave(client: &Arc<Client>, request: &Request) -> Handled {
 
 pub(super) async fn subscribe(client: &Arc<Client>, request: &Request) -> Handled {
     let member = member(client)?;
-    let rooms = request.rooms()?;
+    let rooms = named(client, request)?;
     let filters = request.field("filters");
     if rooms.is_empty() && filters.is_null() {
         return Err(Error::bad_request(
@@ -77,7 +77,7 @@ pub(super) async fn subscribe(client: &Arc<Client>, request: &Request) -> Handle
 
 pub(super) async fn unsubscribe(client: &Arc<Client>, request: &Request) -> Handled {
     let member = member(client)?;
-    let rooms = request.rooms()?;
+    let rooms = named(client, request)?;
     if rooms.is_empty() {
         return Err(Error::bad_request(
             "nothing to unsubscribe from: give room_id, rooms or channels",
@@ -118,16 +118,31 @@ fn notify(client: &Client, name: &str, body: Value) {
 
 async fn check(client: &Client, rooms: &[String]) -> Result<(), Error> {
     let context = &client.context;
-    let own: Vec<&str> = client.own_ids().map(|id| &**id).collect();
     let rooms = rooms.iter().map(String::as_str);
-    let fixed = (context.options.default_room.as_str(), &own[..]);
+    let fixed = Fixed {
+        default_room: &context.options.default_room,
+        own: &[&*client.id],
+        is_app: client.namespace.is_app(),
+    };
     context
         .authenticator
         .check_rooms(rooms, &client.who(), fixed)
 }
 
+/// The rooms that a request names.
+fn named(client: &Client, request: &Request) -> Result<Vec<String>, Error> {
+    let mut rooms = request.rooms()?;
+    for room in &mut rooms {
+        // A client of Engine.IO 3 knows itself by another id.
+        if client.former_id.as_deref() == Some(room.as_str()) {
+            *room = client.id.to_string();
+        }
+    }
+    Ok(rooms)
+}
+
 fn one_room(client: &Client, request: &Request) -> Result<(MemberId, String), Error> {
-    let mut rooms = request.rooms()?.into_iter();
+    let mut rooms = named(client, request)?.into_iter();
     match (rooms.next(), rooms.next()) {
         (Some(room), None) => Ok((member(client)?, room)),
         _ => Err(Error::bad_request(
