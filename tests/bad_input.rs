@@ -196,7 +196,11 @@ async fn requests_over_socketio() {
         "ok"
     );
     for (event, argument, code) in [
-        ("join_room", json!({ "room": "lobby!" }), "unknown_room_type"),
+        (
+            "join_room",
+            json!({ "room": "lobby!" }),
+            "unknown_room_type",
+        ),
         (
             "join_room",
             json!({ "room": "planet:*" }),

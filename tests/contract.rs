@@ -173,10 +173,7 @@ async fn of_several_rooms_the_refused_one_is_named_and_all_spellings_count() {
     let server = server().await;
     let (mut client, _) = Client::connect(server.address(), json!({})).await;
     client
-        .emit(
-            "subscribe",
-            json!({ "rooms": ["project:p1", "planet:*"] }),
-        )
+        .emit("subscribe", json!({ "rooms": ["project:p1", "planet:*"] }))
         .await;
     let error = client.event("error").await;
     assert_eq!(

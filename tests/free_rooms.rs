@@ -41,7 +41,14 @@ async fn without_tokens_anybody_is_in_a_free_room_and_nobody_in_anothers() {
     }
     assert_eq!(code(&mut ann, anns).await, "ok", "its own");
     let (_, rooms) = get(address, "/api/v1/ws/rooms").await;
-    let expected = json!(["a b/c@d.e:f-g_h", "general", "lobby", "observers", "planet:earth", "tables/7"]);
+    let expected = json!([
+        "a b/c@d.e:f-g_h",
+        "general",
+        "lobby",
+        "observers",
+        "planet:earth",
+        "tables/7"
+    ]);
     assert_eq!(rooms["active_rooms"], expected, "no client's own room");
     let (_, stats) = get(address, "/api/v1/ws/stats").await;
     assert_eq!(stats["active_rooms"], 6);
@@ -103,7 +110,11 @@ async fn free_rooms_have_limits_and_each_refusal_says_which() {
     for n in 0..4 {
         assert_eq!(code(&mut ann, &format!("ann-{n}")).await, "ok");
     }
-    assert_eq!(code(&mut ann, "ann-5").await, "bad_request", "four are its most");
+    assert_eq!(
+        code(&mut ann, "ann-5").await,
+        "bad_request",
+        "four are its most"
+    );
     assert_eq!(code(&mut bob, "ann-0").await, "ok");
     let (mut cat, _) = Client::connect(address, json!({})).await;
     assert_eq!(code(&mut cat, "ann-0").await, "room_full");
@@ -122,7 +133,10 @@ async fn free_rooms_have_limits_and_each_refusal_says_which() {
     }
     // A room is forgotten with its last member.
     ann.close().await;
-    kit::wait_for("room for others", async || code(&mut eve, "one-more").await == "ok").await;
+    kit::wait_for("room for others", async || {
+        code(&mut eve, "one-more").await == "ok"
+    })
+    .await;
     server.shutdown().await;
 }
 

@@ -25,6 +25,8 @@ pub struct Rooms {
     pub max_free_rooms: Count<100_000, 1, { 1 << 30 }>,
     /// Bytes of memory that these may hold.
     pub max_free_room_bytes: Count<{ 32 << 20 }, { 16 << 10 }, { 1 << 40 }>,
+    /// Visitors of rooms by HTTP that may be present at a time; an eighth of them may be one caller's.
+    pub max_visitors: Count<10_000, 8, { 1 << 20 }>,
     /// Seconds between two sweeps of empty rooms. Stoa forgets a room with its last member; the key is taken so that a file made for the seeds' server is.
     pub room_cleanup_interval: Seconds<300_000>,
 }

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::{
     Membership, Moment, SharedSnapshot, SnapshotOf,
     member::{JoinRequest, MemberId},
+    presence::{MembersOf, Visit},
     subscription::Subscription,
 };
 use crate::{
@@ -151,6 +152,14 @@ pub(super) enum Command {
         on: bool,
         reply: oneshot::Sender<Result<usize, Error>>,
     },
+    /// Tells a member who comes into a room and who leaves, or no more.
+    WatchPresence {
+        member: MemberId,
+        room: String,
+        on: bool,
+        reply: oneshot::Sender<Result<usize, Error>>,
+    },
+    Visit(Visit, oneshot::Sender<Result<Object, Error>>),
     MembersOf {
         room: String,
         reply: oneshot::Sender<Vec<Arc<str>>>,
@@ -194,6 +203,8 @@ pub enum Question {
         /// The rooms.
         rooms: Vec<Arc<str>>,
     },
+    /// `GET /api/v1/rooms/{room}/members`.
+    Members(MembersOf),
     /// Seneca's `GET /api/health/current`; empty while nothing is known.
     HealthNow,
     /// Seneca's `GET /api/health/history`.

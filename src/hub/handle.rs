@@ -8,6 +8,7 @@ use super::{
     Moment, SharedSnapshot, SnapshotOf,
     command::{Answer, Command, JoinReply, Question},
     member::{JoinRequest, MemberId},
+    presence::Visit,
     subscription::Subscription,
 };
 use crate::{
@@ -143,6 +144,34 @@ impl HubHandle {
             reply,
         })
         .await?
+    }
+
+    /// Tells a member from now on who comes into a room that it is in, and who leaves; or no more. Returns how many
+    /// members the room has.
+    ///
+    /// # Errors
+    /// `forbidden_room` for a room that it is not in.
+    pub async fn watch_presence(
+        &self,
+        member: MemberId,
+        room: String,
+        on: bool,
+    ) -> Result<usize, Error> {
+        self.ask(|reply| Command::WatchPresence {
+            member,
+            room,
+            on,
+            reply,
+        })
+        .await?
+    }
+
+    /// Begins, renews or ends a visit to a room by HTTP.
+    ///
+    /// # Errors
+    /// `forbidden` for somebody else's visit, `room_full`, `overloaded`.
+    pub async fn visit(&self, visit: Visit) -> Result<Object, Error> {
+        self.ask(|reply| Command::Visit(visit, reply)).await?
     }
 
     /// Takes a member out of rooms; returns how many members are left in the last one.

@@ -34,6 +34,7 @@ mod outlet;
 #[cfg(test)]
 mod panics;
 mod permission_index;
+mod presence;
 mod projections;
 mod questions;
 mod requests;
@@ -64,6 +65,7 @@ pub use handle::{HubHandle, Membership};
 pub use member::{JoinRequest, MemberId};
 pub use options::HubOptions;
 pub use outlet::Outlet;
+pub use presence::{MembersOf, Visit};
 pub use subscription::{Channels, Subscription};
 
 use crate::{
@@ -194,6 +196,7 @@ impl Hub {
         self.report_progress();
         self.report_load();
         self.send_aggregates(now);
+        self.tell_presence(Instant::now());
         self.park_who_is_slow(now);
         self.forget_old_snapshots(now);
         self.watch_load(now);
@@ -223,6 +226,7 @@ impl Hub {
             self.catchup.due(),
             self.snapshots.due(),
             self.load.due(),
+            self.roster.presence.due(),
             // The loop stopped reading before the journal's end, and has room again.
             self.stream.is_behind().then(Instant::now),
         ];

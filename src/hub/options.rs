@@ -24,6 +24,8 @@ pub struct HubOptions {
     pub max_rooms_per_client: usize,
     /// The most free rooms with members, and the bytes that they may hold.
     pub max_free: (usize, usize),
+    /// The most visitors of rooms by HTTP.
+    pub max_visitors: usize,
     /// Bounds of the state.
     pub state: Limits,
     /// Whether Seneca's own updates go to everybody.

@@ -142,6 +142,7 @@ pub(super) fn options() -> HubOptions {
         max_room_size: 100,
         max_rooms_per_client: 100,
         max_free: (1000, 1 << 20),
+        max_visitors: 1000,
         state: Limits::default(),
         seneca_broadcast: false,
         aggregates: Recipients::Nobody,

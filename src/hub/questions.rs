@@ -35,6 +35,7 @@ impl Hub {
                 let size = |room: &Arc<str>| (room.to_string(), self.roster.count(room).into());
                 rooms.iter().map(size).collect()
             }
+            Question::Members(of) => self.members(&of),
             Question::HealthNow => self
                 .projections
                 .dashboard()

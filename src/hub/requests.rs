@@ -158,6 +158,17 @@ impl Hub {
             } => {
                 reply.send(self.place(&whom, &room, on)).ok();
             }
+            Command::WatchPresence {
+                member,
+                room,
+                on,
+                reply,
+            } => {
+                reply.send(self.watch_presence(member, &room, on)).ok();
+            }
+            Command::Visit(visit, reply) => {
+                reply.send(self.visit(&visit)).ok();
+            }
             Command::MembersOf { room, reply } => {
                 let ids = self.roster.ids_in(&room);
                 let public = ids.filter_map(|id| self.roster.get(id).map(|m| m.client_id.clone()));

@@ -12,6 +12,7 @@ use super::{
     census::Census,
     member::{JoinRequest, Member, MemberId},
     permission_index::PermissionIndex,
+    presence::Presence,
     room_groups::RoomGroups,
     room_limits::FreeRooms,
     subscription::{Subscription, Subscriptions},
@@ -53,6 +54,8 @@ pub(crate) struct Roster {
     pub(super) version: u64,
     /// The members of large rooms, in groups.
     pub(super) groups: RoomGroups,
+    /// Those who are told who comes and who leaves.
+    pub(super) presence: Presence,
     /// Members to be flushed.
     touched: Vec<MemberId>,
     census: Census,
@@ -148,6 +151,7 @@ impl Roster {
         let member = self.members.try_remove(id.slot)?;
         for room in &member.rooms {
             self.leave_room(room, id);
+            self.has_left(room, id, &member);
         }
         for members in self.topics.values_mut() {
             members.swap_remove(&id);

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    member::MemberId,
+    member::{Member, MemberId},
+    presence::{Change, Whom},
     roster::{Roster, of},
 };
 use crate::{
@@ -31,6 +32,13 @@ impl Roster {
         if !member.rooms.contains(&name) {
             member.rooms.push(name);
             members.insert(id);
+            if !self.presence.is_idle() {
+                self.presence.changed(room, || Change {
+                    joined: true,
+                    whom: Whom::Client(member.client_id.clone()),
+                    user: member.user.clone(),
+                });
+            }
         }
         Some(members.len())
     }
@@ -46,9 +54,29 @@ impl Roster {
         member.rooms.retain(|r| **r != *key);
         member.placed.retain(|r| **r != *key);
         if member.rooms.len() < before {
+            let (whom, user) = (member.client_id.clone(), member.user.clone());
             self.leave_room(&key, id);
+            self.tell_left(&key, id, whom, user);
         }
         self.count(&key)
+    }
+
+    /// Notes for those who ask that a member that is gone has left a room.
+    pub(super) fn has_left(&mut self, room: &Arc<str>, id: MemberId, member: &Member) {
+        let (whom, user) = (member.client_id.clone(), member.user.clone());
+        self.tell_left(room, id, whom, user);
+    }
+
+    fn tell_left(&mut self, room: &str, id: MemberId, whom: Arc<str>, user: Option<Arc<str>>) {
+        if self.presence.is_idle() {
+            return;
+        }
+        self.presence.watch(&room.into(), id, false);
+        self.presence.changed(room, || Change {
+            joined: false,
+            whom: Whom::Client(whom),
+            user,
+        });
     }
 
     pub(super) fn leave_room(&mut self, room: &str, id: MemberId) {

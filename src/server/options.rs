@@ -89,6 +89,7 @@ pub(super) fn hub(config: &Config, told: Arc<Degradation>) -> HubOptions {
             config.rooms.max_free_rooms.into(),
             config.rooms.max_free_room_bytes.into(),
         ),
+        max_visitors: config.rooms.max_visitors.into(),
         state: state(config),
         seneca_broadcast: config.seneca.broadcast,
         aggregates: match config.seneca.aggregates {
@@ -251,6 +252,7 @@ pub(super) fn body(config: &Config, metrics: &Metrics) -> BodyLimits {
 pub(super) fn stream(config: &Config) -> StreamOptions {
     StreamOptions {
         default_room: config.rooms.default_room.clone(),
+        namespaces: config.namespaces.all(),
         max_rooms: config.rooms.max_rooms_per_client.into(),
         max_bytes: config.server.max_client_buffer.into(),
         heartbeat: config.performance.heartbeat_interval.get(),

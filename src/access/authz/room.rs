@@ -42,6 +42,12 @@ impl<'a> From<(&'a str, &'a [&'a str])> for Fixed<'a> {
     }
 }
 
+impl<'a, const N: usize> From<(&'a str, &'a [&'a str; N])> for Fixed<'a> {
+    fn from((default_room, own): (&'a str, &'a [&'a str; N])) -> Self {
+        (default_room, &own[..]).into()
+    }
+}
+
 /// Checks that `room` is a room's name and that `who` may be in it.
 ///
 /// # Errors

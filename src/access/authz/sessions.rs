@@ -215,6 +215,20 @@ impl Sessions {
         self.lock().by_id.len()
     }
 
+    /// The names and the roles of these clients, as far as they are connected.
+    pub fn named(
+        &self,
+        ids: &[Arc<str>],
+    ) -> impl Iterator<Item = (Arc<str>, (Option<Arc<str>>, Role))> + use<> {
+        let live = self.lock();
+        let of = |id: &Arc<str>| {
+            let (session, ..) = live.by_id.get(id)?;
+            Some((id.clone(), (session.name.clone(), session.role)))
+        };
+        let named: Vec<_> = ids.iter().filter_map(of).collect();
+        named.into_iter()
+    }
+
     /// The connections that `wanted` accepts, at most `limit` of them, and how many it accepts in all.
     pub fn list(&self, limit: usize, wanted: impl Fn(&Session) -> bool) -> (Vec<Session>, usize) {
         let live = self.lock();

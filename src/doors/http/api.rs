@@ -10,8 +10,8 @@ use std::{
 
 use super::rendering::Renderings;
 use crate::{
-    access::Authenticator, breaker::Breakers, doors::figures::Figures, hub::HubHandle,
-    intake::Intake, net::BodyLimits, observe::Metrics,
+    access::Authenticator, breaker::Breakers, channel::Namespace, doors::figures::Figures,
+    hub::HubHandle, intake::Intake, net::BodyLimits, observe::Metrics,
 };
 
 /// State that the handlers share.
@@ -62,6 +62,8 @@ impl Readiness {
 pub struct StreamOptions {
     /// The room of all clients.
     pub default_room: String,
+    /// The namespaces of applications.
+    pub namespaces: Vec<Namespace>,
     /// The most rooms that a stream may ask for.
     pub max_rooms: usize,
     /// Bytes that may wait for the client.

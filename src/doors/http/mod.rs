@@ -13,6 +13,7 @@ mod nowhere;
 mod packed;
 mod page;
 mod policy;
+mod presence;
 mod probes;
 mod producer;
 mod rendering;
@@ -73,6 +74,8 @@ pub fn router(api: Api, door: Door, more: Router, options: &RouterOptions) -> Ro
         .route("/api/v1/state", get(state::state))
         .route("/api/v1/ws/stats", get(state::stats))
         .route("/api/v1/ws/rooms", get(state::rooms))
+        .route("/api/v1/rooms/{room}/members", get(presence::members))
+        .route("/api/v1/presence", post(presence::visit))
         .route("/api/health/current", get(seneca::health_now))
         .route("/api/health/history", get(seneca::health_history))
         .route("/api/conversations/recent", get(seneca::conversations))

@@ -13,6 +13,8 @@ const PATHS: &[&str] = &[
     "/api/v1/ws",
     "/api/v1/ws/stats",
     "/api/v1/ws/rooms",
+    "/api/v1/rooms/{room}/members",
+    "/api/v1/presence",
     "/api/stream/projects/",
     "/api/v1/analytics",
     "/api/v1/performance",

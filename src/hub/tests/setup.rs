@@ -119,6 +119,7 @@ fn options(settings: &Settings) -> HubOptions {
         max_room_size: 100,
         max_rooms_per_client: 100,
         max_free: (1000, 1 << 20),
+        max_visitors: 1000,
         state: Limits {
             max_facts: 10_000,
             ..Limits::default()

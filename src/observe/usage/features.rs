@@ -6,7 +6,7 @@ use std::{
 };
 
 /// The names, in alphabetical order: what clients send, and the doors by which they come. Others count as `other`.
-const NAMES: [&str; 37] = [
+const NAMES: [&str; 38] = [
     "admin",
     "agent_action",
     "agent_update",
@@ -33,6 +33,7 @@ const NAMES: [&str; 37] = [
     "leave_room",
     "other",
     "ping",
+    "presence",
     "publish",
     "resume",
     "subscribe",

@@ -4,6 +4,7 @@ mod action;
 mod answer;
 mod conversations;
 mod ping;
+mod presence;
 mod publish;
 mod request;
 mod rooms;
@@ -156,6 +157,7 @@ async fn on_root(client: &Arc<Client>, request: Request) -> Handled {
         "join_room" | "join" => rooms::join(client, &request).await,
         "leave_room" | "leave" => rooms::leave(client, &request).await,
         "subscribe" => rooms::subscribe(client, &request).await,
+        "presence" => presence::watch(client, &request).await,
         "unsubscribe" => rooms::unsubscribe(client, &request).await,
         "agent_action" => action::act(client, request).await,
         "get_state" => state::get_state(client, &request).await,
@@ -192,6 +194,7 @@ async fn on_application(client: &Arc<Client>, request: Request) -> Handled {
     match request.event.as_str() {
         "join_room" => rooms::join(client, &request).await,
         "leave_room" => rooms::leave(client, &request).await,
+        "presence" => presence::watch(client, &request).await,
         // A session that ends with its token can be given another one.
         "authenticate" if client.who().expires.is_some() => {
             session::authenticate(client, &request).await

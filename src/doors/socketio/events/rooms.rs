@@ -141,7 +141,8 @@ fn named(client: &Client, request: &Request) -> Result<Vec<String>, Error> {
     Ok(rooms)
 }
 
-fn one_room(client: &Client, request: &Request) -> Result<(MemberId, String), Error> {
+/// The one room that a request names.
+pub(super) fn one_room(client: &Client, request: &Request) -> Result<(MemberId, String), Error> {
     let mut rooms = named(client, request)?.into_iter();
     match (rooms.next(), rooms.next()) {
         (Some(room), None) => Ok((member(client)?, room)),
