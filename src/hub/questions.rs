@@ -95,7 +95,7 @@ impl Hub {
     fn known_rooms(
         &self,
         permissions: Permissions,
-    ) -> impl FnOnce() -> Box<dyn Iterator<Item = Arc<str>>> + Send + 'static {
+    ) -> impl FnOnce() -> Box<dyn Iterator<Item = Arc<str>>> + Send + use<> {
         let names: Vec<Arc<str>> = self.roster.room_names().cloned().collect();
         let default = self.options.default_room.clone();
         move || {

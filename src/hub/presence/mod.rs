@@ -23,6 +23,9 @@ const MAX_NAMED: usize = 100;
 /// The most rooms that one turn of the loop tells about.
 const ROOMS_PER_TURN: usize = 64;
 
+/// The most visits that one turn of the loop ends.
+const VISITS_PER_TURN: usize = 1_024;
+
 /// The presence in all rooms.
 #[derive(Debug, Default)]
 pub(crate) struct Presence {
@@ -122,7 +125,10 @@ impl Presence {
 
     /// Ends the visits that are over, and takes the news that are to be told now.
     pub(super) fn take(&mut self, now: Instant) -> Vec<News> {
-        while let Some((room, id, user)) = self.visitors.pop_ended(now) {
+        for _ in 0..VISITS_PER_TURN {
+            let Some((room, id, user)) = self.visitors.pop_ended(now) else {
+                break;
+            };
             self.changed(&room, || Change {
                 joined: false,
                 whom: Whom::Visitor(id),
