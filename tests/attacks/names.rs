@@ -156,7 +156,7 @@ async fn types_of_producers_are_never_the_name_of_an_event() {
 async fn rooms_with_such_names_are_refused() {
     let server = server().await;
     let address = server.address();
-    let (alice, hello) = Client::connect(address, json!({})).await;
+    let (_alice, hello) = Client::connect(address, json!({})).await;
     let alices = hello["client_id"].as_str().unwrap().to_owned();
     let (mut attacker, _) = Client::connect(address, json!({ "role": "operator" })).await;
     let long = long();
