@@ -18,7 +18,7 @@ from drop_in.apps import flask, moved, on_stoa, original, uvicorn
 from drop_in.peer import Peer
 from drop_in.servers import SOURCES, environment, get
 
-ON = ["original"]
+ON = ["original", "stoa"]
 
 
 def served(name, kind, command, folder, env=None, **options):

@@ -15,7 +15,7 @@ NAMESPACES = ["/chat", "/any", "/board"]
 GUNICORN = [sys.executable, "-m", "gunicorn", "-w", "3", "--threads", "8", "-b", "fd://{fd}", "table_app:app"]
 
 
-@pytest.fixture(scope="module", params=["flask-socketio"])
+@pytest.fixture(scope="module", params=["flask-socketio", "stoa", "stoa, three workers"])
 def server(request):
     if request.param == "flask-socketio":
         server = Original()

@@ -287,6 +287,14 @@ def test_a_handler_that_takes_long_is_heard_before_it_ends(recorder):
     assert [one["emit"]["args"] for one in said["do"] if "emit" in one] == [[3]]
 
 
+def test_operations_about_a_client_that_has_left_are_posted(recorder):
+    app, socketio = application(recorder.url)
+    socketio.on_event("disconnect", lambda reason: emit("left", reason, to="r"))
+    left = {"type": "disconnect", "client_id": "c1", "namespace": "/", "reason": "transport close"}
+    assert post(app, left) == (200, {})
+    assert recorder.operations(1)[0]["emit"]["args"] == ["transport close"]
+
+
 def test_questions_go_behind_what_was_emitted_before_them(recorder):
     app, socketio = application(recorder.url)
     recorder.results = lambda operation: {"status": "ok", "args": [4, 5]} if "call" in operation else {"status": "ok"}

@@ -113,6 +113,11 @@ class Call:
         return results
 
     @property
+    def goes_out_of_band(self) -> bool:
+        """Whether the operations have to be sent by themselves: the answer about a client that has left carries none."""
+        return self.type == "disconnect" and bool(self._pending)
+
+    @property
     def is_sending(self) -> bool:
         """Whether operations are on their way."""
         return self._order.locked()

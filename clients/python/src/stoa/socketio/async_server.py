@@ -48,6 +48,8 @@ class AsyncServer(BaseServer):
             parts = self._refused(call, error)
         finally:
             current.reset(token)
+        if call.goes_out_of_band:
+            await asyncio.to_thread(call.send_ahead)
         if call.is_sending:
             return await asyncio.to_thread(endpoint.answer, call, parts), call
         return endpoint.answer(call, parts), call

@@ -51,6 +51,8 @@ class Server(BaseServer):
             parts = self._refused(call, error)
         finally:
             current.reset(token)
+        if call.goes_out_of_band:
+            call.send_ahead()
         return endpoint.answer(call, parts), call
 
     def _trigger(self, event: str, call: Call) -> Any:
