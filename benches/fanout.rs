@@ -15,6 +15,8 @@
 //! `stoa-single` and `stoa-threads-2` Stoa in another flavour of the runtime; `stoa:0-1` has the cores 0 and 1, of which the load
 //! has the second, too. The last column is the first server's figure by that of each other.
 //!
+//! The server `emit` is Stoa that is given the same update as an emission, and keeps none: `--servers stoa,emit,plain`.
+//!
 //! `serve raw --port 8001` runs one of the servers for another load; [`servers`] names them.
 //!
 //! With `--users 1,1000,10000` it measures something else: 20 updates a second to the same observers while so many
@@ -105,6 +107,7 @@ impl Run<'_> {
                     in_flight: self.in_flight.iter().map(|n| *n as u64).collect(),
                     update: update.clone().filter(|_| !is_stoa),
                     lean: server.starts_with("stoa-lean"),
+                    emits: *server == "emit",
                     ..Asked::default()
                 };
                 let measured = measure(server, asked, self.pinned);

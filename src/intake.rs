@@ -1,5 +1,6 @@
 //! The one way in behind every door: raw JSON to events, events into the journal, an answer for the producer.
 
+mod last_places;
 mod pipeline;
 mod placed;
 mod producer;
@@ -26,12 +27,14 @@ use crate::{
     error::Error,
     event::{self, Event},
     history::{Page, Query, Scans},
-    journal::{Appending, Draft, Entry, FlowId, Journal},
+    hub::InFlight,
+    journal::{Appending, Draft, Entry, FlowId, Journal, Seq},
     ledger::{Ledger, Speaker, Things},
     observe::{Metrics, traces},
     timestamp::Timestamp,
 };
 
+use last_places::LastPlaces;
 pub use pipeline::{Answered, Pipeline, PipelineLimits};
 pub use placed::Placed;
 use placed::{Families, Waiting as Appended, share};
@@ -65,6 +68,8 @@ pub struct IntakeLimits {
     pub max_elements: usize,
     /// The most bytes of an id.
     pub max_id: usize,
+    /// Bytes of emissions that may be in flight.
+    pub max_in_flight: usize,
     /// The calls of one producer that may wait for their answers.
     pub unanswered: PipelineLimits,
     /// Whether events are checked beyond what is needed to read them ([`event::check`]).
@@ -87,6 +92,10 @@ pub struct Intake {
     scans: Scans,
     /// Bytes that waiting producers hold.
     waiting: AtomicUsize,
+    /// Emissions that are not kept and on their way to the hub.
+    in_flight: InFlight,
+    /// The last place of each producer.
+    places: LastPlaces,
 }
 
 /// Events that wait for the hub; they count until they are dropped, also when their producer hangs up.
@@ -133,6 +142,8 @@ impl Intake {
             refusing,
             scans: Scans::default(),
             waiting: AtomicUsize::new(0),
+            in_flight: InFlight::new(limits.max_in_flight),
+            places: LastPlaces::default(),
         }
     }
 
@@ -144,6 +155,16 @@ impl Intake {
     /// The journal, for history.
     pub fn journal(&self) -> &Arc<dyn Journal> {
         &self.journal
+    }
+
+    /// Emissions that are not kept and on their way to the hub.
+    pub(crate) fn in_flight(&self) -> &InFlight {
+        &self.in_flight
+    }
+
+    /// The last place of a producer's events: what it emits comes after them.
+    pub(crate) fn last_place(&self, producer: FlowId) -> Seq {
+        self.places.of(producer)
     }
 
     /// Accepted events whose updates are not sent yet.
@@ -180,6 +201,8 @@ impl Intake {
     }
 
     async fn hand_over(&self, raws: Vec<Raw>, producer: Producer<'_>) -> Result<Placed<'_>, Error> {
+        // What the producer emitted before comes first.
+        self.in_flight.landed(producer.flow).await;
         let (calls, cost) = (raws.len(), raws.iter().map(Raw::cost).sum());
         let mut place = self.wait_for_own(&raws, cost, producer.flow).await?;
         let mut receipt = Receipt::default();
@@ -202,6 +225,8 @@ impl Intake {
                 families,
                 cost: (cost, calls),
                 held,
+                flow: producer.flow,
+                places: &self.places,
                 door: producer.door,
                 journal: &*self.journal,
                 metrics: &self.metrics,
@@ -267,6 +292,7 @@ impl Intake {
         let (mut value, len) = match raw {
             Raw::Text(text) => self.read(&text)?,
             Raw::Json(value, len) => (value, len),
+            Raw::Emission(emission) => return Ok(Event::emitted(*emission, producer.name)),
             Raw::Bad(refusal) => return Err(refusal),
         };
         let len = len.unwrap_or_else(|| event::json_len(&value));

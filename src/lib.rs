@@ -49,6 +49,8 @@ pub mod decision;
 pub mod delivery;
 pub mod demo;
 pub mod doors;
+pub mod emission;
+pub mod emitter;
 pub mod error;
 pub mod event;
 pub mod history;

@@ -51,6 +51,8 @@ pub(crate) struct Asked {
     pub(crate) update: Option<String>,
     /// Whether the observers take lean updates.
     pub(crate) lean: bool,
+    /// Whether the update is emitted by Stoa as it is, without being kept.
+    pub(crate) emits: bool,
     /// So many users with tokens are connected, of whom only the observers see the updates; none where nobody needs a token.
     pub(crate) users: Option<usize>,
 }
@@ -104,7 +106,8 @@ async fn measure(asked: Asked) -> Found {
             None => String::new(),
         };
         // Only Stoa greets; with the other one, the connection itself is all there is.
-        let greeting = asked.update.is_none().then_some("connection_established");
+        let greets = asked.update.is_none() || asked.emits;
+        let greeting = greets.then_some("connection_established");
         let address = asked.address.expect("an address");
         connecting.spawn(async move { Socket::connect(address, &auth, greeting).await });
         if connecting.len() >= 100 {
@@ -215,6 +218,8 @@ struct Publisher {
     url: String,
     /// Around the time of publishing: an update as it is.
     template: Option<(String, String)>,
+    /// Whether that is wrapped in an emission.
+    emits: bool,
     observers: u64,
     published: u64,
     /// The time that the last update says.
@@ -237,9 +242,11 @@ impl Publisher {
                 .build()
                 .expect("a client"),
             url: format!(
-                "http://{}/api/v1/events",
-                asked.address.expect("an address")
+                "http://{}/api/v1/{}",
+                asked.address.expect("an address"),
+                if asked.emits { "emit" } else { "events" }
             ),
+            emits: asked.emits,
             template,
             observers: asked.observers as u64,
             published: 0,
@@ -258,6 +265,11 @@ impl Publisher {
             }
             self.last = micros().max(self.last + 1);
             match &self.template {
+                Some((before, after)) if self.emits => {
+                    body.push_str(r#"{"event":"update","args":["#);
+                    body.extend([before.as_str(), &self.last.to_string(), after]);
+                    body.push_str("]}");
+                }
                 Some((before, after)) => {
                     body.extend([before.as_str(), &self.last.to_string(), after]);
                 }

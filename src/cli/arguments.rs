@@ -74,6 +74,41 @@ pub(super) struct PublishArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct EmitArgs {
+    /// The server
+    #[arg(long, default_value = HERE, value_parser = url::parse)]
+    pub(super) url: Url,
+    /// The token to show, where the server asks for one; better given as STOA_TOKEN, which no list of processes shows
+    #[arg(long, env = "STOA_TOKEN", hide_env_values = true)]
+    pub(super) token: Option<String>,
+    /// Believe a server with this certificate, or one signed with it, and no other (PEM) [default: whom the system trusts]
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
+    /// Only to clients in these rooms: a room, or the id of a client [default: to everyone]
+    #[arg(long = "room", value_name = "ROOM")]
+    pub(super) rooms: Vec<String>,
+    /// But not to clients in these rooms
+    #[arg(long, value_name = "ROOM")]
+    pub(super) except: Vec<String>,
+    /// The namespace on which it is sent [default: /]
+    #[arg(long, value_name = "PATH")]
+    pub(super) namespace: Option<String>,
+    /// Keep it in the journal, and send it again to clients that missed it
+    #[arg(long)]
+    pub(super) keep: bool,
+    /// Only to clients for whom little waits
+    #[arg(long)]
+    pub(super) volatile: bool,
+    /// An id: the same one emits nothing again
+    #[arg(long)]
+    pub(super) id: Option<String>,
+    /// The name of the event
+    pub(super) event: String,
+    /// Its arguments, each as JSON or else as text
+    pub(super) args: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct TailArgs {
     /// The server
     #[arg(long, default_value = HERE, value_parser = url::parse)]

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod bench;
+mod emit;
 mod failure;
 mod output;
 mod plain;
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use arguments::{CheckArgs, PublishArgs, RepairArgs, ServeArgs, TailArgs, TokenArgs};
+use arguments::{CheckArgs, EmitArgs, PublishArgs, RepairArgs, ServeArgs, TailArgs, TokenArgs};
 use bench::BenchArgs;
 use failure::{Failure, one_line};
 use output::note;
@@ -43,6 +44,8 @@ enum Command {
     Check(CheckArgs),
     /// Publish events from a file or stdin: JSON objects, one a line or over several, or arrays of them
     Publish(PublishArgs),
+    /// Emit something to the clients of a running server, as an application does
+    Emit(EmitArgs),
     /// Watch the updates of a running server
     Tail(TailArgs),
     /// Load a server of Socket.IO, and measure how it does
@@ -83,6 +86,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Check(args)) => serve::check(&args),
         Some(Command::Repair(args)) => repair::repair(&args),
         Some(Command::Publish(args)) => with_runtime(publish::publish(args)),
+        Some(Command::Emit(args)) => with_runtime(emit::emit(args)),
         Some(Command::Tail(args)) => with_runtime(tail::tail(args)),
         Some(Command::Bench(args)) => with_runtime(bench::bench(*args)),
         Some(Command::Token(args)) => token::token(args),

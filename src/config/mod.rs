@@ -6,6 +6,7 @@
 mod alerts;
 mod authentication;
 mod doors;
+mod emit;
 mod environment;
 mod invalid;
 mod load;
@@ -33,6 +34,7 @@ pub use alerts::Alerts;
 pub use authentication::{ApiKeyConfig, Authentication, LEAST_SECRET};
 pub(crate) use authentication::{short_secret, weak_secret};
 pub use doors::{DoorPort, Doors};
+pub use emit::Emit;
 pub use environment::is_setting;
 pub use load::ConfigError;
 pub use networks::Networks;
@@ -79,6 +81,8 @@ pub struct Config {
     pub rate_limiting: RateLimiting,
     /// Limits on events.
     pub content_filtering: ContentFiltering,
+    /// Limits on emissions.
+    pub emit: Emit,
     /// The rules from events to updates.
     pub transform: Transform,
     /// The times at which updates are sent.

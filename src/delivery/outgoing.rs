@@ -13,6 +13,7 @@ use crate::{
     channel::Namespace,
     config::Recipients,
     delivery::{BatchOrder, Tag, Trail, WireMessage},
+    emission::Emission,
     event::{Event, Priority},
     observe::Stamp,
     update::{self, Envelope, Planned, UpdateKind, UpdateShape, made_harmless},
@@ -25,8 +26,10 @@ pub struct Outgoing {
     pub namespace: Namespace,
     /// The Socket.IO event's name.
     pub name: Box<str>,
-    /// The one argument, as JSON.
+    /// The one argument, as JSON; the arguments of an emission.
     pub json: String,
+    /// The emission that it is, if it is one: doors send it as it is.
+    emission: Option<Arc<Emission>>,
     /// The cursor after it, for shapes that write it outside of the JSON; none for a message that has no cursor.
     cursor: Option<Arc<str>>,
     /// The canonical type of the event that it tells of; none for a message that tells of none, or in words of a rule.
@@ -51,6 +54,8 @@ pub struct Outgoing {
 pub enum Shape {
     /// A Socket.IO packet in a WebSocket frame.
     SocketIo,
+    /// The same for a client of Engine.IO 3, where attachments have another form.
+    FirstSocketIo,
     /// A server-sent event.
     ServerSent,
     /// The JSON as it is.
@@ -66,7 +71,7 @@ pub enum Shape {
 }
 
 impl Shape {
-    pub(super) const COUNT: usize = 7;
+    pub(super) const COUNT: usize = 8;
 }
 
 /// The form of an update that one observer is sent.
@@ -106,6 +111,7 @@ impl Outgoing {
             namespace,
             name: name.into(),
             json,
+            emission: None,
             cursor: None,
             event_type: None,
             role: Role::Told,
@@ -118,6 +124,20 @@ impl Outgoing {
         }
     }
 
+    /// An emission at its place of the stream.
+    pub fn of_emission(emission: &Arc<Emission>) -> Self {
+        let (namespace, name) = (emission.namespace, emission.event.as_str());
+        Self {
+            emission: Some(emission.clone()),
+            ..Self::new(namespace, name, emission.args.clone())
+        }
+    }
+
+    /// The emission that it is, if it is one.
+    pub fn emission(&self) -> Option<&Emission> {
+        self.emission.as_deref()
+    }
+
     /// An update of the stream, rendered in one shape.
     pub(crate) fn of_plan(
         planned: &Planned,
@@ -127,6 +147,9 @@ impl Outgoing {
         sanitize: Recipients,
     ) -> Self {
         let kind = &planned.kind;
+        if let UpdateKind::Emission(emission) = kind {
+            return Self::of_emission(emission).at(envelope.cursor).of_stream();
+        }
         let json = rendered(planned, event, envelope, shape, sanitize);
         let mut update = Self::new(kind.namespace(), kind.name(), json)
             .at(envelope.cursor)
@@ -147,6 +170,9 @@ impl Outgoing {
         envelope: &Envelope<'_>,
         sanitize: Recipients,
     ) -> Self {
+        if self.emission.is_some() {
+            return self;
+        }
         let json = rendered(planned, event, envelope, UpdateShape::Lean, sanitize);
         self.lean = Some(Box::new(self.same(json)));
         self
@@ -218,7 +244,7 @@ impl Outgoing {
             // The lean shape is all there is where nobody takes the full one; and a notice has one shape.
             UpdateShape::Lean => self.lean.as_deref().unwrap_or(self),
         };
-        match form.harmless {
+        match form.harmless && self.emission.is_none() {
             false => update,
             true => update.harmless(),
         }

@@ -22,6 +22,7 @@ use crate::{
     access::authz::{Connection, DisconnectReason, SessionGuard},
     channel::Namespace,
     delivery::{Outgoing, Shape, WireMessage},
+    emission::Emission,
     hub::Membership,
     observe::CountedConnection,
 };
@@ -39,7 +40,9 @@ pub(crate) static UPDATES: Updates = Updates;
 impl Wire for Updates {
     fn message<'u>(&self, update: &'u Outgoing) -> Option<&'u Arc<WireMessage>> {
         Some(update.shape(Shape::ServerSent, || {
-            server_sent(Some(&update.name), update.cursor(), &update.json).into()
+            let emitted = update.emission().map(Emission::as_one_value);
+            let json = emitted.as_ref().unwrap_or(&update.json);
+            server_sent(Some(&update.name), update.cursor(), json).into()
         }))
     }
 }

@@ -7,7 +7,7 @@ use strum::{EnumString, IntoStaticStr};
 use super::{
     Object, ids::Ids, mint::mint_id, name::EventName, priority::Priority, settled::Settled,
 };
-use crate::timestamp::Timestamp;
+use crate::{emission::Emission, timestamp::Timestamp};
 
 /// One thing that happened in a multi-agent system, in the one form that everything behind the doors reads.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +35,8 @@ pub struct Event {
     pub ids: Ids,
     /// A hash of its content as it was sent: an id that comes again with other content is not a repetition.
     pub content: u64,
+    /// The emission that it is, if it is one: no dialect can say that.
+    pub emission: Option<Arc<Emission>>,
     /// The facts that are settled when the event is accepted.
     pub settled: Settled,
 }
@@ -53,6 +55,7 @@ impl Event {
             dialect: Dialect::Canonical,
             ids,
             content: 0,
+            emission: None,
             settled: Settled::default(),
             name,
             data,
@@ -76,4 +79,6 @@ pub enum Dialect {
     Visual,
     /// `{type:"agent_update", agent_id, update_type, data, timestamp}` (update pipeline).
     AgentUpdate,
+    /// An emission that is kept: it came by no dialect.
+    Emission,
 }

@@ -8,6 +8,7 @@ use std::{
 use serde_json::Value;
 
 use super::Event;
+use crate::emission::Emission;
 
 /// The 64 bit FNV-1a hash: the same in every process and version, because the journal keeps it. A producer that makes
 /// two contents collide harms only its own events.
@@ -43,5 +44,22 @@ pub(super) fn hash(event: &Event, sent_at: Option<&Value>) -> u64 {
     let said = (event.name.raw(), &event.project_id, sent_at, &event.data);
     // Maps with text keys and JSON values: writing them can't fail.
     serde_json::to_writer(&mut hash, &said).ok();
+    hash.0
+}
+
+/// The same of an emission: all that reaches a client, and where.
+pub(super) fn hash_of_emission(emission: &Emission) -> u64 {
+    let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
+    let rooms = (&emission.rooms, &emission.except);
+    let said = (
+        &emission.event,
+        &emission.args,
+        rooms,
+        emission.namespace.path(),
+    );
+    serde_json::to_writer(&mut hash, &said).ok();
+    for bytes in &emission.attachments {
+        hash.write_all(bytes).ok();
+    }
     hash.0
 }

@@ -7,6 +7,7 @@ mod canonical;
 mod check;
 mod content;
 mod dialect;
+mod emitted;
 mod fields;
 mod foreign;
 mod ids;

@@ -1,10 +1,12 @@
 //! Events as JSON again: for the journal, and for history.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Dialect, Event, EventName, Ids, Object, Priority, Settled, fields};
-use crate::{error::Error, timestamp::Timestamp};
+use crate::{emission::Emission, error::Error, timestamp::Timestamp};
 
 /// The stored form of an event, written without a copy of it.
 #[derive(Serialize)]
@@ -30,6 +32,9 @@ struct Stored<'a> {
     /// Tells a repetition from another event with the same id.
     #[serde(skip_serializing_if = "is_zero")]
     content: u64,
+    /// What an application emitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    emission: Option<Value>,
 }
 
 /// The fields that are known only when the event is accepted, written after the others.
@@ -67,6 +72,9 @@ impl Event {
         }
         out.insert("data".into(), Value::Object(self.data.clone()));
         out.insert("metadata".into(), Value::Object(self.metadata.clone()));
+        if let Some(emission) = &self.emission {
+            out.insert("emission".into(), emission.to_public());
+        }
         out
     }
 
@@ -90,6 +98,7 @@ impl Event {
             metadata: &self.metadata,
             dialect: self.dialect.as_str(),
             content: self.content,
+            emission: self.emission.as_ref().map(|emission| emission.to_stored()),
         };
         // Nearly all events fit, with what is settled later: the text grows no more than once.
         let mut text = Vec::with_capacity(USUAL_BYTES);
@@ -128,6 +137,10 @@ impl Event {
             _ => Err(foreign()),
         };
         let name = EventName::with_canonical(&text(take("type"))?, &text(take("canonical"))?);
+        let emission = match take("emission") {
+            Some(stored) => Some(Emission::of_stored(name.raw(), stored).ok_or_else(foreign)?),
+            None => None,
+        };
         let data = map(take("data"))?;
         let settled = match take("settled") {
             Some(settled) => serde_json::from_value(settled).map_err(|_| foreign())?,
@@ -138,6 +151,7 @@ impl Event {
             ids: Ids::find(&data, name.family()),
             content: take("content").and_then(|v| v.as_u64()).unwrap_or(0),
             settled,
+            emission: emission.map(Arc::new),
             name,
             timestamp: take("timestamp")
                 .as_ref()

@@ -88,7 +88,9 @@ impl Event {
     /// the text says little.
     pub fn held(&self) -> usize {
         const REST: usize = 6 * 48;
-        size_of::<Self>() + REST + held_by_object(&self.data) + held_by_object(&self.metadata)
+        let emission = self.emission.as_ref().map_or(0, |emission| emission.held());
+        let maps = held_by_object(&self.data) + held_by_object(&self.metadata);
+        size_of::<Self>() + REST + maps + emission
     }
 }
 

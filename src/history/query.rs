@@ -5,7 +5,7 @@ use strum::EnumString;
 
 use crate::{
     error::Error,
-    event::{Event, EventName},
+    event::{Event, EventName, folded},
 };
 
 /// A query of the history; `GET /api/v1/events` has the same as its parameters.
@@ -86,13 +86,14 @@ impl Wanted {
         let is = |wanted: &Option<String>, id: Option<&str>| {
             said(wanted.as_deref()).is_none_or(|w| id == Some(w))
         };
-        self.name
-            .as_deref()
-            .is_none_or(|name| event.name.canonical() == name)
-            && self
-                .prefix
-                .as_deref()
-                .is_none_or(|p| event.name.canonical().starts_with(p))
+        // An emission has the name that its application gave it.
+        let emitted = event
+            .emission
+            .as_ref()
+            .map(|emission| folded(&emission.event));
+        let own = emitted.as_deref().unwrap_or(event.name.canonical());
+        self.name.as_deref().is_none_or(|name| own == name)
+            && self.prefix.as_deref().is_none_or(|p| own.starts_with(p))
             && is(&self.query.project_id, event.project_id.as_deref())
             && is(&self.query.agent_id, event.agent_id())
             && (is(&self.query.run_id, event.run_id())

@@ -77,6 +77,16 @@ impl Behind {
         }
     }
 
+    /// The cursor of the last update that it has, or that is on its way to it.
+    pub(super) fn place(&self) -> &Cursor {
+        &self.at
+    }
+
+    /// Whether it is being given a large snapshot.
+    pub(super) fn is_given_snapshot(&self) -> bool {
+        self.taking.is_some()
+    }
+
     /// Takes the callers over that wait for the end of an earlier catch-up.
     pub(super) fn take_over(&mut self, before: Self) {
         self.replayed = before.replayed;

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Instant};
 use tokio::sync::oneshot;
 
 use super::{
-    Membership, Moment, SharedSnapshot, SnapshotOf,
+    Emit, Membership, Moment, SharedSnapshot, SnapshotOf,
     member::{JoinRequest, MemberId},
     presence::{MembersOf, Visit},
     subscription::Subscription,
@@ -143,6 +143,7 @@ pub(super) enum Command {
         rooms: Vec<Arc<str>>,
         reply: oneshot::Sender<Vec<Arc<str>>>,
     },
+    Emit(Emit),
     Ask(Question, oneshot::Sender<Answer>),
     /// Puts a client into a room by the server's word, or takes it out.
     Place {

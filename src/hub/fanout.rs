@@ -53,7 +53,7 @@ impl Hub {
         let mut audience = std::mem::take(&mut self.audience);
         self.find_audience(planned, event, pending.last(), &mut audience);
         // The updates before are queued before the cursor moves on: a member that is parked then has not missed this one.
-        let same = self.delivery.goes_on(&audience);
+        let same = self.delivery.goes_on(&audience, event.emission.is_some());
         if !audience.is_empty() && same.is_none() && self.deliver_run() {
             let is_live = |id: &MemberId| self.roster.get(*id).is_some_and(|m| m.behind.is_none());
             audience.retain(is_live);
@@ -136,6 +136,15 @@ impl Hub {
             Destination::Rooms(rooms) => {
                 for room in rooms.iter() {
                     looked_at += look(roster, room, to);
+                }
+            }
+            Destination::Addressed => {
+                if let Some(emission) = &event.emission {
+                    let skips_own_rooms = event.settled.confined;
+                    let live = Some(seq);
+                    looked_at += roster
+                        .addressed(emission, skips_own_rooms, live, to)
+                        .looked_at;
                 }
             }
             Destination::Topic(topic) => {

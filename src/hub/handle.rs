@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Moment, SharedSnapshot, SnapshotOf,
+    Emit, Moment, SharedSnapshot, SnapshotOf,
     command::{Answer, Command, JoinReply, Question},
     member::{JoinRequest, MemberId},
     presence::Visit,
@@ -311,6 +311,12 @@ impl HubHandle {
             reply,
         })
         .await
+    }
+
+    /// Sends an emission that is not kept to the members of its rooms. It has its place behind all that was asked of the
+    /// hub before.
+    pub async fn emit(&self, emit: Emit) {
+        self.send(Command::Emit(emit)).await;
     }
 
     /// Asks a read-only question.

@@ -7,6 +7,7 @@ use crate::{
     access::authz::Permissions,
     channel::{Listening, Namespace},
     delivery::{Form, Outgoing},
+    emission::Emission,
     journal::Seq,
     observe::usage::Activity,
     update::UpdateShape,
@@ -55,6 +56,8 @@ pub(crate) struct Member {
     pub page: bool,
     /// Whether it has said nothing, as Seneca's pipeline dashboard does.
     pub silent: bool,
+    /// Whether its queue had no room for the last emission: none waits for it any more.
+    pub is_slow: bool,
     /// The time at which its queue was last empty, while it is live: slow members are found by it.
     pub waits_since: Option<Instant>,
     /// Whether it is in the queue of members that are behind, perhaps no longer with a reason: it must not be queued
@@ -66,6 +69,19 @@ pub(crate) struct Member {
 }
 
 impl Member {
+    /// Whether it is in one of the rooms of an emission, and in none that are left out.
+    pub(super) fn is_addressed(&self, emission: &Emission, skips_own_rooms: bool) -> bool {
+        let is_in = |room: &String| {
+            let key = self.namespace.room_key(room);
+            self.rooms.iter().any(|one| **one == *key)
+        };
+        let is_own = |room: &String| *self.client_id == **room;
+        let mut rooms = emission.rooms.iter();
+        (emission.rooms.is_empty()
+            || rooms.any(|room| is_in(room) && !(skips_own_rooms && is_own(room))))
+            && !emission.except.iter().any(is_in)
+    }
+
     /// An update in the form that this member is sent.
     pub(super) fn form_of<'u>(&self, update: &'u Outgoing) -> &'u Outgoing {
         update.form(self.form)

@@ -21,6 +21,7 @@ mod census;
 mod command;
 mod degrade;
 mod delivery;
+mod emissions;
 mod fanout;
 #[cfg(test)]
 mod forged;
@@ -61,6 +62,7 @@ use tokio::sync::mpsc;
 
 pub use command::{JoinReply, Question, Resumption};
 pub use degrade::DegradationOptions;
+pub use emissions::{Emit, Flying, InFlight};
 pub use handle::{HubHandle, Membership};
 pub use member::{JoinRequest, MemberId};
 pub use options::HubOptions;
@@ -80,6 +82,7 @@ use catchup::CatchUp;
 use command::Command;
 use degrade::LoadWatch;
 use delivery::Delivery;
+use emissions::Emissions;
 use handle::WeakHandle;
 pub(crate) use moments::Moment;
 use projections::Projections;
@@ -124,6 +127,8 @@ pub struct Hub {
     /// The members that are behind, and the segments for them.
     catchup: CatchUp,
     delivery: Delivery,
+    /// Emissions that are not kept.
+    emissions: Emissions,
     /// The members that see an update; a buffer that every update uses again.
     audience: Vec<MemberId>,
     /// The next check for slow members; `None` while nothing was sent since the last.
@@ -193,6 +198,7 @@ impl Hub {
             self.flush();
             self.last_flush = Instant::now();
         }
+        self.emit_waiting();
         self.report_progress();
         self.report_load();
         self.send_aggregates(now);
@@ -210,6 +216,7 @@ impl Hub {
         while self.stream.pacer().ready() > 0 {
             self.flush();
         }
+        self.emit_waiting();
         self.wake();
         self.backlog.end();
     }
@@ -227,6 +234,7 @@ impl Hub {
             self.snapshots.due(),
             self.load.due(),
             self.roster.presence.due(),
+            self.emissions.due(),
             // The loop stopped reading before the journal's end, and has room again.
             self.stream.is_behind().then(Instant::now),
         ];

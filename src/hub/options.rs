@@ -42,6 +42,8 @@ pub struct HubOptions {
     pub snapshot_part: usize,
     /// Bytes of updates that a segment may have.
     pub max_segment: usize,
+    /// The time for which an emission waits for the queues of its members.
+    pub emit_patience: Duration,
     /// The time for which a member's queue may stay non-empty before it is parked.
     pub max_delay: Duration,
     /// The room of all observers: it has no `kind:` by which to tell it from a client's own rooms.

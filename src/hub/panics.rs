@@ -151,6 +151,7 @@ pub(super) fn options() -> HubOptions {
         max_recent: 0,
         snapshot_part: 1 << 20,
         max_segment: 1 << 20,
+        emit_patience: Duration::from_millis(100),
         max_delay: Duration::from_secs(600),
         default_room: "general".into(),
     }

@@ -58,10 +58,14 @@ impl Hub {
                 Err(_) => break,
             }
         }
+        self.deliver_emissions();
         None
     }
 
     pub(super) fn handle(&mut self, command: Command) {
+        if !matches!(command, Command::Emit(_)) {
+            self.deliver_emissions();
+        }
         self.settle(&command);
         self.is_heard(&command);
         match command {
@@ -169,6 +173,7 @@ impl Hub {
             Command::Visit(visit, reply) => {
                 reply.send(self.visit(&visit)).ok();
             }
+            Command::Emit(emit) => self.emit(emit),
             Command::MembersOf { room, reply } => {
                 let ids = self.roster.ids_in(&room);
                 let public = ids.filter_map(|id| self.roster.get(id).map(|m| m.client_id.clone()));

@@ -120,6 +120,7 @@ impl Roster {
                 shape: request.shape,
                 harmless: self.sanitize.include(page),
             },
+            is_slow: false,
             waits_since: None,
             behind: None,
             queued: false,
@@ -228,6 +229,11 @@ impl Roster {
             }
         }
         std::mem::take(&mut self.touched)
+    }
+
+    /// A number that changes with everything that decides who gets an update.
+    pub(super) fn version(&self) -> u64 {
+        self.version
     }
 
     pub(crate) fn get(&self, id: MemberId) -> Option<&Member> {

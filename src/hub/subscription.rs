@@ -116,6 +116,15 @@ impl Subscription {
         }
     }
 
+    /// Whether it lets an update of any name through.
+    pub(super) fn is_open(&self) -> bool {
+        match self {
+            Self::Filter(filter) => filter.is_empty(),
+            Self::Conversation(_) => true,
+            Self::Channels(_) => false,
+        }
+    }
+
     pub(super) fn admits(&self, update: &Candidate<'_>) -> bool {
         match self {
             Self::Filter(filter) => filter.is_empty() || filter.admits(&update.subject),

@@ -53,11 +53,16 @@ impl Viewer {
     /// Whether it sees an update of an event with these rooms. Rooms that a routing rule sets are not checked here,
     /// because viewers don't record a member's own rooms.
     pub(super) fn sees(&self, planned: &Planned, event: &Event, rooms: &[Box<str>]) -> bool {
+        // Whether a member is addressed is asked when it is given the emission.
+        if let Some(emission) = &event.emission {
+            return self.namespace == emission.namespace
+                && self.subscription.admits_name(&emission.event);
+        }
         let reached = match &planned.destination {
             Destination::EventRooms => rooms
                 .iter()
                 .any(|room| self.rooms.iter().any(|r| **r == **room)),
-            Destination::Rooms(_) => true,
+            Destination::Rooms(_) | Destination::Addressed => true,
             Destination::Topic(topic) => self.topics.to(*topic),
         };
         let candidate = Candidate::of(planned, event, Seq::MAX);

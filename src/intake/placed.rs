@@ -10,12 +10,12 @@
 use smallvec::SmallVec;
 use tracing::instrument::Instrumented;
 
-use super::{receipt::Receipt, unkept::Unkept};
+use super::{last_places::LastPlaces, receipt::Receipt, unkept::Unkept};
 use crate::{
     backlog::Place,
     delivery::Cursor,
     error::Error,
-    journal::{Appending, Journal, Outcome},
+    journal::{Appending, FlowId, Journal, Outcome},
     observe::Metrics,
 };
 
@@ -43,6 +43,9 @@ pub(super) struct Waiting<'i> {
     pub(super) cost: (usize, usize),
     /// About how many bytes the events hold until they are kept.
     pub(super) held: usize,
+    /// The producer, and the last places of all.
+    pub(super) flow: FlowId,
+    pub(super) places: &'i LastPlaces,
     pub(super) door: &'static str,
     pub(super) journal: &'i dyn Journal,
     pub(super) metrics: &'i Metrics,
@@ -104,6 +107,9 @@ impl Waiting<'_> {
         } = self;
         unkept.all_kept();
         let new = |o: &&Outcome| !matches!(o, Outcome::Duplicate(_));
+        if let Some(last) = outcomes.iter().map(|outcome| outcome.seq()).max() {
+            self.places.note(self.flow, last);
+        }
         if let Some(last) = outcomes.iter().rfind(new) {
             let (cost, calls) = self.cost;
             let kept = outcomes.iter().filter(new).count();

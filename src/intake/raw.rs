@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::{error::Error, event};
+use crate::{emission::Emission, error::Error, event};
 
 /// Bytes of an event that count as one further event in its producer's backlog.
 const COST_BYTES: usize = 1_024;
@@ -15,6 +15,8 @@ pub enum Raw {
     Text(Bytes),
     /// The value, with the length of its text when that is known.
     Json(Value, Option<usize>),
+    /// An emission to be kept.
+    Emission(Box<Emission>),
     /// The error of an element that could not even be read.
     Bad(Error),
 }
@@ -25,6 +27,7 @@ impl Raw {
         match self {
             Self::Text(text) => text.len(),
             Self::Json(Value::Object(object), _) => event::held_by_object(object),
+            Self::Emission(emission) => emission.held(),
             Self::Json(..) | Self::Bad(_) => size_of::<Self>(),
         }
     }

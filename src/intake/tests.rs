@@ -23,6 +23,7 @@ fn limits() -> IntakeLimits {
         max_depth: 8,
         max_id: 512,
         max_elements: 100,
+        max_in_flight: 1 << 20,
         unanswered: PipelineLimits {
             calls: 1_024,
             bytes: 1 << 20,

@@ -54,6 +54,10 @@ impl Ledger {
             confined: speaker.projects.is_some(),
             ..Settled::default()
         };
+        // An emission is of no project and names no thing: its rooms were checked before.
+        if event.emission.is_some() {
+            return Ok(());
+        }
         if let Some(may) = speaker.projects {
             confine(event, may)?;
         }
@@ -79,6 +83,9 @@ impl Ledger {
 
     /// Learns from an event that was settled before, in the journal's order.
     pub fn learn(&self, event: &Event) {
+        if event.emission.is_some() {
+            return;
+        }
         let things = Things::of(event);
         self.lock().learn(event, &things, things.project);
     }

@@ -99,6 +99,8 @@ pub struct Metrics {
     pub families: super::EventFamilies,
     /// Attempts of clients and producers.
     pub attempts: super::Attempts,
+    /// The counters of emissions.
+    pub emissions: super::EmissionMetrics,
     /// The work that waits in the hub.
     pub load: super::Load,
     /// Memory and processor time of the process.
@@ -223,6 +225,7 @@ impl Metrics {
             live: super::Connections::default(),
             families: super::EventFamilies::default(),
             attempts: super::Attempts::default(),
+            emissions: super::EmissionMetrics::default(),
             load: super::Load::default(),
             process: super::process::ProcessMetrics::default(),
             by_priority,

@@ -17,6 +17,7 @@ impl Metrics {
         self.families.register(r);
         self.attempts.register(r);
         self.load.register(r);
+        self.emissions.register(r);
         self.process.register(r);
         r.register("events", "Events kept in the journal", self.events.clone());
         r.register(

@@ -188,6 +188,11 @@ impl Pacer {
         self.ready.take_changed()
     }
 
+    /// The place of a producer's oldest update that may go now and has not gone.
+    pub fn oldest_ready(&self, flow: FlowId) -> Option<Seq> {
+        self.ready.oldest_of(flow)
+    }
+
     /// Whether a critical update may go now.
     pub fn urgent(&self) -> bool {
         self.ready.urgent()

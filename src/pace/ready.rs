@@ -28,7 +28,11 @@ use super::{
     PendingUpdate,
     turns::{self, Turns, Waits},
 };
-use crate::{event::Priority, journal::FlowId, update::UpdateId};
+use crate::{
+    event::Priority,
+    journal::{FlowId, Seq},
+    update::UpdateId,
+};
 
 const LEVELS: usize = Priority::ALL.len();
 
@@ -108,6 +112,12 @@ impl Waits for Flow {
 }
 
 impl Level {
+    /// The flow of a producer, if it has a place among the turns.
+    fn flow_now(&self, flow: FlowId) -> Option<&Flow> {
+        let sharers = self.turns.get(flow.turn)?;
+        sharers.flows.get(flow.producer)
+    }
+
     fn flow(&mut self, flow: FlowId) -> Option<&mut Flow> {
         let sharers = self.turns.get_mut(flow.turn)?;
         sharers.flows.get_mut(flow.producer)
@@ -212,6 +222,16 @@ impl Ready {
             taken.sort_unstable_by_key(PendingUpdate::mark);
         }
         taken
+    }
+
+    /// The place of a producer's oldest update.
+    pub(super) fn oldest_of(&self, flow: FlowId) -> Option<Seq> {
+        if !self.unsent.contains_key(&flow) {
+            return None;
+        }
+        let queues = self.levels.iter().filter_map(|level| level.flow_now(flow));
+        let oldest = queues.filter_map(|flow| flow.queue.first());
+        oldest.map(|(seq, _)| *seq).min()
     }
 
     pub(super) fn len(&self) -> usize {

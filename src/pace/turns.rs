@@ -58,6 +58,10 @@ impl<T: Waits> Turns<T> {
         &mut member.is
     }
 
+    pub(super) fn get(&self, name: u64) -> Option<&T> {
+        self.members.get(&name).map(|member| &member.is)
+    }
+
     pub(super) fn get_mut(&mut self, name: u64) -> Option<&mut T> {
         self.members.get_mut(&name).map(|member| &mut member.is)
     }

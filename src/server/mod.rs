@@ -46,6 +46,7 @@ use crate::{
         socketio::{self, engine::Door},
         websocket,
     },
+    emitter::Emitter,
     hub::Hub,
     intake::{Intake, Refusing},
     net::{Proxies, Quota, Server},
@@ -142,6 +143,12 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         metrics.clone(),
         refusing,
     ));
+    let emitter = Emitter::new(
+        handle.clone(),
+        intake.clone(),
+        metrics.clone(),
+        options::emitter(config),
+    );
     let quota = Quota::new(options::connections(config));
     let compression = options::compression(config, &metrics);
     let actions = Actions::new(options::actions(
@@ -152,7 +159,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     ));
     let context = socketio::start(
         handle.clone(),
-        intake.clone(),
+        (intake.clone(), emitter.clone()),
         authenticator.clone(),
         breakers.clone(),
         metrics.clone(),
@@ -192,6 +199,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let api = Api {
         hub: handle,
         intake: intake.clone(),
+        emitter: emitter.clone(),
         authenticator: authenticator.clone(),
         metrics: metrics.clone(),
         breakers: breakers.clone(),

@@ -18,6 +18,8 @@ use crate::{
         },
         websocket,
     },
+    emission::EmissionLimits,
+    emitter::EmitterOptions,
     hub::{DegradationOptions, HubHandle, HubOptions},
     intake::{IntakeLimits, PipelineLimits},
     ledger,
@@ -46,11 +48,28 @@ pub(super) fn intake(config: &Config) -> IntakeLimits {
         max_depth: config.content_filtering.max_depth.into(),
         max_elements: config.content_filtering.max_elements.into(),
         max_id: config.content_filtering.max_id_length.into(),
+        max_in_flight: config.emit.max_in_flight.into(),
         unanswered: PipelineLimits {
             calls: config.performance.max_unanswered_publishes.into(),
             bytes: config.performance.max_unanswered_bytes.into(),
         },
         validate: config.content_filtering.validate_message_format,
+    }
+}
+
+/// The settings of the emitter.
+pub(super) fn emitter(config: &Config) -> EmitterOptions {
+    let events = intake(config);
+    EmitterOptions {
+        limits: EmissionLimits {
+            max_bytes: events.max_event,
+            max_depth: events.max_depth,
+            max_rooms: config.emit.max_rooms.into(),
+            max_attachments: config.emit.max_attachments.into(),
+            max_id: events.max_id,
+        },
+        max_ids: config.emit.max_ids.into(),
+        max_batch: events.max_batch,
     }
 }
 
@@ -102,6 +121,7 @@ pub(super) fn hub(config: &Config, told: Arc<Degradation>) -> HubOptions {
         max_recent: config.journal.tail_bytes.into(),
         // Half of the most that a client may have unsent: a client with room for one segment has room for all of it.
         max_segment: usize::from(config.server.max_client_buffer) / 2,
+        emit_patience: config.emit.patience_ms.get(),
         max_delay: config.server.max_client_delay.get(),
         default_room: config.rooms.default_room.clone(),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{animation::Animation, level::notification_level, rules::Rule, status::status_of};
-use crate::{channel::Namespace, event::Event, update::seneca::SenecaKind};
+use crate::{channel::Namespace, emission::Emission, event::Event, update::seneca::SenecaKind};
 
 /// The kind of an update, which decides its body.
 #[derive(Debug, Clone)]
@@ -44,6 +44,8 @@ pub enum UpdateKind {
     Generic,
     /// An update that a rule of the configuration makes.
     Rule(Arc<Rule>),
+    /// What an application emitted.
+    Emission(Arc<Emission>),
     /// An update that only Seneca's pages know.
     Seneca(SenecaKind),
 }
@@ -59,7 +61,8 @@ const PAGE_UPDATES: [&str; 4] = [
 impl UpdateKind {
     /// Whether only Seneca's and Marcus' own pages know it.
     pub fn is_for_pages(&self) -> bool {
-        matches!(self, Self::Seneca(_)) || PAGE_UPDATES.contains(&self.name())
+        matches!(self, Self::Seneca(_))
+            || !matches!(self, Self::Emission(_)) && PAGE_UPDATES.contains(&self.name())
     }
 
     /// The Socket.IO event's name.
@@ -82,6 +85,7 @@ impl UpdateKind {
             Self::Visual => "visual_update",
             Self::Generic => "generic_update",
             Self::Rule(rule) => rule.emit(),
+            Self::Emission(emission) => &emission.event,
             Self::Seneca(kind) => kind.name(),
         }
     }
@@ -107,6 +111,8 @@ impl UpdateKind {
             Self::Visual => "visual.update",
             Self::Generic => "generic.update",
             Self::Rule(rule) => rule.folded(),
+            // Filters look at the name itself.
+            Self::Emission(_) => "emission",
             Self::Seneca(kind) => kind.folded(),
         }
     }
@@ -115,6 +121,7 @@ impl UpdateKind {
     pub fn namespace(&self) -> Namespace {
         match self {
             Self::Seneca(kind) => kind.namespace(),
+            Self::Emission(emission) => emission.namespace,
             _ => Namespace::Root,
         }
     }
@@ -162,7 +169,11 @@ impl UpdateKind {
                 _ => node_state(event),
             },
             Self::Rule(rule) => rule.animation(),
-            Self::Health | Self::Notification | Self::Generic | Self::Seneca(_) => Animation::None,
+            Self::Health
+            | Self::Notification
+            | Self::Generic
+            | Self::Emission(_)
+            | Self::Seneca(_) => Animation::None,
         }
     }
 }

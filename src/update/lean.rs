@@ -41,6 +41,7 @@ pub(super) fn tells_source(kind: &UpdateKind, event: &Event, data: &Object) -> b
         | UpdateKind::Ingest
         | UpdateKind::Generic
         | UpdateKind::Rule(_)
+        | UpdateKind::Emission(_)
         | UpdateKind::Seneca(_) => false,
     }
 }

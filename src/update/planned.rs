@@ -24,6 +24,8 @@ pub enum Destination {
     EventRooms,
     /// Only these rooms, because a rule says so.
     Rooms(Arc<[String]>),
+    /// The rooms of the emission that the event is.
+    Addressed,
     /// The subscribers of one of Seneca's topics.
     Topic(Topic),
 }

@@ -41,6 +41,13 @@ pub fn rooms_hash(event: &Event) -> u64 {
 pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
     let family = event.name.family();
     let mut entities = SmallVec::new();
+    if event.emission.is_some() {
+        // The emissions of one sender stay in order, whatever their rooms.
+        let mut hasher = DefaultHasher::new();
+        ("emission", &event.settled.producer).hash(&mut hasher);
+        entities.push(hasher.finish());
+        return entities;
+    }
     let mut add = |home: Option<&str>, kind: &str, id: &str| {
         let mut hasher = DefaultHasher::new();
         (home, kind, id).hash(&mut hasher);

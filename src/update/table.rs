@@ -100,6 +100,16 @@ impl Table {
     /// for.
     pub fn plan(&self, event: &Event, listening: Listening) -> SmallVec<[Planned; 4]> {
         let mut planned = SmallVec::new();
+        if let Some(emission) = &event.emission {
+            planned.push(Planned {
+                bit: 1,
+                kind: UpdateKind::Emission(emission.clone()),
+                priority: Priority::Normal,
+                timing: Timing::Immediate,
+                destination: Destination::Addressed,
+            });
+            return planned;
+        }
         let rules = self.rules.iter().enumerate();
         let fitting = rules.filter(|(_, rule)| rule.matches(event));
         for (nth, (index, rule)) in fitting.take(MAX_RULES_PER_EVENT).enumerate() {

@@ -66,7 +66,7 @@ pub(crate) fn serve(name: &str, started: Started) {
     };
     let runtime = runtime.expect("a runtime");
     match name {
-        "stoa" | "stoa-single" | "stoa-lean" => runtime.block_on(stoa(|_| {}, started)),
+        "stoa" | "emit" | "stoa-single" | "stoa-lean" => runtime.block_on(stoa(|_| {}, started)),
         _ if threads.is_some() => runtime.block_on(stoa(|_| {}, started)),
         "guarded" => runtime.block_on(stoa(super::users::guarded, started)),
         "plain" | "plain-single" => runtime.block_on(plain::serve(started)),

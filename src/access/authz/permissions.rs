@@ -1,5 +1,7 @@
 //! The permissions of one client. Every door asks here: joins, updates, history, state, streams and resumes.
 
+mod emitting;
+
 use std::{
     fmt,
     hash::{Hash, Hasher},
@@ -187,6 +189,9 @@ impl Permissions {
     /// producer with `projects` is only for clients that see the event's project.
     pub fn may_see(&self, event: &Event) -> bool {
         let Some(scope) = &self.0 else { return true };
+        if let Some(emission) = &event.emission {
+            return scope.hears(emission);
+        }
         let context = Context::of(event);
         scope.sees(&context, &mut |visit| event.things(visit))
     }

@@ -30,7 +30,8 @@ use super::{
 };
 use chunks::{Chunk, Chunks};
 use report::Report;
-use send::{Sender, Unsent};
+pub(super) use send::Sender;
+use send::Unsent;
 
 /// The most lines of one request.
 const MAX_LINES: usize = 200;

@@ -20,7 +20,7 @@ const PAUSES: [Duration; 5] = [
 /// The answer of `POST /api/v1/events`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Receipt {
+pub(in crate::cli) struct Receipt {
     /// Events that the server keeps now.
     pub accepted: u64,
     /// Events that the server had already.
@@ -33,7 +33,7 @@ pub(super) struct Receipt {
 
 /// An event that the server rejected.
 #[derive(Debug, Deserialize)]
-pub(super) struct Rejected {
+pub(in crate::cli) struct Rejected {
     /// The index in the part.
     pub index: usize,
     /// The reason.
@@ -42,7 +42,7 @@ pub(super) struct Rejected {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Reason {
+pub(in crate::cli) struct Reason {
     /// One of the contract's codes.
     pub code: String,
     /// For people.
@@ -51,7 +51,7 @@ pub(super) struct Reason {
 
 /// The reason why a part could not be sent.
 #[derive(Debug)]
-pub(super) struct Unsent {
+pub(in crate::cli) struct Unsent {
     /// The failure, in words.
     pub reason: String,
     /// The connection broke on the way: the server may have taken the events all the same.
@@ -66,7 +66,7 @@ enum Missed {
     Final(Unsent),
 }
 
-pub(super) struct Sender {
+pub(in crate::cli) struct Sender {
     client: Client,
     /// The server as it was named, for messages.
     server: String,
@@ -78,7 +78,7 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    pub(super) fn new(
+    pub(in crate::cli) fn new(
         server: &Url,
         token: Option<String>,
         ca: Option<&Path>,
@@ -108,12 +108,20 @@ impl Sender {
         })
     }
 
+    /// The same for another path than that of events.
+    pub(in crate::cli) fn to(self, server: &Url, path: &str) -> Self {
+        Self {
+            events: url::below(server, path),
+            ..self
+        }
+    }
+
     /// Sends one part; waits for a server that is restarted or busy.
     ///
     /// Only events that surely were not taken are sent again. When a connection breaks on the way, nobody knows: a
     /// second try would be harmless for events with their own ids, and would double the others. Minting ids here does
     /// not help: they would be other ids when the same file is published again, and hide exactly those duplicates.
-    pub(super) async fn send(&mut self, body: Bytes) -> Result<Receipt, Unsent> {
+    pub(in crate::cli) async fn send(&mut self, body: Bytes) -> Result<Receipt, Unsent> {
         let mut pauses = PAUSES.iter();
         loop {
             match self.once(body.clone()).await {

@@ -11,7 +11,7 @@ use std::{
 use super::rendering::Renderings;
 use crate::{
     access::Authenticator, breaker::Breakers, channel::Namespace, doors::figures::Figures,
-    hub::HubHandle, intake::Intake, net::BodyLimits, observe::Metrics,
+    emitter::Emitter, hub::HubHandle, intake::Intake, net::BodyLimits, observe::Metrics,
 };
 
 /// State that the handlers share.
@@ -21,6 +21,8 @@ pub struct Api {
     pub hub: HubHandle,
     /// Accepts events.
     pub intake: Arc<Intake>,
+    /// Accepts emissions.
+    pub emitter: Emitter,
     /// Shown at `/metrics`; handlers count refusals in it.
     pub metrics: Arc<Metrics>,
     /// Identifies clients.

@@ -34,12 +34,6 @@ pub(super) async fn publish(
 ) -> Response {
     api.metrics.usage.count("publish");
     let media = media_type(&headers);
-    let lines = [
-        "application/x-ndjson",
-        "application/ndjson",
-        "application/jsonl",
-        "application/x-jsonlines",
-    ];
     let may = caller.must(
         Role::may_publish,
         "publishing takes a token with the role producer or admin",
@@ -52,7 +46,7 @@ pub(super) async fn publish(
         Ok(body) => body,
         Err(refused) => return refused,
     };
-    let receipt = if lines.contains(&media.as_str()) {
+    let receipt = if is_lines(&media) {
         upload::publish(&api, &caller, body).await
     } else {
         publish_json(&api, &caller, body).await
@@ -66,8 +60,19 @@ pub(super) async fn publish(
     }
 }
 
+/// Whether a body of this type has an event on each line.
+pub(super) fn is_lines(media: &str) -> bool {
+    let lines = [
+        "application/x-ndjson",
+        "application/ndjson",
+        "application/jsonl",
+        "application/x-jsonlines",
+    ];
+    lines.contains(&media)
+}
+
 /// `202` if anything was accepted; else the status of the first refusal, with all of them.
-fn answer(receipt: &Receipt) -> Response {
+pub(super) fn answer(receipt: &Receipt) -> Response {
     let taken = receipt.accepted + receipt.duplicates > 0;
     let first = receipt.rejected.first().map(|r| r.error.clone());
     let mut body = match serde_json::to_value(receipt) {

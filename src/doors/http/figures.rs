@@ -47,7 +47,8 @@ pub(super) async fn count_answered(
     request: Request,
     next: Next,
 ) -> Response {
-    let is_publish = request.method() == Method::POST && request.uri().path() == EVENTS;
+    let is_publish =
+        request.method() == Method::POST && [EVENTS, EMIT].contains(&request.uri().path());
     let response = next.run(request).await;
     if response.status().is_success() && !is_publish {
         api.metrics.attempts.succeed(1);
@@ -57,3 +58,5 @@ pub(super) async fn count_answered(
 
 /// The path at which events are published.
 pub(super) const EVENTS: &str = "/api/v1/events";
+/// The path at which applications emit.
+pub(super) const EMIT: &str = "/api/v1/emit";

@@ -3,6 +3,7 @@
 mod admin;
 mod api;
 mod caller;
+mod emit;
 mod error;
 mod events;
 mod extract;
@@ -71,6 +72,7 @@ pub fn router(api: Api, door: Door, more: Router, options: &RouterOptions) -> Ro
     let engine = any(move |request: Request<Body>| socketio::socketio_door(door.clone(), request));
     let counted = Router::new()
         .route(figures::EVENTS, post(events::publish).get(events::history))
+        .route(figures::EMIT, post(emit::emit))
         .route("/api/v1/state", get(state::state))
         .route("/api/v1/ws/stats", get(state::stats))
         .route("/api/v1/ws/rooms", get(state::rooms))

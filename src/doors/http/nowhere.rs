@@ -8,6 +8,7 @@ use crate::error::Error;
 /// The paths that programs ask for.
 const PATHS: &[&str] = &[
     "/api/v1/events",
+    "/api/v1/emit",
     "/api/v1/stream",
     "/api/v1/state",
     "/api/v1/ws",

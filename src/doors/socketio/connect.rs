@@ -29,6 +29,7 @@ use crate::{
             lanes::Lanes,
         },
     },
+    emitter::Emitter,
     error::Error,
     hub::HubHandle,
     intake::Intake,
@@ -46,7 +47,7 @@ const MAX_ATTACHMENTS: usize = 10;
 /// Starts the engine with its namespaces.
 pub(crate) fn start(
     hub: HubHandle,
-    intake: Arc<Intake>,
+    (intake, emitter): (Arc<Intake>, Emitter),
     authenticator: Arc<Authenticator>,
     breakers: Breakers,
     metrics: Arc<Metrics>,
@@ -75,6 +76,7 @@ pub(crate) fn start(
         actions,
         hub,
         intake,
+        emitter,
         authenticator,
         breakers,
         metrics,

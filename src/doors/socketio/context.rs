@@ -20,6 +20,7 @@ use crate::{
             lanes::Lanes,
         },
     },
+    emitter::Emitter,
     hub::HubHandle,
     intake::Intake,
     net::{Quota, deflate::Compression},
@@ -58,6 +59,7 @@ pub struct Options {
 pub struct DoorContext {
     pub(super) hub: HubHandle,
     pub(super) intake: Arc<Intake>,
+    pub(super) emitter: Emitter,
     pub(super) authenticator: Arc<Authenticator>,
     /// Admins look at them, and close them.
     pub(super) breakers: Breakers,

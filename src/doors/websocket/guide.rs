@@ -21,6 +21,7 @@ use super::{
     protocol::{Handled, Protocol, is_of_type},
     served::{identify, serve},
     session::{Session, now, object, user_room},
+    shaped::whole,
 };
 use crate::{
     access::{
@@ -118,7 +119,7 @@ static UPDATES: Updates = Updates;
 
 impl Wire for Updates {
     fn message<'u>(&self, update: &'u Outgoing) -> Option<&'u Arc<WireMessage>> {
-        Some(update.shape(Shape::Text, || update.json.clone().into()))
+        Some(update.shape(Shape::Text, || whole(update).into()))
     }
 }
 

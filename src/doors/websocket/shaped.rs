@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::{
     delivery::{Outgoing, Shape, WireMessage},
+    emission::Emission,
     event::Object,
 };
 
@@ -17,9 +18,18 @@ pub(super) fn shaped(
     write: impl FnOnce(&str, Object) -> Option<Object>,
 ) -> Option<&Arc<WireMessage>> {
     let message = update.shape(shape, || {
+        if update.emission().is_some() {
+            return whole(update).into();
+        }
         let fields = serde_json::from_str::<Object>(&update.json).unwrap_or_default();
         let text = write(&update.name, fields).map(|body| Value::Object(body).to_string());
         text.unwrap_or_default().into()
     });
     (!message.bytes.is_empty()).then_some(message)
+}
+
+/// A message as one object in JSON: an update as it is, an emission with its name as the type.
+pub(super) fn whole(update: &Outgoing) -> String {
+    let emitted = update.emission().map(Emission::as_object);
+    emitted.unwrap_or_else(|| update.json.clone())
 }

@@ -50,6 +50,7 @@ pub(in crate::event) fn read(
         dialect: Dialect::AgentUpdate,
         ids: Ids::default(),
         content: 0,
+        emission: None,
         settled: Settled::default(),
     })
 }

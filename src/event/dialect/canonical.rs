@@ -90,6 +90,7 @@ pub(in crate::event) fn read(
         dialect: Dialect::Canonical,
         ids: Ids::default(),
         content: 0,
+        emission: None,
         settled: Settled::default(),
     })
 }

@@ -53,6 +53,7 @@ pub(in crate::event) fn read(
         dialect: Dialect::Conversation,
         ids: Ids::default(),
         content: 0,
+        emission: None,
         settled: Settled::default(),
     })
 }

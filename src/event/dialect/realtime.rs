@@ -28,6 +28,7 @@ pub(in crate::event) fn read(
         dialect: Dialect::RealtimeLog,
         ids: Ids::default(),
         content: 0,
+        emission: None,
         settled: Settled::default(),
     })
 }

@@ -37,6 +37,7 @@ pub(in crate::event) fn read(
         dialect: Dialect::Service,
         ids: Ids::default(),
         content: 0,
+        emission: None,
         settled: Settled::default(),
     })
 }

@@ -72,6 +72,7 @@ pub(in crate::event) fn read(
         dialect: Dialect::Visual,
         ids: Ids::default(),
         content: 0,
+        emission: None,
         settled: Settled::default(),
     })
 }

@@ -146,7 +146,10 @@ impl CatchUpTurn<'_> {
             };
             let is_in = |room: &str| member.rooms.iter().any(|r| **r == *room);
             let reached = update.rooms.as_ref();
+            let emission = update.outgoing.emission();
+            let skips = update.skips_own_rooms;
             if !update.is_seen_by(held.viewer)
+                || emission.is_some_and(|emission| !member.is_addressed(emission, skips))
                 || reached.is_some_and(|rooms| !rooms.iter().any(|room| is_in(room)))
             {
                 continue;

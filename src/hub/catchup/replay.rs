@@ -51,6 +51,8 @@ pub(in crate::hub) struct Replayed {
     seen: SmallVec<[u64; 1]>,
     /// The rooms that a rule names: of the viewers, only members of one of these get it.
     pub(in crate::hub) rooms: Option<Box<[Box<str>]>>,
+    /// Whether an emission is not for rooms that are one client's own.
+    pub(in crate::hub) skips_own_rooms: bool,
     /// Whether it changes a layout, for batches.
     pub(in crate::hub) layout: bool,
     pub(in crate::hub) outgoing: Outgoing,
@@ -205,8 +207,9 @@ fn write_update(
         seen,
         rooms: match &planned.destination {
             Destination::Rooms(rooms) => Some(rooms.iter().map(|r| r.as_str().into()).collect()),
-            Destination::EventRooms | Destination::Topic(_) => None,
+            Destination::EventRooms | Destination::Addressed | Destination::Topic(_) => None,
         },
+        skips_own_rooms: event.settled.confined,
         layout: planned.kind.changes_layout(event),
         outgoing,
     }

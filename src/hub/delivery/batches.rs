@@ -41,7 +41,7 @@ impl Delivery {
     }
 
     /// One batch for all members that got the same updates.
-    fn write_batches(&mut self, roster: &mut Roster, members: &[MemberId]) {
+    pub(super) fn write_batches(&mut self, roster: &mut Roster, members: &[MemberId]) {
         let mut waiting: Vec<(Vec<usize>, Form, MemberId)> = Vec::new();
         for &id in members {
             let Some(member) = roster.receiver(id) else {
@@ -76,8 +76,17 @@ impl Delivery {
 
 /// Sends updates that were missed to a member that takes batches.
 pub(in crate::hub) fn send_in_batches(member: &Member, updates: &Batch<'_>) {
-    for part in updates.chunks(MAX_BATCH_UPDATES) {
-        member.outlet.send(&write_batch(part));
+    let is_emission = |update: &Outgoing| update.emission().is_some();
+    for alike in updates.chunk_by(|(a, _), (b, _)| is_emission(a) == is_emission(b)) {
+        if alike.first().is_some_and(|(first, _)| is_emission(first)) {
+            for (emission, _) in alike {
+                member.outlet.send(emission);
+            }
+            continue;
+        }
+        for part in alike.chunks(MAX_BATCH_UPDATES) {
+            member.outlet.send(&write_batch(part));
+        }
     }
 }
 

@@ -64,10 +64,18 @@ impl Delivery {
         }
     }
 
-    /// The shapes of the updates that wait for just these members, if another update may join them.
-    pub(super) fn goes_on(&self, to: &[MemberId]) -> Option<Shapes> {
-        let has_room = !self.run.is_empty() && self.run.bytes() < self.max_run_bytes;
+    /// The shapes of the updates that wait for just these members, if another update may join them: an emission joins
+    /// emissions only.
+    pub(super) fn goes_on(&self, to: &[MemberId], is_emission: bool) -> Option<Shapes> {
+        let is_alike = self.is_of_emissions() == is_emission;
+        let has_room = is_alike && !self.run.is_empty() && self.run.bytes() < self.max_run_bytes;
         (has_room && self.to == to).then_some(self.run_shapes)
+    }
+
+    /// Whether the updates that wait are emissions.
+    fn is_of_emissions(&self) -> bool {
+        let first = self.run.updates().first();
+        first.is_some_and(|update| update.emission().is_some())
     }
 
     /// Adds an update to those that wait for the same members; there is none that waits for others.
@@ -92,6 +100,13 @@ impl Delivery {
         if self.run.is_empty() {
             return;
         }
+        // No batch holds an emission: it comes after the batches of the updates before it.
+        let is_alone = self.is_of_emissions();
+        if is_alone {
+            let to = std::mem::take(&mut self.to);
+            self.write_batches(roster, &to);
+            self.to = to;
+        }
         let run = std::mem::take(&mut self.run);
         let to = std::mem::take(&mut self.to);
         let mut is_batched = false;
@@ -100,7 +115,7 @@ impl Delivery {
                 continue;
             };
             let form = member.form;
-            if let Some(batch) = &mut member.batch {
+            if let Some(batch) = member.batch.as_mut().filter(|_| !is_alone) {
                 if batch.is_empty() {
                     self.batching.push(id);
                 }

@@ -93,6 +93,7 @@ fn intake(
         max_depth: 32,
         max_elements: 10_000,
         max_id: 512,
+        max_in_flight: 1 << 20,
         unanswered: PipelineLimits {
             calls: 1_024,
             bytes: 1 << 20,
@@ -131,6 +132,7 @@ fn options(settings: &Settings) -> HubOptions {
         max_recent: if settings.in_memory { 1 << 20 } else { 0 },
         snapshot_part: settings.snapshot_part,
         max_segment: settings.segment,
+        emit_patience: Duration::from_millis(100),
         max_delay: Duration::from_secs(600),
         default_room: "general".into(),
     }

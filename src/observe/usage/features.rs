@@ -6,7 +6,7 @@ use std::{
 };
 
 /// The names, in alphabetical order: what clients send, and the doors by which they come. Others count as `other`.
-const NAMES: [&str; 38] = [
+const NAMES: [&str; 40] = [
     "admin",
     "agent_action",
     "agent_update",
@@ -17,6 +17,8 @@ const NAMES: [&str; 38] = [
     "door.sse",
     "door.streams",
     "door.visualization",
+    "emit",
+    "emit_to",
     "get_analytics",
     "get_breakers",
     "get_connections",

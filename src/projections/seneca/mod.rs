@@ -134,6 +134,9 @@ impl Dashboard {
 
     /// Folds one event. Every event must come exactly once and in order.
     pub fn observe(&mut self, event: &Arc<Event>) {
+        if event.emission.is_some() {
+            return;
+        }
         self.observed = true;
         let line = ConversationEvent::of(event);
         self.tally.observe(event, line.as_ref());

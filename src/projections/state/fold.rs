@@ -21,7 +21,10 @@ impl State {
     /// Folds one event in.
     pub fn apply(&mut self, event: &Event) {
         self.events += 1;
-        apply(self, event);
+        // An application's own words change nothing that is known of agents.
+        if event.emission.is_none() {
+            apply(self, event);
+        }
     }
 }
 

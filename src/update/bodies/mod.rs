@@ -71,6 +71,8 @@ pub(super) fn write(kind: &UpdateKind, event: &Event, data: &Object, out: &mut W
         }
         UpdateKind::Generic => out.field("data", data),
         UpdateKind::Rule(rule) => rule.write(event, data, out),
+        // It goes out as it is, without a body of ours.
+        UpdateKind::Emission(_) => {}
         UpdateKind::Seneca(kind) => {
             let own_type = kind.wants_type() == seneca::TypeField::Own;
             let reserved = if own_type { &COMMON[1..] } else { &COMMON[..] };
@@ -99,9 +101,10 @@ pub(super) fn target<'e>(kind: &UpdateKind, event: &'e Event) -> (&'static str, 
             event.data.get("target_id").and_then(Value::as_str),
         ),
         UpdateKind::Health | UpdateKind::Notification => None,
-        UpdateKind::Generic | UpdateKind::Rule(_) | UpdateKind::Seneca(_) => {
-            of("agent", event.agent_id()).or(of("task", event.task_id()))
-        }
+        UpdateKind::Generic
+        | UpdateKind::Rule(_)
+        | UpdateKind::Emission(_)
+        | UpdateKind::Seneca(_) => of("agent", event.agent_id()).or(of("task", event.task_id())),
     };
     found.unwrap_or(("system", &event.source))
 }

@@ -133,13 +133,17 @@ impl Engine for EngineSide {
         if frame.packet == Packet::Disconnect {
             return local.disconnect_socket(to).is_ok();
         }
+        let attachments = match frame.packets() {
+            1 => None,
+            _ => Some(frame.attachments().into()),
+        };
         let body = Value::Str(
             Str::from(String::from_utf8_lossy(frame.body()).into_owned()),
-            None,
+            attachments,
         );
         let path = Str::from(frame.namespace().path());
         let packet = match frame.packet {
-            Packet::Event => packet::Packet::event(path, body),
+            Packet::Event | Packet::Attaching(_) => packet::Packet::event(path, body),
             Packet::Asking(id) => packet::Packet {
                 inner: packet::PacketData::Event(body, Some(id)),
                 ns: path,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::{
     channel::Namespace,
     delivery::{Outgoing, Shape, Tag, WireMessage},
-    net::frame::{FINAL_TEXT, MAX_HEADER, first_frame, header},
+    net::frame::{FINAL_BINARY, FINAL_TEXT, MAX_HEADER, first_frame, header},
 };
 
 /// One Socket.IO packet as a WebSocket text frame, and as the JSON that the engine needs for polling clients.
@@ -22,6 +22,8 @@ pub struct Frame {
     message: Arc<WireMessage>,
     /// The index at which the JSON array begins.
     body_at: usize,
+    /// Whether its attachments have the byte before them that clients of Engine.IO 3 expect.
+    is_first_protocol: bool,
 }
 
 /// The kinds of packets that Stoa sends itself (the engine sends the others).
@@ -29,6 +31,8 @@ pub struct Frame {
 pub enum Packet {
     /// `2`: an event.
     Event,
+    /// `5`: an event with so many attachments.
+    Attaching(usize),
     /// `2` with an id: an event that asks for an answer.
     Asking(i64),
     /// `3`: the answer to a client's event, with its ack id.
@@ -42,18 +46,24 @@ pub enum Packet {
 impl Frame {
     /// `["event",payload]` for all members of a namespace: an update's frame, made for its first observer.
     pub fn message_of(update: &Outgoing) -> &Arc<WireMessage> {
-        update.shape(Shape::SocketIo, || {
-            let (namespace, name, payload) = (update.namespace, &update.name, &update.json);
-            Self::write(namespace, Packet::Event, |out| event(out, name, payload)).0
-        })
+        update.shape(Shape::SocketIo, || written(update, &[]))
+    }
+
+    /// The same for a client of Engine.IO 3: attachments have another form there.
+    pub fn first_message_of(update: &Outgoing) -> &Arc<WireMessage> {
+        match attachments_of(update) {
+            [] => Self::message_of(update),
+            _ => update.shape(Shape::FirstSocketIo, || written(update, &[MESSAGE])),
+        }
     }
 
     /// The frame of an update, from the message that [`Frame::message_of`] made.
-    pub fn of_update(message: Arc<WireMessage>) -> Self {
+    pub fn of_update(message: Arc<WireMessage>, is_first_protocol: bool) -> Self {
         Self {
             packet: Packet::Event,
             body_at: body_at(&message),
             message,
+            is_first_protocol,
         }
     }
 
@@ -108,6 +118,7 @@ impl Frame {
             packet,
             message: WireMessage::new(namespace, tag, bytes),
             body_at,
+            is_first_protocol: false,
         }
     }
 
@@ -123,9 +134,14 @@ impl Frame {
         out.push(match packet {
             Packet::Disconnect => b'1',
             Packet::Event | Packet::Asking(_) => b'2',
+            Packet::Attaching(_) => b'5',
             Packet::Ack(_) => b'3',
             Packet::ConnectError => b'4',
         });
+        if let Packet::Attaching(count) = packet {
+            out.extend_from_slice(count.to_string().as_bytes());
+            out.push(b'-');
+        }
         if namespace != Namespace::Root {
             out.extend_from_slice(namespace.path().as_bytes());
             out.push(b',');
@@ -133,7 +149,7 @@ impl Frame {
         match packet {
             Packet::Ack(id) => out.extend_from_slice(id.to_string().as_bytes()),
             Packet::Asking(id) => out.extend_from_slice(id.to_string().as_bytes()),
-            Packet::Event | Packet::Disconnect | Packet::ConnectError => {}
+            Packet::Event | Packet::Attaching(_) | Packet::Disconnect | Packet::ConnectError => {}
         }
         let body_at = out.len();
         body(&mut out);
@@ -160,8 +176,60 @@ impl Frame {
 
     /// The packet's JSON array.
     pub fn body(&self) -> &[u8] {
-        &self.message.bytes[self.body_at..]
+        let end = first_frame(&self.message.bytes).map_or(self.body_at, |(_, end)| end);
+        &self.message.bytes[self.body_at..end]
     }
+
+    /// The packet's attachments.
+    pub fn attachments(&self) -> Vec<Bytes> {
+        let all = &self.message.bytes;
+        let skipped = usize::from(self.is_first_protocol);
+        let mut at = first_frame(all).map_or(all.len(), |(_, end)| end);
+        let mut attachments = Vec::new();
+        while let Some((payload_at, end)) = first_frame(&all[at..]) {
+            attachments.push(all.slice((at + payload_at + skipped).min(at + end)..at + end));
+            at += end;
+        }
+        attachments
+    }
+
+    /// The number of packets that the engine makes of it.
+    pub fn packets(&self) -> usize {
+        match self.message.bytes.get(self.body_at.saturating_sub(1)) {
+            Some(b'-' | b',') => 1 + self.attachments().len(),
+            _ => 1,
+        }
+    }
+}
+
+/// The byte before an attachment in Engine.IO 3: its packet is a message.
+const MESSAGE: u8 = 4;
+
+fn attachments_of(update: &Outgoing) -> &[Bytes] {
+    let emission = update.emission();
+    emission.map_or(&[], |emission| &emission.attachments[..])
+}
+
+/// The frames of an update: its packet, and one for each attachment, behind these bytes.
+fn written(update: &Outgoing, before: &[u8]) -> Bytes {
+    let (namespace, name, payload) = (update.namespace, &update.name, &update.json);
+    let attachments = attachments_of(update);
+    let packet = match attachments.len() {
+        0 => Packet::Event,
+        count => Packet::Attaching(count),
+    };
+    let (bytes, _) = Frame::write(namespace, packet, |out| event(out, name, payload));
+    if attachments.is_empty() {
+        return bytes;
+    }
+    let mut all = bytes.to_vec();
+    for attachment in attachments {
+        let header = header(FINAL_BINARY, before.len() + attachment.len());
+        all.extend_from_slice(&header);
+        all.extend_from_slice(before);
+        all.extend_from_slice(attachment);
+    }
+    all.into()
 }
 
 /// `["event",payload]`.
@@ -169,19 +237,29 @@ fn event(out: &mut Vec<u8>, name: &str, payload: &str) {
     out.push(b'[');
     // Event names are checked at the door, but a quote in one must never break the packet.
     serde_json::to_writer(&mut *out, name).ok();
-    out.push(b',');
-    out.extend_from_slice(payload.as_bytes());
+    // An emission may have no arguments.
+    if !payload.is_empty() {
+        out.push(b',');
+        out.extend_from_slice(payload.as_bytes());
+    }
     out.push(b']');
 }
 
 /// The index at which the JSON array of an update's frame begins.
 fn body_at(message: &WireMessage) -> usize {
     let header = first_frame(&message.bytes).map_or(0, |(payload_at, _)| payload_at);
+    let attached = match message.bytes.get(header + 1) {
+        Some(b'5') => {
+            let behind = message.bytes[header + 2..].iter();
+            behind.take_while(|byte| **byte != b'-').count() + 1
+        }
+        _ => 0,
+    };
     let namespace = match message.namespace {
         Namespace::Root => 0,
         namespace => namespace.path().len() + 1,
     };
-    header + 2 + namespace
+    header + 2 + attached + namespace
 }
 
 #[cfg(test)]
@@ -193,11 +271,37 @@ mod tests {
         for size in [0, 1, 100, 125, 126, 127, 1_000, 65_530, 65_536, 70_000] {
             let payload = format!("\"{}\"", "x".repeat(size));
             let update = Outgoing::new(Namespace::Root, "e", payload.clone());
-            let frame = Frame::of_update(Frame::message_of(&update).clone());
+            let frame = Frame::of_update(Frame::message_of(&update).clone(), false);
             let (payload_at, end) = first_frame(frame.bytes()).unwrap();
             assert_eq!(end, frame.bytes().len());
             assert_eq!(&frame.bytes()[payload_at..payload_at + 2], b"42");
             assert_eq!(frame.body(), format!("[\"e\",{payload}]").as_bytes());
+        }
+    }
+
+    #[test]
+    fn attachments_are_frames_of_their_own() {
+        let text = r#"{"event":"e","args":[{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}],
+            "attachments":["AQI=",""]}"#;
+        let limits = crate::emission::EmissionLimits::default();
+        let emission = crate::emission::Emission::read(text.as_bytes(), &limits).unwrap();
+        let args = emission.args.clone();
+        for namespace in Namespace::OWN {
+            let mut emission = emission.clone();
+            emission.namespace = namespace;
+            let update = Outgoing::of_emission(&emission.into());
+            let behind = |first, message: &Arc<WireMessage>| {
+                let frame = Frame::of_update(message.clone(), first);
+                assert_eq!(frame.body(), format!("[\"e\",{args}]").as_bytes());
+                assert_eq!(frame.attachments(), [&b"\x01\x02"[..], b""]);
+                assert_eq!(frame.packets(), 3);
+                let (_, end) = first_frame(frame.bytes()).unwrap();
+                frame.bytes().slice(end..)
+            };
+            let frames = behind(false, Frame::message_of(&update));
+            assert_eq!(&frames[..], b"\x82\x02\x01\x02\x82\x00");
+            let frames = behind(true, Frame::first_message_of(&update));
+            assert_eq!(&frames[..], b"\x82\x03\x04\x01\x02\x82\x01\x04");
         }
     }
 

@@ -60,11 +60,15 @@ async fn open(
         .extensions()
         .get::<ClientAddress>()
         .map(|client| client.0);
+    let first_protocol = query(request.uri(), "EIO") == Some("3");
     let (response, body) = whole(call(service, request).await).await?;
     if let Some(sid) = opened(&body) {
+        let lane = door.context.lanes.polling(sid);
+        if first_protocol {
+            lane.speak_first_protocol();
+        }
         let live = address.map(|address| door.context.options.quota.live(address));
-        door.pending
-            .opened(sid, slot, door.context.lanes.polling(sid), live);
+        door.pending.opened(sid, slot, lane, live);
     }
     Ok(response)
 }
@@ -107,7 +111,8 @@ async fn fetch(
         door.pending.joined(sid);
     }
     if let Some(lane) = lane {
-        let is_ours = |packet: &&[u8]| packet.starts_with(b"42") || packet.starts_with(b"43");
+        let begins = [&b"42"[..], b"43", b"45", b"b"];
+        let is_ours = |packet: &&[u8]| begins.iter().any(|begin| packet.starts_with(begin));
         let count = packets(form, &body).filter(is_ours).count();
         // Clients of Engine.IO 3 take all packets at once.
         lane.polled(if first_protocol { usize::MAX } else { count });

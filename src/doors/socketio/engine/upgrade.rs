@@ -94,6 +94,9 @@ fn upgrade(
         is_first_protocol: query(request.uri(), "EIO") == Some("3"),
         is_polling: false,
     };
+    if speech.is_first_protocol {
+        lane.speak_first_protocol();
+    }
     let metrics = door.context.metrics.clone();
     let (response, on_upgrade) = handshake
         .accept()

@@ -3,6 +3,7 @@
 mod action;
 mod answer;
 mod conversations;
+mod emit;
 mod ping;
 mod presence;
 mod publish;
@@ -39,6 +40,9 @@ pub(super) struct Call {
 /// Handles one event. A call of `publish` is placed, and answered later; anything else is answered when this returns, after all
 /// calls before it.
 pub(super) async fn handle<'c>(client: &'c Arc<Client>, inbound: Inbound, calls: &mut Calls<'c>) {
+    if client.namespace == Namespace::Root && emit::is_meant(&inbound.text) {
+        return emit(client, inbound, calls).await;
+    }
     // A message beyond the budget is not even read.
     let request = client
         .spend(inbound.joins())
@@ -93,6 +97,37 @@ async fn publish<'c>(
         Err(refusal) => (Err(refusal), true),
     };
     calls.push(placed.unwrap_or_else(Placed::refused), Call { ack, single });
+}
+
+/// Emits, after all calls before it are answered: what they published comes first.
+async fn emit<'c>(client: &'c Arc<Client>, inbound: Inbound, calls: &mut Calls<'c>) {
+    client.used("emit_to");
+    while !calls.is_empty() {
+        answer_first(client, calls).await;
+    }
+    let read = client
+        .spend(inbound.joins())
+        .and_then(|()| emit::read(client, &inbound));
+    let answer = match read {
+        Ok((emissions, single)) => emit::emit(client, emissions)
+            .await
+            .and_then(|receipt| publish::answer(receipt, single)),
+        Err(refusal) => Err(refusal),
+    };
+    let refusal = refusal_of(&answer);
+    if let Some(refusal) = refusal {
+        client.context.metrics.refused("socketio", refusal);
+        if refusal.code != "banned" {
+            notify_refusal(client, refusal, None);
+        }
+    }
+    let ack = inbound.ack.and_then(|ack| u128::try_from(ack).ok());
+    if let Some(ack) = ack {
+        client.acknowledge(ack, &acknowledgement(&answer));
+    }
+    if ack.is_some() || refusal.is_some() {
+        client.lane.flush();
+    }
 }
 
 /// Waits for the answer to the first call, and sends it with those behind it that are there.

@@ -10,6 +10,7 @@ use super::{
     request::Request,
 };
 use crate::{
+    access::Identity,
     doors::socketio::client::Client,
     error::Error,
     event::lenient,
@@ -40,20 +41,29 @@ pub(super) fn read(client: &Client, request: Request) -> Result<Raws, Error> {
 pub(super) async fn place(client: &Arc<Client>, raws: Vec<Raw>) -> Result<Placed<'_>, Error> {
     let who = client.who();
     let verified = who.verified();
-    let producer = Producer {
-        name: who.source().unwrap_or("producer"),
-        door: "socketio",
-        permissions: &who.permissions,
-        verified: &verified,
-        trace: None,
-        flow: intake::flow(&who, &client.id),
-        connection: None,
-    };
+    let producer = producer(client, &who, &verified);
     client
         .context
         .authenticator
         .events(&who, client.address, raws.len())?;
     client.context.intake.place(raws, producer).await
+}
+
+/// The client as the intake knows it.
+pub(super) fn producer<'c>(
+    client: &Client,
+    who: &'c Identity,
+    verified: &'c Arc<str>,
+) -> Producer<'c> {
+    Producer {
+        name: who.source().unwrap_or("producer"),
+        door: "socketio",
+        permissions: &who.permissions,
+        verified,
+        trace: None,
+        flow: intake::flow(who, &client.id),
+        connection: None,
+    }
 }
 
 /// The answer that a receipt gives.

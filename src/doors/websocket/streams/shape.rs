@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::{delivery::Outgoing, event::Object};
+use crate::{delivery::Outgoing, doors::websocket::shaped::whole, event::Object};
 
 /// Fields of an update that its event in the stream has too.
 const COMMON: [&str; 5] = ["timestamp", "id", "cursor", "source_type", "coalesced"];
@@ -37,7 +37,7 @@ pub(super) fn text(update: &Outgoing) -> String {
         let fields = serde_json::from_str::<Object>(&update.json).ok()?;
         Some(Value::Object(event_of(event, fields)).to_string())
     };
-    read().unwrap_or_else(|| update.json.clone())
+    read().unwrap_or_else(|| whole(update))
 }
 
 /// The type as the event services write it.

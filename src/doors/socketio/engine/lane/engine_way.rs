@@ -6,7 +6,10 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
-    super::gate::{Gate, hold, mark},
+    super::{
+        frame::Frame,
+        gate::{Gate, hold, mark},
+    },
     express::{ExpressLane, State, Way},
 };
 use crate::channel::Namespace;
@@ -14,7 +17,12 @@ use crate::channel::Namespace;
 /// The interval at which the engine's full queue is tried again.
 const POUR_RETRY_INTERVAL: Duration = Duration::from_millis(20);
 /// Packets that one polling answer may hold: python-engineio takes no more than 16, and the engine adds its own.
-pub(super) const MAX_POLLED_PACKETS: usize = 14;
+const MAX_POLLED_PACKETS: usize = 14;
+
+/// Whether so many packets have room beside those that the client has not fetched.
+pub(super) fn has_room(in_engine: usize, packets: usize) -> bool {
+    in_engine == 0 || in_engine + packets <= MAX_POLLED_PACKETS
+}
 
 impl ExpressLane {
     /// Starts a task that fills the engine's queue while packets wait for it: the engine doesn't say when it has room.
@@ -45,13 +53,15 @@ impl ExpressLane {
                     *marked = engine.send(&mark(namespace));
                 }
                 Gate::Open { engine, overflow } => {
-                    while state.in_engine < MAX_POLLED_PACKETS
+                    while let Some(packets) = overflow.front().map(Frame::packets)
+                        && has_room(state.in_engine, packets)
                         && overflow.front().is_some_and(|frame| engine.send(frame))
                     {
-                        state.in_engine += 1;
+                        state.in_engine += packets;
                         let frame = overflow.pop_front();
                         let stamp = frame.as_ref().and_then(|f| f.message().trail.stamp);
                         state.stamps.push_back(stamp);
+                        state.stamps.extend((1..packets).map(|_| None));
                         poured += frame.map_or(0, |f| f.bytes().len());
                     }
                 }

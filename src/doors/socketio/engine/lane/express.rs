@@ -67,6 +67,8 @@ pub struct ExpressLane {
     pub(super) owes_pong: AtomicBool,
     /// Whether a ping is unanswered. Outside the mutex, since each read checks it.
     pub(super) pinged: AtomicBool,
+    /// Whether the client speaks Engine.IO 3.
+    pub(super) is_first_protocol: AtomicBool,
     /// Filled by the hub, the handlers and the guard, emptied by the writer. Never held across an await.
     pub(super) state: Mutex<State>,
     /// The list in which the lane waits for its sender.
@@ -212,6 +214,7 @@ impl ExpressLane {
             list,
             killed: AtomicU8::new(0),
             joined: AtomicBool::new(false),
+            is_first_protocol: AtomicBool::new(false),
             screen: Mutex::new(Screen::new(limits.attachments, metrics.clone())),
             asked: Mutex::default(),
             owes_pong: AtomicBool::new(false),
@@ -278,6 +281,16 @@ impl ExpressLane {
     /// A namespace that the client is on.
     pub(in crate::doors::socketio::engine) fn first_on(&self) -> Option<Namespace> {
         self.lock().first_on()
+    }
+
+    /// Notes that the client speaks Engine.IO 3.
+    pub(in crate::doors::socketio::engine) fn speak_first_protocol(&self) {
+        self.is_first_protocol.store(true, Ordering::Release);
+    }
+
+    /// Whether the client speaks Engine.IO 3.
+    pub(super) fn speaks_first_protocol(&self) -> bool {
+        self.is_first_protocol.load(Ordering::Acquire)
     }
 
     /// Bytes that wait for the client.

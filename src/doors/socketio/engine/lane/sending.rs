@@ -10,7 +10,7 @@ use super::{
         frame::Frame,
         gate::{Engine, Gate, hold},
     },
-    engine_way::MAX_POLLED_PACKETS,
+    engine_way::has_room,
     express::{ExpressLane, SessionId, State, Way},
 };
 use crate::{
@@ -67,8 +67,9 @@ impl ExpressLane {
 
     /// The same for an update, whose frame all observers share; `exempt` as for [`ExpressLane::send_exempt`].
     pub fn send_update(self: &Arc<Self>, update: &Outgoing, exempt: bool) -> bool {
-        let message = Frame::message_of(update);
-        self.queue(message, || Frame::of_update(message.clone()), exempt)
+        let message = self.message_of()(update);
+        let first = self.speaks_first_protocol();
+        self.queue(message, || Frame::of_update(message.clone(), first), exempt)
     }
 
     /// Queues updates in a row: as one message, where nothing stands between the queue and the socket.
@@ -79,22 +80,35 @@ impl ExpressLane {
         if self.killed().is_some() {
             return true;
         }
-        let joined = updates.joined(Shape::SocketIo, Frame::message_of);
+        let (first, message_of) = (self.speaks_first_protocol(), self.message_of());
+        let shape = match first {
+            false => Shape::SocketIo,
+            true => Shape::FirstSocketIo,
+        };
+        let joined = updates.joined(shape, message_of);
         let mut state = self.lock();
         let gate = state.gates.get(joined.namespace);
         if matches!((gate, &state.way), (Some(Gate::Open { .. }), Way::Express)) {
             return self.queue_locked(
                 &mut state,
                 joined,
-                || Frame::of_update(joined.clone()),
+                || Frame::of_update(joined.clone(), first),
                 false,
             );
         }
         updates.iter().fold(true, |_, update| {
-            let message = Frame::message_of(update);
-            let frame = || Frame::of_update(message.clone());
+            let message = message_of(update);
+            let frame = || Frame::of_update(message.clone(), first);
             self.queue_locked(&mut state, message, frame, false)
         })
+    }
+
+    /// The form of an update's message for this client.
+    fn message_of(&self) -> fn(&Outgoing) -> &Arc<WireMessage> {
+        match self.speaks_first_protocol() {
+            false => Frame::message_of,
+            true => Frame::first_message_of,
+        }
     }
 
     /// Queues the answer to a request. A large one doesn't count, since the client asked for it.
@@ -144,13 +158,16 @@ impl ExpressLane {
         match (state.gates.find(message.namespace), &state.way) {
             (None | Some(Gate::Shut), _) => return true,
             (Some(Gate::Open { engine, overflow }), Way::Engine) => {
-                let room = state.in_engine < MAX_POLLED_PACKETS && overflow.is_empty();
-                if room && engine.send(&frame()) {
-                    state.in_engine += 1;
+                let frame = frame();
+                let packets = frame.packets();
+                let room = has_room(state.in_engine, packets) && overflow.is_empty();
+                if room && engine.send(&frame) {
+                    state.in_engine += packets;
                     state.stamps.push_back(message.trail.stamp);
+                    state.stamps.extend((1..packets).map(|_| None));
                     return true;
                 }
-                overflow.push_back(frame());
+                overflow.push_back(frame);
                 state.count(len, exempt);
                 self.pour_later(state);
             }

@@ -1,0 +1,93 @@
+//! Permissions for emissions: the rooms to which a client may emit, and those whose emissions it may see in the history.
+
+use super::{
+    super::{
+        room::{GENERAL, OBSERVERS},
+        room_name::RoomName,
+    },
+    Permissions, Scope,
+};
+use crate::{emission::Emission, error::Error, event::ThingKind};
+
+impl Permissions {
+    /// Checks that the client may emit to these rooms, or to everyone if there are none.
+    ///
+    /// # Errors
+    /// `forbidden_room`, or `forbidden` for everyone.
+    pub fn may_emit<'r>(&self, rooms: impl Iterator<Item = &'r str>) -> Result<(), Error> {
+        let Some(scope) = &self.0 else { return Ok(()) };
+        let mut is_everyone = true;
+        for room in rooms {
+            is_everyone = false;
+            if let Some(why) = scope.keeps_from(room) {
+                let why = format!("emitting to room {room} denied: {why}");
+                return Err(Error::new("forbidden_room", why).about_room(room));
+            }
+        }
+        match is_everyone && scope.limited {
+            true => Err(Error::forbidden(
+                "your token names projects, so you can't emit to everyone: name rooms of these projects",
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Scope {
+    /// Whether the client could be in a room of an emission.
+    pub(super) fn hears(&self, emission: &Emission) -> bool {
+        let own = self.user.as_ref().map(|user| format!("user:{user}"));
+        if own.is_some_and(|own| emission.except.contains(&own)) {
+            return false;
+        }
+        let named = |room: &str| {
+            let rooms = self.rooms.as_ref();
+            rooms.is_some_and(|rooms| rooms.set.matches(room))
+        };
+        let mut rooms = emission.rooms.iter();
+        emission.rooms.is_empty()
+            || rooms.any(|room| match RoomName::read(room) {
+                Err(_) => [GENERAL, OBSERVERS].contains(&room.as_str()) || named(room),
+                Ok(name) => {
+                    let (kind, project) = (name.kind, name.project.as_deref());
+                    let entered = || match project {
+                        Some(project) => self.enters_in(project, kind, &name.id),
+                        None => self.enters(kind, &name.id),
+                    };
+                    self.names_room(kind, project, &name.id)
+                        || entered().unwrap_or(self.rooms.is_none())
+                }
+            })
+    }
+
+    /// The reason why a client may not emit to a room; none if it may.
+    fn keeps_from(&self, room: &str) -> Option<&'static str> {
+        let named = || {
+            let rooms = self.rooms.as_ref();
+            rooms.is_some_and(|rooms| rooms.set.matches(room))
+        };
+        let Ok(name) = RoomName::read(room) else {
+            // A room of no thing, or of one client.
+            let may = !self.limited || named();
+            return (!may).then_some("your token names projects, and not this room");
+        };
+        let (kind, project) = (name.kind, name.project.as_deref());
+        if kind == ThingKind::User {
+            return self
+                .limited
+                .then_some("your token names projects, so you can't write to users");
+        }
+        let holds = match project {
+            Some(project) => self.names_project(project),
+            None => kind == ThingKind::Project && self.names_project(&name.id),
+        };
+        let entered = || match project {
+            Some(project) => self.enters_in(project, kind, &name.id),
+            None => self.enters(kind, &name.id),
+        };
+        let may = holds
+            || self.names_room(kind, project, &name.id)
+            || entered().unwrap_or(self.rooms.is_none());
+        (!may).then_some("neither could your token enter it nor does it name its project")
+    }
+}

@@ -1,0 +1,326 @@
+//! Emissions: what an application emits reaches the members of its rooms as it is.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+use std::net::SocketAddr;
+
+use kit::{Client, counted, get, server, server_with};
+use serde_json::{Value, json};
+
+/// Emits over HTTP; the status and the answer.
+async fn emit(address: SocketAddr, body: &Value) -> (u16, Value) {
+    let response = reqwest::Client::builder()
+        .tls_certs_only([])
+        .build()
+        .unwrap()
+        .post(format!("http://{address}/api/v1/emit"))
+        .json(body)
+        .send()
+        .await
+        .unwrap();
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_emitted_goes_out_as_it_is() {
+    let server = server().await;
+    let address = server.address();
+    let (mut in_room, _) = Client::connect(address, json!({ "rooms": ["project:p1"] })).await;
+    let (mut outside, hello) = Client::connect(address, json!({})).await;
+    let data = json!({ "id": 7, "type": "t", "timestamp": "then", "nested": [null, 1.5, "é"] });
+    let (status, answer) = emit(
+        address,
+        &json!({ "event": "chat message", "args": [data], "rooms": "project:p1" }),
+    )
+    .await;
+    assert_eq!((status, &answer["accepted"]), (202, &json!(1)), "{answer}");
+    assert_eq!(in_room.event("chat message").await, data);
+    // To everyone but one, and to one alone.
+    let id = &hello["client_id"];
+    emit(
+        address,
+        &json!([
+            { "event": "others", "args": "x", "except": [id] },
+            { "event": "only", "args": [1], "room": id },
+            { "event": "all" },
+        ]),
+    )
+    .await;
+    assert_eq!(in_room.event("others").await, "x");
+    assert_eq!(outside.event("only").await, 1);
+    in_room.event("all").await;
+    outside.event("all").await;
+    let (of_room, of_other) = (in_room.so_far().await, outside.so_far().await);
+    let names = |events: &[(String, Value)]| events.iter().map(|e| e.0.clone()).collect::<Vec<_>>();
+    assert!(!names(&of_room).contains(&"only".to_owned()), "{of_room:?}");
+    assert!(
+        !names(&of_other).contains(&"others".to_owned()),
+        "{of_other:?}"
+    );
+    assert!(
+        !names(&of_other).contains(&"chat message".to_owned()),
+        "{of_other:?}"
+    );
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn emissions_of_one_sender_stay_in_order_and_an_id_counts_once() {
+    let server = server().await;
+    let address = server.address();
+    let (mut client, _) = Client::connect(address, json!({})).await;
+    for part in 0..10 {
+        let list: Vec<Value> = (0..100)
+            .map(|n| json!({ "event": "n", "args": [part * 100 + n], "id": format!("{part}/{n}") }))
+            .collect();
+        let (_, answer) = emit(address, &json!(list)).await;
+        assert_eq!(answer["accepted"], 100, "{answer}");
+        let (_, again) = emit(address, &json!(list)).await;
+        assert_eq!(
+            (&again["duplicates"], &again["duplicate"]),
+            (&json!(100), &json!(true))
+        );
+    }
+    for n in 0..1_000 {
+        assert_eq!(client.event("n").await, n);
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kept_ones_are_in_the_history_and_come_once_to_who_missed_them() {
+    let server = server().await;
+    let address = server.address();
+    let (client, hello) = Client::connect(address, json!({ "rooms": ["project:p1"] })).await;
+    let (mut stays, _) = Client::connect(address, json!({ "rooms": ["project:p1"] })).await;
+    client.close().await;
+    for n in 0..20 {
+        let room = if n % 4 == 0 {
+            "project:other"
+        } else {
+            "project:p1"
+        };
+        let (_, answer) = emit(
+            address,
+            &json!({ "event": "chat", "args": [n, "x"], "rooms": room, "keep": n % 2 == 1, "id": format!("e{n}") }),
+        )
+        .await;
+        assert_eq!(answer["cursor"].is_string(), n % 2 == 1, "{answer}");
+    }
+    let (_, again) = emit(address, &json!({ "event": "chat", "args": [1, "x"], "rooms": "project:p1", "keep": true, "id": "e1" })).await;
+    assert_eq!(
+        (&again["accepted"], &again["duplicates"]),
+        (&json!(0), &json!(1)),
+        "{again}"
+    );
+    for n in (0..20).filter(|n| n % 4 != 0) {
+        assert_eq!(stays.event("chat").await, n);
+    }
+    let hello = json!({ "rooms": ["project:p1"], "cursor": hello["cursor"] });
+    let (mut client, _) = Client::connect(address, hello).await;
+    client.event("resumed").await;
+    let missed = client.so_far().await;
+    let chat: Vec<_> = missed
+        .iter()
+        .filter(|(name, _)| name == "chat")
+        .map(|(_, n)| n.as_u64().unwrap())
+        .collect();
+    assert_eq!(chat, (0..20).filter(|n| n % 2 == 1).collect::<Vec<_>>());
+    let (_, page) = get(address, "/api/v1/events?type=chat").await;
+    let events = page["events"].as_array().unwrap();
+    assert_eq!(events.len(), 10, "{page}");
+    assert_eq!(events[0]["type"], "chat");
+    assert_eq!(
+        events[0]["emission"],
+        json!({ "event": "chat", "args": [1, "x"], "attachments": [], "rooms": ["project:p1"], "except": [], "namespace": "/" })
+    );
+    assert_eq!(
+        counted(address, "stoa_emissions_total{keep=\"true\"}").await,
+        10
+    );
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_sender_publishes_and_emits_stays_in_order() {
+    let server = server().await;
+    let address = server.address();
+    let (mut client, _) = Client::connect(address, json!({})).await;
+    let (mut sender, _) = Client::connect(address, json!({ "role": "producer" })).await;
+    let mut acks = Vec::new();
+    for n in 0..300 {
+        let ack = match n % 3 {
+            0 => {
+                sender
+                    .call_later(
+                        "publish",
+                        json!({ "type": "decision.logged", "data": { "n": n, "what": "x" } }),
+                    )
+                    .await
+            }
+            1 => {
+                sender
+                    .call_later("emit_to", json!({ "event": "n", "args": n }))
+                    .await
+            }
+            _ => {
+                sender
+                    .call_later("emit_to", json!({ "event": "n", "args": n, "keep": true }))
+                    .await
+            }
+        };
+        acks.push(ack);
+    }
+    let mut seen = Vec::new();
+    while seen.len() < 300 {
+        let (name, value) = client.next().await.unwrap();
+        match name.as_str() {
+            "n" => seen.push(value.as_u64().unwrap()),
+            "decision_event" => {
+                seen.push(value["data"]["n"].as_u64().or(value["n"].as_u64()).unwrap())
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(seen, (0..300).collect::<Vec<_>>());
+    for ack in acks {
+        assert_eq!(sender.ack(ack).await["status"], "ok");
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_has_the_name_and_the_argument() {
+    let server = server().await;
+    let address = server.address();
+    let mut stream = reqwest::get(format!("http://{address}/api/v1/stream"))
+        .await
+        .unwrap();
+    for emission in [
+        json!({ "event": "one", "args": [{ "a": 1 }] }),
+        json!({ "event": "two", "args": [1, "x"] }),
+        json!({ "event": "bytes", "args": [{ "_placeholder": true, "num": 0 }], "attachments": ["eA=="] }),
+        json!({ "event": "none" }),
+    ] {
+        emit(address, &emission).await;
+    }
+    let mut text = String::new();
+    while !text.contains("event: none") || !text.ends_with("\n\n") {
+        text.push_str(&String::from_utf8_lossy(
+            &stream.chunk().await.unwrap().unwrap(),
+        ));
+    }
+    for event in [
+        "event: one\ndata: {\"a\":1}\n\n",
+        "event: two\ndata: [1,\"x\"]\n\n",
+        "event: bytes\ndata: {\"base64\":\"eA==\"}\n\n",
+        "event: none\ndata: []\n\n",
+    ] {
+        assert!(text.contains(event), "{event} in {text}");
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_not_be_emitted_is_refused_with_its_reason() {
+    let server = server_with(|config| {
+        config.emit.max_rooms = 2_u64.try_into().unwrap();
+        config.emit.max_attachments = 1_u64.try_into().unwrap();
+    })
+    .await;
+    let address = server.address();
+    for (emission, code) in [
+        (json!({}), "invalid_event"),
+        (json!({ "event": "connect" }), "invalid_event"),
+        (json!({ "event": "e", "roms": "a" }), "bad_request"),
+        (
+            json!({ "event": "e", "namespace": "/nowhere" }),
+            "unknown_namespace",
+        ),
+        (
+            json!({ "event": "e", "rooms": ["a", "b", "c"] }),
+            "too_large",
+        ),
+        (
+            json!({ "event": "e", "attachments": ["", ""] }),
+            "too_large",
+        ),
+        (
+            json!({ "event": "e", "args": "x".repeat(70_000) }),
+            "too_large",
+        ),
+    ] {
+        let (status, answer) = emit(address, &emission).await;
+        assert_eq!(
+            (status, &answer["error"]["code"]),
+            (400, &json!(code)),
+            "{answer}"
+        );
+    }
+    let (status, answer) = emit(
+        address,
+        &json!([{ "event": "ok" }, { "event": "disconnect" }]),
+    )
+    .await;
+    assert_eq!((status, &answer["accepted"]), (202, &json!(1)));
+    assert_eq!(answer["rejected"][0]["index"], 1);
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn volatile_ones_and_those_beyond_a_full_queue_are_dropped_for_a_client_that_does_not_read() {
+    let server = server().await;
+    let address = server.address();
+    let (slow, _) = Client::connect(address, json!({ "rooms": ["task:slow"] })).await;
+    let (mut quick, _) = Client::connect(address, json!({ "rooms": ["task:slow"] })).await;
+    let text = "x".repeat(60_000);
+    for n in 0..100 {
+        emit(
+            address,
+            &json!({ "event": "big", "args": [n, text], "room": "task:slow" }),
+        )
+        .await;
+        assert_eq!(quick.event("big").await, n);
+    }
+    emit(
+        address,
+        &json!({ "event": "v", "args": "last", "room": "task:slow", "volatile": true }),
+    )
+    .await;
+    assert_eq!(quick.event("v").await, "last");
+    assert!(counted(address, "stoa_emissions_dropped_total{reason=\"full\"}").await > 0);
+    assert_eq!(
+        counted(address, "stoa_emissions_dropped_total{reason=\"volatile\"}").await,
+        1
+    );
+    drop(slow);
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fast_sender_is_slowed_down_and_nobody_who_reads_loses_anything() {
+    // The machine may be so busy that a client which reads takes long.
+    let server =
+        server_with(|config| config.emit.patience_ms = 10_000_u64.try_into().unwrap()).await;
+    let address = server.address();
+    let (mut client, _) = Client::connect(address, json!({ "rooms": ["task:t1"] })).await;
+    let (mut sender, _) = Client::connect(address, json!({ "role": "producer" })).await;
+    const ALL: u64 = 2_000;
+    let text = "x".repeat(10_000);
+    let sending = tokio::spawn(async move {
+        for n in 0..ALL {
+            let emission = json!({ "event": "big", "args": [n, text], "room": "task:t1" });
+            sender.emit("emit_to", emission).await;
+        }
+        sender
+    });
+    for n in 0..ALL {
+        assert_eq!(client.event("big").await, n);
+    }
+    sending.await.unwrap().close().await;
+    assert_eq!(
+        counted(address, "stoa_emissions_dropped_total").await,
+        0,
+        "20 MB went through a queue of one"
+    );
+    server.shutdown().await;
+}
