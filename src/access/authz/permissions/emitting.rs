@@ -2,12 +2,12 @@
 
 use super::{
     super::{
-        room::{GENERAL, OBSERVERS},
+        room_kind::{GENERAL, OBSERVERS, RoomKind},
         room_name::RoomName,
     },
     Permissions, Scope,
 };
-use crate::{emission::Emission, error::Error, event::ThingKind};
+use crate::{config::FreeRooms, emission::Emission, error::Error, event::ThingKind};
 
 impl Permissions {
     /// Checks that the client may emit to these rooms, or to everyone if there are none.
@@ -34,20 +34,27 @@ impl Permissions {
 }
 
 impl Scope {
+    /// Whether the token names a room that is of no thing, or such rooms are open to all. A client's own room is not.
+    fn names_free(&self, room: &str) -> bool {
+        let rooms = self.rooms.as_ref();
+        let is_named = || rooms.is_some_and(|rooms| rooms.set.matches(room));
+        match RoomKind::of(room) {
+            RoomKind::Own => false,
+            RoomKind::Free if self.policy.rules.free_rooms == FreeRooms::All => true,
+            _ => is_named(),
+        }
+    }
+
     /// Whether the client could be in a room of an emission.
     pub(super) fn hears(&self, emission: &Emission) -> bool {
         let own = self.user.as_ref().map(|user| format!("user:{user}"));
         if own.is_some_and(|own| emission.except.contains(&own)) {
             return false;
         }
-        let named = |room: &str| {
-            let rooms = self.rooms.as_ref();
-            rooms.is_some_and(|rooms| rooms.set.matches(room))
-        };
         let mut rooms = emission.rooms.iter();
         emission.rooms.is_empty()
             || rooms.any(|room| match RoomName::read(room) {
-                Err(_) => [GENERAL, OBSERVERS].contains(&room.as_str()) || named(room),
+                Err(_) => [GENERAL, OBSERVERS].contains(&room.as_str()) || self.names_free(room),
                 Ok(name) => {
                     let (kind, project) = (name.kind, name.project.as_deref());
                     let entered = || match project {
@@ -62,13 +69,9 @@ impl Scope {
 
     /// The reason why a client may not emit to a room; none if it may.
     fn keeps_from(&self, room: &str) -> Option<&'static str> {
-        let named = || {
-            let rooms = self.rooms.as_ref();
-            rooms.is_some_and(|rooms| rooms.set.matches(room))
-        };
         let Ok(name) = RoomName::read(room) else {
             // A room of no thing, or of one client.
-            let may = !self.limited || named();
+            let may = !self.limited || self.names_free(room);
             return (!may).then_some("your token names projects, and not this room");
         };
         let (kind, project) = (name.kind, name.project.as_deref());
