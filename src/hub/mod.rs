@@ -35,6 +35,8 @@ mod outlet;
 #[cfg(test)]
 mod panics;
 mod permission_index;
+#[cfg(test)]
+mod placed;
 mod presence;
 mod projections;
 mod questions;

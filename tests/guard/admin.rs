@@ -29,7 +29,7 @@ async fn what_is_revoked_ends_at_once_and_does_not_come_back() {
         "{listed}"
     );
     assert!(
-        !listed.to_string().contains(&first.sid),
+        !listed.to_string().contains(&first.transport),
         "the transport's id is nobody's business"
     );
     let mine = listed["connections"]
