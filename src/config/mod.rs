@@ -5,6 +5,7 @@
 
 mod alerts;
 mod authentication;
+mod bus;
 mod doors;
 mod emit;
 mod environment;
@@ -33,6 +34,7 @@ mod words;
 pub use alerts::Alerts;
 pub use authentication::{ApiKeyConfig, Authentication, LEAST_SECRET};
 pub(crate) use authentication::{short_secret, weak_secret};
+pub use bus::{Bus, BusKind, PythonData};
 pub use doors::{DoorPort, Doors};
 pub use emit::Emit;
 pub use environment::is_setting;
@@ -95,6 +97,8 @@ pub struct Config {
     pub alerts: Alerts,
     /// The doors for clients of other systems.
     pub doors: Doors,
+    /// Emitters on Redis or Valkey.
+    pub bus: Bus,
     /// Updates for Seneca's own pages.
     pub seneca: Seneca,
     /// Figures about the use of the server.

@@ -5,6 +5,7 @@
 
 mod forms;
 mod limits;
+mod parts;
 mod read;
 mod stored;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod walk;
 use bytes::Bytes;
 
 pub use limits::EmissionLimits;
+pub use parts::Parts;
 
 use crate::channel::Namespace;
 

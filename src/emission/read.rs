@@ -208,13 +208,7 @@ impl Written<'_> {
             Some(serde_json::Value::String(event)) => name(event)?,
             _ => return Err(invalid("an emission has the name of its event as a string")),
         };
-        let path = self.namespace.as_deref().unwrap_or("/");
-        let namespace = Namespace::at(path).ok_or_else(|| {
-            Error::new(
-                "unknown_namespace",
-                format!("there is no namespace {:?}", shorten(path)),
-            )
-        })?;
+        let namespace = namespace(self.namespace.as_deref().unwrap_or("/"))?;
         let attachments = self.attachments.unwrap_or_default();
         let attachments = attachments.iter().enumerate().map(|(at, text)| {
             let bytes = STANDARD.decode(text).map_err(|error| {
@@ -286,8 +280,18 @@ fn names(names: Option<Names>) -> Vec<String> {
     }
 }
 
+/// The namespace at a path.
+pub(super) fn namespace(path: &str) -> Result<Namespace, Error> {
+    Namespace::at(path).ok_or_else(|| {
+        Error::new(
+            "unknown_namespace",
+            format!("there is no namespace {:?}", shorten(path)),
+        )
+    })
+}
+
 /// A name that an event may have.
-fn name(event: String) -> Result<String, Error> {
+pub(super) fn name(event: String) -> Result<String, Error> {
     let length = event.chars().count();
     if !(1..=MAX_NAME).contains(&length) {
         return Err(invalid(&format!(

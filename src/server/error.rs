@@ -63,6 +63,9 @@ pub enum ServeError {
     /// Alerts can't be posted.
     #[error("[alerts] webhook_url {0}")]
     Webhook(String),
+    /// The bus can't be set up.
+    #[error("[bus]: {0}")]
+    Bus(String),
     /// An essential task has ended.
     #[error("{0}")]
     Ended(#[from] Ended),

@@ -6,6 +6,7 @@
 mod alerts;
 mod announce;
 mod authenticator;
+mod bus;
 mod certificates;
 mod error;
 mod essential;
@@ -137,7 +138,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     aside.push(essential.spawn("keeper of the analytics", counting));
     let intake = Arc::new(Intake::new(
         journal.clone(),
-        ledger,
+        ledger.clone(),
         options::intake(config),
         backlog,
         metrics.clone(),
@@ -149,6 +150,12 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         metrics.clone(),
         options::emitter(config),
     );
+    let bus = bus::start(
+        config,
+        &essential,
+        (&emitter, &intake),
+        (&ledger, &breakers, &metrics),
+    )?;
     let quota = Quota::new(options::connections(config));
     let compression = options::compression(config, &metrics);
     let actions = Actions::new(options::actions(
@@ -208,6 +215,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         stream: options::stream(config),
         body: options::body(config, &metrics),
         figures: figures.clone(),
+        bus: bus.as_ref().map(|(_, counters)| counters.clone()),
     };
     let routes = options::routes(config);
     let visualization = http::alone(
@@ -242,6 +250,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     aside.push(essential.spawn("watch over sessions", authenticator.clone().watch()));
     let files = (certificates, tokens);
     aside.extend(fresh::keep(config, &essential, files, &metrics));
+    aside.extend(bus.into_iter().flat_map(|(tasks, _)| tasks));
     let mut last_posts = None;
     if let Some(alarm) = alarm {
         let watched = (alerts_hub, journal.clone());

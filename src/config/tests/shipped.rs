@@ -70,6 +70,7 @@ fn what_check_prints_can_be_loaded_again_and_hides_the_secret() {
     assert!(!shown.contains("hush") && shown.contains("secret: \"***\""));
     config.alerts.webhook_url = "https://hooks.example/T0/hush".into();
     config.alerts.webhook_secret = "hush-hush-hush".into();
+    config.bus.url = "redis://:hush@redis.example".into();
     let shown = format!("{}{config:?}", config.effective());
     assert!(!shown.contains("hush") && shown.contains("webhook_url = \"***\""));
 }

@@ -10,8 +10,15 @@ use std::{
 
 use super::rendering::Renderings;
 use crate::{
-    access::Authenticator, breaker::Breakers, channel::Namespace, doors::figures::Figures,
-    emitter::Emitter, hub::HubHandle, intake::Intake, net::BodyLimits, observe::Metrics,
+    access::Authenticator,
+    breaker::Breakers,
+    channel::Namespace,
+    doors::{bus::BusCounters, figures::Figures},
+    emitter::Emitter,
+    hub::HubHandle,
+    intake::Intake,
+    net::BodyLimits,
+    observe::Metrics,
 };
 
 /// State that the handlers share.
@@ -39,6 +46,8 @@ pub struct Api {
     pub body: BodyLimits,
     /// The figures for operators.
     pub figures: Arc<Figures>,
+    /// The state of the bus, if there is one.
+    pub bus: Option<BusCounters>,
 }
 
 /// Whether the server takes new work.

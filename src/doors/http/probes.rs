@@ -63,6 +63,17 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
         body["parts"]["keys"] =
             json!({ "status": status, "keys": provider.keys, "failures": provider.failures });
     }
+    // Clients are served all the same, so the bus does not decide either.
+    if let Some(bus) = &api.bus {
+        let health = bus.health();
+        let links = health.links.iter();
+        let links = links.map(|(name, is_up)| ((*name).to_owned(), json!(part(*is_up))));
+        body["parts"]["bus"] = json!({
+            "status": part(health.is_connected()),
+            "links": Value::Object(links.collect()),
+            "last_message_seconds": health.last_message.map(|age| age.as_secs_f64()),
+        });
+    }
     let status = if ready {
         StatusCode::OK
     } else {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use stoa::doors::bus::{Message, MessageLimits, entry, node, python};
 
 const LIMITS: MessageLimits = MessageLimits {
@@ -32,12 +32,10 @@ fuzz_target!(|data: &[u8]| {
         let Ok(Message::Emit(broadcast)) = message else {
             continue;
         };
-        let args: Vec<Value> =
-            serde_json::from_str(&format!("[{}]", broadcast.args)).unwrap_or_default();
-        // Numbers that no float holds are passed on as they are, so only the nesting can be looked at then.
-        assert!(
-            args.is_empty() == broadcast.args.is_empty() || broadcast.args.contains(['e', 'E'])
-        );
+        // Numbers that no float holds and halves of surrogate pairs are passed on as they are.
+        let args: Vec<Box<RawValue>> =
+            serde_json::from_str(&format!("[{}]", broadcast.args)).expect("a list of values");
+        assert_eq!(args.is_empty(), broadcast.args.is_empty());
         assert!(!broadcast.namespace.is_empty());
         assert!(
             broadcast.args.len() <= 16 * LIMITS.max_bytes,

@@ -2,9 +2,9 @@
 
 use std::process::{Child, Command, Stdio};
 
-use redis::{Client, aio::MultiplexedConnection, cmd};
+use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection, cmd};
 
-use crate::{not_checked, process::free_port, until};
+use crate::{PATIENCE, not_checked, process::free_port, until};
 
 /// A Redis; killed with this value.
 #[derive(Debug)]
@@ -76,9 +76,13 @@ impl Redis {
 
     /// A connection with it.
     pub async fn connection(&self) -> MultiplexedConnection {
+        // A large message takes longer than the half second that the client waits by itself.
+        let patient = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE));
         let client = Client::open(self.url()).expect("an address");
-        let connection = client.get_multiplexed_async_connection().await;
-        connection.expect("it answers")
+        let connection = client.get_multiplexed_async_connection_with_config(&patient);
+        connection.await.expect("it answers")
     }
 
     /// Publishes a message; the number of those who got it.

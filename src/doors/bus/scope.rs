@@ -1,0 +1,66 @@
+//! The scope of the bus: what its messages may name.
+
+use super::{message::Broadcast, options::BusOptions};
+use crate::pattern::{BadPattern, Patterns};
+
+/// What messages of the bus may name, and what becomes of them by their names.
+#[derive(Debug)]
+pub(super) struct Scope {
+    rooms: Patterns,
+    namespaces: Patterns,
+    emits: Patterns,
+    events: Patterns,
+    keep: Patterns,
+}
+
+impl Scope {
+    pub(super) fn new(options: &BusOptions) -> Result<Self, BadPattern> {
+        let patterns = |texts: &[String]| {
+            let texts = texts.iter().map(String::as_str);
+            Patterns::new(texts).map_err(|(_, bad)| bad)
+        };
+        Ok(Self {
+            rooms: patterns(&options.rooms)?,
+            namespaces: patterns(&options.namespaces)?,
+            emits: patterns(&options.emits)?,
+            events: patterns(&options.events)?,
+            keep: patterns(&options.keep)?,
+        })
+    }
+
+    /// The key of the settings that a message is out of, with the name that it is about.
+    pub(super) fn is_out_of<'b>(
+        &self,
+        broadcast: &'b Broadcast,
+    ) -> Option<(&'static str, &'b str)> {
+        let Broadcast {
+            namespace, event, ..
+        } = broadcast;
+        if !self.namespaces.matches(namespace) {
+            return Some(("namespaces", namespace));
+        }
+        if !self.emits.matches(event) {
+            return Some(("emits", event));
+        }
+        // Everyone is in no room: only a pattern for all rooms opens it.
+        let everyone = broadcast.rooms.is_empty() && !self.rooms.matches("");
+        let room = broadcast
+            .rooms
+            .iter()
+            .find(|room| !self.rooms.matches(room));
+        match room {
+            Some(room) => Some(("rooms", room)),
+            None => everyone.then_some(("rooms", "everyone")),
+        }
+    }
+
+    /// Whether an event of this name is one of agents.
+    pub(super) fn is_event(&self, name: &str) -> bool {
+        self.events.matches(name)
+    }
+
+    /// Whether emissions of this name are kept.
+    pub(super) fn is_kept(&self, name: &str) -> bool {
+        self.keep.matches(name)
+    }
+}
