@@ -181,6 +181,7 @@ impl Hub {
         let found = self.emissions.found.as_ref();
         let is_same = found.is_some_and(|found| found.answers(&asked, &emission.event));
         let goes_on = is_same
+            && !self.emissions.run.is_empty()
             && self.emissions.is_volatile == emission.volatile
             && self.emissions.run.bytes() < MAX_RUN_BYTES;
         if !goes_on {
