@@ -14,7 +14,7 @@ pub struct RuleConfig {
     /// The events that match: a glob on their type, in which separators don't matter (`deploy.*`).
     #[serde(rename = "match")]
     pub matches: String,
-    /// The Socket.IO event to send.
+    /// The Socket.IO event to send (a template).
     pub emit: String,
     /// The rooms (templates); the event's own when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,9 +31,18 @@ pub struct RuleConfig {
     /// The animation; `none` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub animation: Option<String>,
-    /// The update's own fields (templates); `{data}` when there are none.
+    /// The update's own fields (templates).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
+    /// An object of the event (a template) whose fields stand at the top of the update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<String>,
+    /// The update itself (a template): any value, with nothing beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
+    /// Whether the fields that every update has stand in it; with `payload` they never do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub envelope: Option<bool>,
     /// The place of the rule (`config.toml:41`), for messages about it.
     #[serde(skip)]
     pub place: String,

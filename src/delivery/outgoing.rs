@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use serde_json::Value;
 use smallvec::SmallVec;
 use tracing::Span;
 
@@ -30,6 +31,8 @@ pub struct Outgoing {
     pub json: String,
     /// The emission that it is, if it is one: doors send it as it is.
     emission: Option<Arc<Emission>>,
+    /// Whether the JSON says neither its name nor its place in the stream: it is an application's own.
+    is_bare: bool,
     /// The cursor after it, for shapes that write it outside of the JSON; none for a message that has no cursor.
     cursor: Option<Arc<str>>,
     /// The canonical type of the event that it tells of; none for a message that tells of none, or in words of a rule.
@@ -112,6 +115,7 @@ impl Outgoing {
             name: name.into(),
             json,
             emission: None,
+            is_bare: false,
             cursor: None,
             event_type: None,
             role: Role::Told,
@@ -154,6 +158,7 @@ impl Outgoing {
         let mut update = Self::new(kind.namespace(), kind.name(), json)
             .at(envelope.cursor)
             .of_stream();
+        update.is_bare = kind.is_bare();
         if !matches!(kind, UpdateKind::Rule(_)) {
             update.event_type = Some(event.name.shared_canonical());
         }
@@ -259,6 +264,7 @@ impl Outgoing {
     /// The same with another text.
     fn same(&self, json: String) -> Self {
         let mut same = Self::new(self.namespace, self.name.clone(), json);
+        same.is_bare = self.is_bare;
         same.cursor.clone_from(&self.cursor);
         same.event_type.clone_from(&self.event_type);
         same.role = self.role;
@@ -290,6 +296,22 @@ impl Outgoing {
     /// The canonical type of the event that it tells of.
     pub fn event_type(&self) -> Option<&str> {
         self.event_type.as_deref()
+    }
+
+    /// Whether its JSON is an application's own, without its name and its place in the stream.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.is_bare
+    }
+
+    /// The JSON for clients that are told names only in it: one that is bare is `payload` beside them.
+    pub(crate) fn named_json(&self) -> String {
+        if !self.is_bare {
+            return self.json.clone();
+        }
+        let name = Value::from(&*self.name);
+        let cursor = self.cursor().map_or(Value::Null, Value::from);
+        let payload = &self.json;
+        format!("{{\"type\":{name},\"cursor\":{cursor},\"payload\":{payload}}}")
     }
 
     /// The cursor after it.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{animation::Animation, level::notification_level, rules::Rule, status::status_of};
+use super::{
+    animation::Animation, level::notification_level, rule_row::RuleUpdate, status::status_of,
+};
 use crate::{channel::Namespace, emission::Emission, event::Event, update::seneca::SenecaKind};
 
 /// The kind of an update, which decides its body.
@@ -43,7 +45,7 @@ pub enum UpdateKind {
     /// `generic_update`.
     Generic,
     /// An update that a rule of the configuration makes.
-    Rule(Arc<Rule>),
+    Rule(RuleUpdate),
     /// What an application emitted.
     Emission(Arc<Emission>),
     /// An update that only Seneca's pages know.
@@ -84,7 +86,7 @@ impl UpdateKind {
             Self::Message => "message_appended",
             Self::Visual => "visual_update",
             Self::Generic => "generic_update",
-            Self::Rule(rule) => rule.emit(),
+            Self::Rule(rule) => rule.name(),
             Self::Emission(emission) => &emission.event,
             Self::Seneca(kind) => kind.name(),
         }
@@ -124,6 +126,11 @@ impl UpdateKind {
             Self::Emission(emission) => emission.namespace,
             _ => Namespace::Root,
         }
+    }
+
+    /// Whether nothing of Stoa's own stands in it: neither its name nor its place in the stream.
+    pub fn is_bare(&self) -> bool {
+        matches!(self, Self::Rule(rule) if !rule.has_envelope())
     }
 
     /// Whether a front-end has to lay its graph out anew.

@@ -11,15 +11,22 @@ use super::{
 };
 use crate::{event::Event, update::seneca::TypeField};
 
-/// The JSON object of an update. What only Seneca's pages know has one shape.
+/// The JSON of an update: an object, but where a rule says that nothing of Stoa's own stands in it. That, and what only
+/// Seneca's pages know, has one shape.
 pub fn render(
     planned: &Planned,
     event: &Event,
     envelope: &Envelope<'_>,
     shape: UpdateShape,
 ) -> String {
-    let mut out = Writer::default();
     let kind = &planned.kind;
+    let data = envelope.data.unwrap_or(&event.data);
+    if let UpdateKind::Rule(rule) = kind
+        && !rule.has_envelope()
+    {
+        return rule.alone(event, data);
+    }
+    let mut out = Writer::default();
     let shape = match kind {
         UpdateKind::Seneca(_) => UpdateShape::Full,
         _ => shape,
@@ -32,7 +39,6 @@ pub fn render(
     out.field("timestamp", &event.timestamp);
     out.field("id", &*event.id);
     out.field("cursor", envelope.cursor);
-    let data = envelope.data.unwrap_or(&event.data);
     if shape == UpdateShape::Full || !lean::tells_source(kind, event, data) {
         out.field("source_type", event.name.raw());
     }

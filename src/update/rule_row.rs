@@ -1,13 +1,51 @@
-//! The row of the table that a rule stands for: the update that it gives.
+//! The row of the table that a rule stands for, and the update that it gives.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{
+    animation::Animation,
     kind::UpdateKind,
     planned::{Coalescing, Destination, Key, Planned, Timing},
+    rule_name::UpdateName,
     rules::Rule,
+    writer::Writer,
 };
-use crate::event::{Event, Priority};
+use crate::event::{Event, Object, Priority};
+
+/// The kind of an update that a rule makes.
+#[derive(Debug, Clone)]
+pub struct RuleUpdate {
+    rule: Arc<Rule>,
+    name: UpdateName,
+}
+
+impl RuleUpdate {
+    pub(super) fn name(&self) -> &str {
+        &self.name.name
+    }
+
+    pub(super) fn folded(&self) -> &str {
+        &self.name.folded
+    }
+
+    pub(super) fn animation(&self) -> Animation {
+        self.rule.animation
+    }
+
+    pub(super) fn has_envelope(&self) -> bool {
+        self.rule.body.has_envelope()
+    }
+
+    /// Writes its fields into an update that is begun.
+    pub(super) fn write(&self, event: &Event, data: &Object, out: &mut Writer) {
+        self.rule.body.write(event, data, out);
+    }
+
+    /// The whole update, where nothing of Stoa's own stands in it.
+    pub(super) fn alone(&self, event: &Event, data: &Object) -> String {
+        self.rule.body.alone(event, data)
+    }
+}
 
 impl Rule {
     /// The update that the rule gives for an event; `index` is the rule's place among all.
@@ -18,15 +56,7 @@ impl Rule {
         index: usize,
     ) -> Planned {
         let priority = event.priority.or(self.priority).unwrap_or(Priority::Normal);
-        let by = self
-            .coalesce_by
-            .as_ref()
-            .filter(|by| by.is_filled(event) && priority != Priority::Critical);
-        let timing = by.map_or(Timing::Immediate, |by| Timing::Coalesced {
-            key: Key(format!("rule{index}/{}", by.text(event, &event.data)).into()),
-            window: self.throttle.unwrap_or(throttle),
-            how: Coalescing::Fields,
-        });
+        let name = self.name.of(event);
         let destination = match &self.rooms {
             None => Destination::EventRooms,
             // A room whose id the event doesn't name is no room.
@@ -38,9 +68,37 @@ impl Rule {
                     .collect(),
             ),
         };
+        let by = self
+            .coalesce_by
+            .as_ref()
+            .filter(|by| by.is_filled(event) && priority != Priority::Critical);
+        let timing = by.map_or(Timing::Immediate, |by| {
+            let mut key = format!("rule{index}/{}", by.text(event, &event.data));
+            // An update of another name, or for other rooms, is another update. A zero stands in no name.
+            if let Some(name) = name.as_ref().filter(|_| self.name.varies()) {
+                key.push('\0');
+                key.push_str(&name.name);
+            }
+            if let Destination::Rooms(rooms) = &destination {
+                for room in rooms.iter() {
+                    key.push('\0');
+                    key.push_str(room);
+                }
+            }
+            Timing::Coalesced {
+                key: Key(key.into()),
+                window: self.throttle.unwrap_or(throttle),
+                how: Coalescing::Fields,
+            }
+        });
+        // What the event fills in may be no event's name; nothing is lost then.
+        let kind = match name {
+            Some(name) => UpdateKind::Rule(RuleUpdate { rule: self, name }),
+            None => UpdateKind::Generic,
+        };
         Planned {
             bit: 1,
-            kind: UpdateKind::Rule(self),
+            kind,
             priority,
             timing,
             destination,

@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use thiserror::Error;
-
 use super::{
     animation::Animation,
+    rule_body::RuleBody,
+    rule_error::{RuleError, wrong},
+    rule_name::RuleName,
     template::Template,
-    writer::{COMMON, Writer},
 };
 use crate::{
-    access::authz::{GENERAL, OBSERVERS, PRODUCERS},
     config::{MAX_WINDOW_MS, RuleConfig},
-    event::{self, Event, EventName, Object, Priority, folded},
+    event::{Event, EventName, Priority},
     pattern::Pattern,
 };
 
@@ -20,27 +19,13 @@ use crate::{
 /// the bits above these.
 pub const MAX_RULES_PER_EVENT: usize = 24;
 
-/// A rule that can't be used.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{place}: [[transform.rules]] {key}: {message}")]
-pub struct RuleError {
-    /// The place of the rule in the configuration.
-    pub place: String,
-    /// The key of the rule.
-    pub key: &'static str,
-    /// The fault, and the allowed values.
-    pub message: String,
-}
-
 /// A rule, ready to be used.
 #[derive(Debug)]
 pub struct Rule {
     /// The events that it is for, by their folded names.
     matches: Pattern,
     /// The Socket.IO event.
-    emit: String,
-    /// The folded name, as filters compare it.
-    folded: String,
+    pub(super) name: RuleName,
     /// Its own rooms; the event's when none are given.
     pub(super) rooms: Option<Vec<Template>>,
     /// The producer's own priority counts before it; normal when neither is given.
@@ -50,32 +35,9 @@ pub struct Rule {
     /// Its own window; the table's when none is given.
     pub(super) throttle: Option<Duration>,
     /// The animation of its updates.
-    animation: Animation,
-    /// Its own fields; the whole data when there are none.
-    fields: Vec<(String, Template)>,
-}
-
-/// Names that Socket.IO clients keep for themselves.
-const RESERVED: [&str; 6] = [
-    "connect",
-    "connect_error",
-    "disconnect",
-    "disconnecting",
-    "newListener",
-    "removeListener",
-];
-const MAX_NAME: usize = 128;
-
-fn wrong(config: &RuleConfig, key: &'static str, message: String) -> RuleError {
-    RuleError {
-        place: if config.place.is_empty() {
-            "configuration".into()
-        } else {
-            config.place.clone()
-        },
-        key,
-        message,
-    }
+    pub(super) animation: Animation,
+    /// Its shape.
+    pub(super) body: RuleBody,
 }
 
 impl Rule {
@@ -98,42 +60,24 @@ impl Rule {
                 "is empty: name a type like \"deploy.*\"".into(),
             ));
         }
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-');
-        let is_name =
-            (1..=MAX_NAME).contains(&config.emit.len()) && config.emit.bytes().all(allowed);
-        if !is_name || RESERVED.contains(&config.emit.as_str()) {
+        if !matches.as_str().bytes().all(is_in_a_type) {
             return Err(wrong(
-                "emit",
+                "match",
                 format!(
-                    "{:?} can't be an event's name: 1 to {MAX_NAME} of A-Z a-z 0-9 _ . : - and not one of {}",
-                    config.emit,
-                    RESERVED.join(", ")
+                    "{:?} fits no event: types have only A-Z a-z 0-9 _ . : -, and a pattern has * and ? beside them",
+                    config.matches
                 ),
             ));
         }
         let template =
             |key, text: &String| Template::parse(text).map_err(|message| wrong(key, message));
-        let fields = config
-            .fields
-            .iter()
-            .map(|(name, text)| {
-                if COMMON.contains(&name.as_str()) {
-                    return Err(wrong(
-                        "fields",
-                        format!("{name} is written on every update; choose another name"),
-                    ));
-                }
-                Ok((name.clone(), template("fields", text)?))
-            })
-            .collect::<Result<_, _>>()?;
         let rooms = config
             .rooms
             .as_ref()
             .map(|rooms| rooms.iter().map(|room| template("rooms", room)).collect());
         Ok(Self {
             matches,
-            emit: config.emit.clone(),
-            folded: folded(&config.emit),
+            name: RuleName::compile(config)?,
             rooms: rooms.transpose()?,
             priority: match config.priority.as_deref() {
                 None => None,
@@ -157,7 +101,7 @@ impl Rule {
                     wrong("animation", format!("{name:?} is none: use pulse, fade, flow, progress, flash, celebrate, alert or none"))
                 })?,
             },
-            fields,
+            body: RuleBody::compile(config)?,
         })
     }
 
@@ -190,57 +134,13 @@ impl Rule {
         Ok(rules)
     }
 
-    /// Checks that a client can be in the rooms of the rules: an update for other rooms would reach nobody.
-    /// `default_room` has no kind.
-    ///
-    /// # Errors
-    /// Names the rule and the rooms that there are.
-    pub fn check_rooms(configs: &[RuleConfig], default_room: &str) -> Result<(), RuleError> {
-        for config in configs {
-            let wrong_one = config.rooms.iter().flatten().find(|room| {
-                let literal = room.split('{').next().unwrap_or_default();
-                match literal.split_once(':') {
-                    Some((kind, _)) => event::ThingKind::from_name(kind).is_none(),
-                    // A room that begins with a placeholder may be any room.
-                    None if literal.is_empty() => false,
-                    None => ![default_room, GENERAL, OBSERVERS, PRODUCERS].contains(&room.as_str()),
-                }
-            });
-            if let Some(room) = wrong_one {
-                let kinds = event::ThingKind::names();
-                let message = format!(
-                    "nobody can be in {room:?}: use {default_room}, {OBSERVERS}, {PRODUCERS} or kind:id with a kind of {kinds}"
-                );
-                return Err(wrong(config, "rooms", message));
-            }
-        }
-        Ok(())
-    }
-
     /// Whether the rule is for this event.
     pub(super) fn matches(&self, event: &Event) -> bool {
         self.matches.matches(event.name.canonical())
     }
+}
 
-    pub(super) fn emit(&self) -> &str {
-        &self.emit
-    }
-
-    pub(super) fn folded(&self) -> &str {
-        &self.folded
-    }
-
-    pub(super) fn animation(&self) -> Animation {
-        self.animation
-    }
-
-    /// Writes the body of its update.
-    pub(super) fn write(&self, event: &Event, data: &Object, out: &mut Writer) {
-        for (name, template) in &self.fields {
-            out.field(name, &template.value(event, data));
-        }
-        if self.fields.is_empty() {
-            out.field("data", data);
-        }
-    }
+/// Whether a pattern of types may have this byte: types are folded, and hold nothing else.
+fn is_in_a_type(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'*' | b'?')
 }

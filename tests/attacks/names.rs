@@ -234,11 +234,10 @@ fn rules_that_emit_reserved_names_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
     let long = long();
-    for name in
-        RESERVED
-            .iter()
-            .copied()
-            .chain(["", "a b", "a\\u0000b", "\\u001B[2J", long.as_str()])
+    for name in RESERVED
+        .iter()
+        .copied()
+        .chain(["", "a\\u0000b", "\\u001B[2J", long.as_str()])
     {
         std::fs::write(
             &file,

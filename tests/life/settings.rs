@@ -180,7 +180,7 @@ fn a_wrong_configuration_names_the_line_and_the_nearest_key() {
         .expect("runs");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("/no/such/file.toml"));
-    let rule = "[[transform.rules]]\nmatch = \"a.*\"\nemit = \"no spaces please\"\n";
+    let rule = "[[transform.rules]]\nmatch = \"a.*\"\nemit = \"disconnect\"\n";
     std::fs::write(file.path(), rule).expect("writes");
     let output = stoa(&["serve", "--port", "0", "--config", &path])
         .output()

@@ -106,6 +106,11 @@ fn is_plain(kind: ThingKind, byte: u8) -> bool {
         || (kind == ThingKind::User && matches!(byte, b'@' | b'|' | b'+' | b'='))
 }
 
+/// Whether this names the room of a thing.
+pub fn is_of_a_thing(room: &str) -> bool {
+    RoomName::read(room).is_ok()
+}
+
 /// The one name of a room, however it is spelt. A text that names no thing's room stays as it is.
 pub fn canonical(room: &str) -> Cow<'_, str> {
     if !room.contains('%') {

@@ -104,7 +104,11 @@ fn write_batch(part: &[(&Outgoing, bool)]) -> Outgoing {
         json.push_str(&json!(update.name).to_string());
         json.push_str(",\"payload\":");
         json.push_str(&update.json);
-        json.push('}');
+        json.push_str(if update.is_bare() {
+            ",\"envelope\":false}"
+        } else {
+            "}"
+        });
     }
     json.push_str("],\"timestamp\":");
     json.push_str(&json!(Timestamp::now()).to_string());

@@ -4,6 +4,7 @@ mod coalescing;
 mod harmless;
 mod lean;
 mod rows;
+mod rule_shapes;
 mod rules;
 mod running;
 mod table;

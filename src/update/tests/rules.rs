@@ -115,7 +115,7 @@ fn a_bad_rule_says_which_key_and_what_is_allowed() {
             "no pattern",
         ),
         (
-            "match = \"a\"\nemit = \"has space\"".to_owned(),
+            "match = \"a\"\nemit = \"\"".to_owned(),
             "emit",
             "event's name",
         ),
@@ -250,6 +250,9 @@ fn rooms_that_nobody_can_be_in_are_refused() {
         "team{data.x}",
         ":x",
         "Project:x",
+        "task:",
+        "project:a b",
+        "agent:a/b/c:{data.x}",
     ] {
         let message = checked(room).expect_err(room);
         assert!(
@@ -259,4 +262,21 @@ fn rooms_that_nobody_can_be_in_are_refused() {
             "{message}"
         );
     }
+}
+
+#[test]
+fn a_rule_whose_rooms_are_none_or_hold_objects_is_refused() {
+    for (rooms, says) in [
+        ("[]", "nobody would see"),
+        ("[\"task:{data}\"]", "one of its fields"),
+        ("[\"{metadata}\"]", "one of its fields"),
+    ] {
+        let text = format!("match = \"a.*\"\nemit = \"x\"\nrooms = {rooms}");
+        let error = Rule::check_rooms(&[rule(&text)], "lobby").expect_err(rooms);
+        assert!(
+            error.key == "rooms" && error.message.contains(says),
+            "{error}"
+        );
+    }
+    Rule::check_rooms(&[rule("match = \"a.*\"\nemit = \"x\"")], "lobby").expect("its own rooms");
 }

@@ -68,7 +68,12 @@ fn batch(mut fields: Object) -> Object {
         for update in updates {
             let name = update.get("event").and_then(Value::as_str);
             let name = name.unwrap_or_default().to_owned();
-            if let Some(Value::Object(payload)) = update.get_mut("payload").map(Value::take) {
+            // One in an application's own shape stays as it is, beside its name.
+            if update.get("envelope") == Some(&Value::Bool(false)) {
+                let payload = update.get_mut("payload").map(Value::take);
+                *update = json!({ "type": name, "payload": payload });
+            } else if let Some(Value::Object(payload)) = update.get_mut("payload").map(Value::take)
+            {
                 *update = Value::Object(in_seconds(&name, payload));
             }
         }

@@ -30,7 +30,7 @@ const FILLED: [&str; 17] = [
 /// Keys of a text that is appended.
 const TEXT: [&str; 3] = ["content", "delta", "text"];
 
-/// An update as an event of the streams, in JSON. A message that tells of no event stays as it is.
+/// An update as an event of the streams, in JSON. A message that tells of no event stays as it is, with its name.
 pub(super) fn text(update: &Outgoing) -> String {
     let read = || {
         let event = update.event_type()?;
