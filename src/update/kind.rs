@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    animation::Animation, level::notification_level, rule_row::RuleUpdate, status::status_of,
+    animation::Animation, level::notification_level, rule_update::RuleUpdate, status::status_of,
 };
 use crate::{channel::Namespace, emission::Emission, event::Event, update::seneca::SenecaKind};
 

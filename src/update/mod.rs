@@ -21,6 +21,7 @@ mod rule_error;
 mod rule_name;
 mod rule_rooms;
 mod rule_row;
+mod rule_update;
 mod rules;
 pub mod seneca;
 mod shape;

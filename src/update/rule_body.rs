@@ -36,7 +36,7 @@ impl RuleBody {
         let template =
             |key, text: &str| Template::parse(text).map_err(|message| wrong(key, message));
         let has_fields = !config.fields.is_empty() || config.spread.is_some();
-        if let Some(payload) = &config.payload {
+        if config.payload.is_some() {
             if has_fields {
                 let message = "is the whole update: leave out fields and spread, or the payload";
                 return Err(wrong("payload", message.into()));

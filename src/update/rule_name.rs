@@ -25,7 +25,7 @@ const MAX_NAME: usize = 128;
 
 /// The name of one update, and its folded form, as filters compare it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UpdateName {
+pub(super) struct UpdateName {
     pub(super) name: Arc<str>,
     pub(super) folded: Arc<str>,
 }

@@ -6,7 +6,7 @@ use super::{
     template::Template,
 };
 use crate::{
-    access::authz::{GENERAL, OBSERVERS, PRODUCERS, room_name},
+    access::authz::{GENERAL, OBSERVERS, PRODUCERS, RoomKind, room_name},
     config::RuleConfig,
     event,
 };
@@ -35,7 +35,7 @@ impl Rule {
                 if !own.contains(&room.as_str()) && !may_be(&template) {
                     let kinds = event::ThingKind::names();
                     let message = format!(
-                        "nobody can be in {room:?}: use {default_room}, {OBSERVERS}, {PRODUCERS} or kind:id with a kind of {kinds} (in an id write a space as %20, and so on)"
+                        "nobody can be in {room:?}: use {default_room}, {OBSERVERS}, {PRODUCERS}, kind:id with a kind of {kinds} (in an id write a space as %20, and so on), or a free room of 1 to 128 of A-Z a-z 0-9 _ . : @ / - and spaces"
                     );
                     return Err(wrong(config, "rooms", message));
                 }
@@ -45,8 +45,17 @@ impl Rule {
     }
 }
 
-/// Whether there is a room that the template could name.
+/// Whether there is a room that the template could name, and that a client could be in.
 fn may_be(room: &Template) -> bool {
     // One that begins with a place may be any.
-    room.begins_with_place() || room_name::is_of_a_thing(&room.filled("x"))
+    if room.begins_with_place() {
+        return true;
+    }
+    let name = room.filled("x");
+    match RoomKind::of(&name) {
+        RoomKind::Thing => room_name::is_of_a_thing(&name),
+        RoomKind::Free => true,
+        // Ids of clients are made anew for each, and nobody asks to be in the others.
+        RoomKind::Standing | RoomKind::Own | RoomKind::Unknown => false,
+    }
 }

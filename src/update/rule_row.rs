@@ -3,49 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    animation::Animation,
     kind::UpdateKind,
     planned::{Coalescing, Destination, Key, Planned, Timing},
-    rule_name::UpdateName,
+    rule_update::RuleUpdate,
     rules::Rule,
-    writer::Writer,
 };
-use crate::event::{Event, Object, Priority};
-
-/// The kind of an update that a rule makes.
-#[derive(Debug, Clone)]
-pub struct RuleUpdate {
-    rule: Arc<Rule>,
-    name: UpdateName,
-}
-
-impl RuleUpdate {
-    pub(super) fn name(&self) -> &str {
-        &self.name.name
-    }
-
-    pub(super) fn folded(&self) -> &str {
-        &self.name.folded
-    }
-
-    pub(super) fn animation(&self) -> Animation {
-        self.rule.animation
-    }
-
-    pub(super) fn has_envelope(&self) -> bool {
-        self.rule.body.has_envelope()
-    }
-
-    /// Writes its fields into an update that is begun.
-    pub(super) fn write(&self, event: &Event, data: &Object, out: &mut Writer) {
-        self.rule.body.write(event, data, out);
-    }
-
-    /// The whole update, where nothing of Stoa's own stands in it.
-    pub(super) fn alone(&self, event: &Event, data: &Object) -> String {
-        self.rule.body.alone(event, data)
-    }
-}
+use crate::event::{Event, Priority};
 
 impl Rule {
     /// The update that the rule gives for an event; `index` is the rule's place among all.
@@ -93,7 +56,7 @@ impl Rule {
         });
         // What the event fills in may be no event's name; nothing is lost then.
         let kind = match name {
-            Some(name) => UpdateKind::Rule(RuleUpdate { rule: self, name }),
+            Some(name) => UpdateKind::Rule(RuleUpdate::new(self, name)),
             None => UpdateKind::Generic,
         };
         Planned {

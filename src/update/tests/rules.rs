@@ -241,18 +241,21 @@ fn rooms_that_nobody_can_be_in_are_refused() {
         "task:{data.id}",
         "run:x",
         "{data.room}",
+        "team",
+        "chat/{data.x}",
+        "Project:x",
     ] {
         assert_eq!(checked(room), Ok(()), "{room}");
     }
     for room in [
-        "build:{data.project}",
-        "team",
-        "team{data.x}",
-        ":x",
-        "Project:x",
         "task:",
         "project:a b",
         "agent:a/b/c:{data.x}",
+        "flow:{data.x}",
+        "caf\u{e9}",
+        "(operators)",
+        "0190a5f8-0000-7000-8000-000000000000",
+        "",
     ] {
         let message = checked(room).expect_err(room);
         assert!(
