@@ -92,16 +92,16 @@ fn check_says_what_it_read_and_whether_it_can_be_used() {
     );
     // A room that nobody can be in is no use.
     let rule =
-        "\n[[transform.rules]]\nmatch = \"a.*\"\nemit = \"x\"\nrooms = [\"build:{data.x}\"]\n";
+        "\n[[transform.rules]]\nmatch = \"a.*\"\nemit = \"x\"\nrooms = [\"build!{data.x}\"]\n";
     std::fs::write(&file, rule).expect("writes");
     let (code, said) = check();
     assert!(
-        code == Some(1) && said.contains("config.toml:2: ") && said.contains("build:{data.x}"),
+        code == Some(1) && said.contains("config.toml:2: ") && said.contains("build!{data.x}"),
         "{said}"
     );
     // The shipped file takes it where its examples stand.
     let shipped = std::fs::read_to_string("config.toml").expect("the shipped file");
-    let rule = rule.replace("build:", "task:");
+    let rule = rule.replace("build!", "task:");
     std::fs::write(&file, format!("{shipped}{rule}")).expect("writes");
     let (code, said) = check();
     assert_eq!(code, Some(0), "{said}");
