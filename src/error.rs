@@ -1,6 +1,6 @@
 //! The answer to a refused request: a code of the protocol, and a sentence for people.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use http::StatusCode;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
@@ -10,7 +10,7 @@ use crate::timestamp::Timestamp;
 
 /// A refusal. On the wire it is `{"code", "message"}`; as a CONNECT_ERROR it is `code: message`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{code}: {message}")]
+#[error("{}", self.shown())]
 pub struct Error {
     /// One of the protocol's codes.
     pub code: &'static str,
@@ -33,6 +33,14 @@ impl Error {
             room: None,
             wait: None,
             elsewhere: false,
+        }
+    }
+
+    /// The words of a CONNECT_ERROR; a code without a message stands for itself.
+    fn shown(&self) -> Cow<'_, str> {
+        match self.message.as_str() {
+            "" => self.code.into(),
+            message => format!("{}: {message}", self.code).into(),
         }
     }
 

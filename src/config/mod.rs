@@ -3,6 +3,7 @@
 //! A file is optional. `STOA_SECTION__KEY` in the environment comes before the file. An unknown key, a value of the wrong
 //! kind or out of range stops the start; the message names the place and the nearest right key.
 
+mod admin_ui;
 mod alerts;
 mod authentication;
 mod bus;
@@ -31,6 +32,7 @@ mod traces;
 mod validate;
 mod words;
 
+pub use admin_ui::{AdminUi, AdminUiMode};
 pub use alerts::Alerts;
 pub use authentication::{ApiKeyConfig, Authentication, LEAST_SECRET};
 pub(crate) use authentication::{short_secret, weak_secret};
@@ -77,6 +79,8 @@ pub struct Config {
     pub performance: Performance,
     /// Tokens.
     pub authentication: Authentication,
+    /// The login of Socket.IO's own Admin UI.
+    pub admin_ui: AdminUi,
     /// The rules on things.
     pub access: Rules,
     /// Budgets of clients' messages.

@@ -20,6 +20,7 @@ impl Config {
             .or_else(|| self.authentication.invalid())
             .or_else(|| self.alerts.invalid())
             .or_else(|| self.bus.invalid())
+            .or_else(|| self.admin_ui.invalid())
             .or_else(|| self.weak_secret())
     }
 

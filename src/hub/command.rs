@@ -199,6 +199,11 @@ pub enum Question {
         /// Only the rooms that it may be in are listed.
         permissions: Permissions,
     },
+    /// The rooms of these clients, by public id. The caller bounds how many it asks about.
+    RoomsOf {
+        /// The clients, each with the namespace that it is on.
+        clients: Vec<(Namespace, Arc<str>)>,
+    },
     /// The members of these rooms, by the room's name. The caller bounds how many it asks about.
     RoomSizes {
         /// The rooms.

@@ -36,6 +36,16 @@ impl Hub {
                 rooms.iter().map(size).collect()
             }
             Question::Members(of) => self.members(&of),
+            Question::RoomsOf { clients } => {
+                let rooms = |(namespace, id): &(Namespace, Arc<str>)| {
+                    // A client is the only one in the room of its id.
+                    let member = self.roster.ids_in(&namespace.room_key(id)).next()?;
+                    let keys = self.roster.get(member)?.rooms.iter();
+                    let rooms: Vec<&str> = keys.map(|key| Namespace::of_key(key).1).collect();
+                    Some((id.to_string(), json!(rooms)))
+                };
+                clients.iter().filter_map(rooms).collect()
+            }
             Question::HealthNow => self
                 .projections
                 .dashboard()

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use prometheus_client::{
@@ -31,6 +34,9 @@ struct Inner {
     /// Locked for one addition; connections come and go far less often than updates.
     live: Mutex<BTreeMap<ConnectionKind, u64>>,
     shown: Family<ConnectionKind, Gauge>,
+    /// Connections that began, and those that ended, since the start.
+    came: AtomicU64,
+    went: AtomicU64,
 }
 
 /// A connection, counted until this is dropped.
@@ -44,6 +50,7 @@ impl Connections {
     /// Counts a connection.
     pub fn begin(&self, kind: ConnectionKind) -> CountedConnection {
         self.add(kind);
+        self.0.came.fetch_add(1, Ordering::Relaxed);
         CountedConnection {
             all: self.clone(),
             kind: Mutex::new(kind),
@@ -55,6 +62,12 @@ impl Connections {
         let live = self.lock();
         let some = live.iter().filter(|(_, count)| **count > 0);
         some.map(|(kind, count)| (*kind, *count)).collect()
+    }
+
+    /// The connections that began and those that ended since the start.
+    pub fn came_and_went(&self) -> (u64, u64) {
+        let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
+        (count(&self.0.came), count(&self.0.went))
     }
 
     fn add(&self, kind: ConnectionKind) {
@@ -108,6 +121,7 @@ impl Drop for CountedConnection {
     fn drop(&mut self) {
         let kind = *self.kind.lock().unwrap_or_else(PoisonError::into_inner);
         self.all.remove(kind);
+        self.all.0.went.fetch_add(1, Ordering::Relaxed);
     }
 }
 

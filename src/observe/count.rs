@@ -152,6 +152,11 @@ impl Metrics {
             .inc_by(u64::from(coalesced.saturating_sub(1)));
     }
 
+    /// The updates that were queued for an observer since the start, each as often as there were observers.
+    pub fn delivered(&self) -> u64 {
+        self.deliveries.get()
+    }
+
     /// An update was queued for so many observers.
     pub fn deliveries(&self, observers: usize) {
         self.deliveries.inc_by(observers as u64);

@@ -176,6 +176,7 @@ pub(super) fn sockets(
         lane: lane(config),
         max_rooms: config.rooms.max_rooms_per_client.into(),
         snapshot_part: snapshot_part(config),
+        admin_ui: config.admin_ui.clone(),
     }
 }
 

@@ -4,6 +4,7 @@ mod credential;
 mod page;
 mod start_secret;
 mod token;
+mod ui_login;
 pub use credential::Credential;
 pub use page::PageOrigin;
 pub use start_secret::StartSecret;
@@ -11,3 +12,4 @@ pub use token::{
     Claims, Grant, JwksState, KeyFile, NewApiKey, Signer, TokenError, TokenId, TokenSetupError,
     Tokens, can_be_user, weak_secret_file,
 };
+pub use ui_login::{INVALID_CREDENTIALS, UiLogins, UiSession};

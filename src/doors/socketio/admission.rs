@@ -1,6 +1,10 @@
 //! The admission of a client to a namespace, whoever speaks its protocol: the engine, or `websocket`.
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{
+    net::IpAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use http::{Extensions, Uri};
 use serde_json::Value;
@@ -15,7 +19,7 @@ use super::{
 use crate::{
     access::{
         self, Identity, Peer,
-        authn::{Credential, PageOrigin},
+        authn::{Credential, PageOrigin, UiSession},
     },
     channel::Namespace,
     doors::socketio::engine::{Engine, ExpressLane, door::query},
@@ -61,6 +65,8 @@ pub(super) struct Admission {
 pub(super) struct Admitted {
     hello: Arc<Hello>,
     pub(super) client: Arc<Client>,
+    /// The login, if it is Socket.IO's Admin UI.
+    ui: Option<UiSession>,
     /// Whether its session began with polling, and the time at which it asked.
     came: (bool, Instant),
 }
@@ -76,7 +82,7 @@ impl Admission {
     ) -> Result<Admitted, Error> {
         let requested = lane.requested();
         let query = lane.take_query(self.namespace);
-        let (hello, who) = self
+        let (hello, who, ui) = self
             .check(request, auth, query.as_deref())
             .await
             .inspect_err(|refusal| self.context.metrics.turned_away("connect", refusal))?;
@@ -97,6 +103,7 @@ impl Admission {
         Ok(Admitted {
             hello: Arc::new(hello),
             client,
+            ui,
             came: (request.polls, requested),
         })
     }
@@ -106,7 +113,7 @@ impl Admission {
         request: &Requested,
         auth: &Value,
         query: Option<&str>,
-    ) -> Result<(Hello, Identity), Error> {
+    ) -> Result<(Hello, Identity, Option<UiSession>), Error> {
         let hello = match self.namespace.is_app() {
             true => Hello::of_application(auth, &request.uri, query)?,
             false => Hello::read(Some(auth), &request.uri, query)?,
@@ -118,7 +125,14 @@ impl Admission {
             name: hello.name.as_deref().map(Into::into),
             page: request.page,
         };
-        let who = self.context.authenticator.identify(peer).await?;
+        let login = match self.namespace {
+            Namespace::Admin => self.context.admin_ui.login(auth, request.address).await?,
+            _ => None,
+        };
+        let (who, ui) = match login {
+            Some((who, session)) => (who, Some(session)),
+            None => (self.context.authenticator.identify(peer).await?, None),
+        };
         if self.namespace == Namespace::Admin && !who.role.may_see_stats() {
             return Err(Error::forbidden(
                 "the namespace /admin is for operators and admins",
@@ -132,7 +146,7 @@ impl Admission {
         let fixed = (self.context.options.default_room.as_str(), &[][..]);
         let authenticator = &self.context.authenticator;
         authenticator.check_rooms(rooms, &who, fixed)?;
-        Ok((hello, who))
+        Ok((hello, who, ui))
     }
 
     /// Introduces a client that was told that it is in; `engine` is the engine's way to it.
@@ -140,6 +154,7 @@ impl Admission {
         let Admitted {
             hello,
             client,
+            ui,
             came,
         } = admitted;
         client.stays(client.lane.connect(self.namespace, engine));
@@ -149,6 +164,10 @@ impl Admission {
         }
         tracing::debug!(client = %client.id, namespace = self.namespace.path(), role = client.who().role.as_str(), "connected");
         tokio::spawn(welcome::introduce(client.clone(), options));
+        if let Some(session) = ui {
+            client.is_ui.store(true, Ordering::Relaxed);
+            self.context.admin_ui.enter(client, session);
+        }
     }
 }
 

@@ -59,6 +59,8 @@ pub(super) struct Client {
     session_counted: Mutex<Option<Arc<CountedConnection>>>,
     /// Whether the client has disconnected.
     pub(super) gone: AtomicBool,
+    /// Whether it logged in as Socket.IO's Admin UI.
+    pub(super) is_ui: AtomicBool,
     /// The hub's way to it, which knows whether the server ended the session.
     pub(super) outlet: Arc<LaneOutlet>,
     pub(super) context: Arc<DoorContext>,
@@ -94,6 +96,7 @@ impl Client {
             counted: AtomicBool::new(false),
             session_counted: Mutex::default(),
             gone: AtomicBool::new(false),
+            is_ui: AtomicBool::new(false),
             context,
         };
         client.inbox.hold();
@@ -103,6 +106,11 @@ impl Client {
     /// Whether the server ended the session: the client gets the reason, and nothing after it.
     pub(super) fn is_ended(&self) -> bool {
         self.outlet.is_ended()
+    }
+
+    /// Whether it has left, or was told to.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_ended() || self.gone.load(Ordering::Acquire)
     }
 
     /// The client's identity now.

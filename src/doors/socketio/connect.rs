@@ -12,6 +12,7 @@ use socketioxide::{
 use socketioxide_core::Value as Payload;
 
 use super::{
+    admin_ui::AdminUi,
     admission::{Admission, Admitted, Requested, left},
     client::Client,
     context::{DoorContext, Options},
@@ -80,6 +81,7 @@ pub(crate) fn start(
         authenticator,
         breakers,
         metrics,
+        admin_ui: Arc::new(AdminUi::new(&options.admin_ui)),
         options,
         locals,
         engine: OnceLock::new(),

@@ -8,10 +8,12 @@ use std::{
 
 use serde_json::{Value, json};
 
+use super::admin_ui::AdminUi;
 use crate::{
     access::Authenticator,
     breaker::Breakers,
     channel::Namespace,
+    config,
     doors::{
         actions::Actions,
         socketio::engine::{
@@ -51,6 +53,8 @@ pub struct Options {
     pub namespaces: Vec<Namespace>,
     /// Counts sessions by address.
     pub quota: Arc<Quota>,
+    /// The login of Socket.IO's Admin UI.
+    pub admin_ui: config::AdminUi,
     /// The compression of messages; none when it is switched off.
     pub compression: Option<Arc<Compression>>,
 }
@@ -68,6 +72,8 @@ pub struct DoorContext {
     pub(super) lanes: Lanes,
     /// Actions in flight, and the clients that may perform them.
     pub(super) actions: Arc<Actions>,
+    /// Socket.IO's Admin UI.
+    pub(super) admin_ui: Arc<AdminUi>,
     /// The engine's own way to a client.
     pub(super) locals: Locals,
     /// Set once the engine exists, which is made of handlers that hold this context.

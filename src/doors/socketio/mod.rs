@@ -6,6 +6,7 @@
 //!  └ upgrade ─▶ Guard ─▶┘                                                  └─▶ ExpressLane ◀─ hub, answers
 //! ```
 
+mod admin_ui;
 mod admission;
 mod attachments;
 mod client;

@@ -165,6 +165,11 @@ impl Usage {
         self.count(feature);
     }
 
+    /// The messages of clients since the start.
+    pub fn messages(&self) -> u64 {
+        self.messages.load(Ordering::Relaxed)
+    }
+
     /// A client was not let in.
     pub fn turned_away(&self) {
         self.turned_away.fetch_add(1, Ordering::Relaxed);

@@ -13,7 +13,7 @@ mod seneca;
 mod session;
 mod state;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use super::{client::Client, inbox::Inbound};
 use crate::{
@@ -42,6 +42,9 @@ pub(super) struct Call {
 pub(super) async fn handle<'c>(client: &'c Arc<Client>, inbound: Inbound, calls: &mut Calls<'c>) {
     if client.namespace == Namespace::Root && emit::is_meant(&inbound.text) {
         return emit(client, inbound, calls).await;
+    }
+    if client.is_ui.load(Ordering::Relaxed) && client.context.admin_ui.act(client, &inbound).await {
+        return;
     }
     // A message beyond the budget is not even read.
     let request = client
