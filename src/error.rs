@@ -84,7 +84,7 @@ impl Error {
             "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
             "rate_limited" => StatusCode::TOO_MANY_REQUESTS,
             "timeout" => StatusCode::REQUEST_TIMEOUT,
-            "overloaded" | "unavailable" => StatusCode::SERVICE_UNAVAILABLE,
+            "overloaded" | "unavailable" | "backend_unavailable" => StatusCode::SERVICE_UNAVAILABLE,
             "not_found" => StatusCode::NOT_FOUND,
             _ => StatusCode::BAD_REQUEST,
         }

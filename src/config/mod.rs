@@ -6,6 +6,7 @@
 mod admin_ui;
 mod alerts;
 mod authentication;
+mod backend;
 mod bus;
 mod doors;
 mod emit;
@@ -36,6 +37,7 @@ pub use admin_ui::{AdminUi, AdminUiMode};
 pub use alerts::Alerts;
 pub use authentication::{ApiKeyConfig, Authentication, LEAST_SECRET};
 pub(crate) use authentication::{short_secret, weak_secret};
+pub use backend::Backend;
 pub use bus::{Bus, BusKind, PythonData};
 pub use doors::{DoorPort, Doors};
 pub use emit::Emit;
@@ -99,6 +101,8 @@ pub struct Config {
     pub breakers: Breakers,
     /// Notices to operators that did not ask.
     pub alerts: Alerts,
+    /// The application's own service.
+    pub backend: Backend,
     /// The doors for clients of other systems.
     pub doors: Doors,
     /// Emitters on Redis or Valkey.

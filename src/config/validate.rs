@@ -21,6 +21,7 @@ impl Config {
             .or_else(|| self.alerts.invalid())
             .or_else(|| self.bus.invalid())
             .or_else(|| self.admin_ui.invalid())
+            .or_else(|| self.backend.invalid())
             .or_else(|| self.weak_secret())
     }
 

@@ -6,12 +6,14 @@
 pub(crate) mod actions;
 pub mod admin;
 mod argument;
+pub(crate) mod backend;
 pub(crate) mod batching;
 pub mod bus;
 pub(crate) mod depths;
 pub mod figures;
 mod handshake;
 pub mod http;
+pub(crate) mod operations;
 mod peer;
 mod query;
 pub(crate) mod queue;

@@ -161,6 +161,10 @@ pub(super) enum Command {
         reply: oneshot::Sender<Result<usize, Error>>,
     },
     Visit(Visit, oneshot::Sender<Result<Object, Error>>),
+    RoomsOf {
+        member: MemberId,
+        reply: oneshot::Sender<Vec<Arc<str>>>,
+    },
     MembersOf {
         room: String,
         reply: oneshot::Sender<Vec<Arc<str>>>,

@@ -332,6 +332,14 @@ impl HubHandle {
         }
     }
 
+    /// The rooms that a member is in, its own among them.
+    ///
+    /// # Errors
+    /// `unavailable` while the server goes down.
+    pub async fn rooms_of(&self, member: MemberId) -> Result<Vec<Arc<str>>, Error> {
+        self.ask(|reply| Command::RoomsOf { member, reply }).await
+    }
+
     /// The public ids of a room's members.
     ///
     /// # Errors

@@ -174,6 +174,11 @@ impl Hub {
                 reply.send(self.visit(&visit)).ok();
             }
             Command::Emit(emit) => self.emit(emit),
+            Command::RoomsOf { member, reply } => {
+                let member = self.roster.get(member);
+                let rooms = member.map(|member| member.rooms.clone());
+                reply.send(rooms.unwrap_or_default()).ok();
+            }
             Command::MembersOf { room, reply } => {
                 let ids = self.roster.ids_in(&room);
                 let public = ids.filter_map(|id| self.roster.get(id).map(|m| m.client_id.clone()));

@@ -66,6 +66,9 @@ pub enum ServeError {
     /// The bus can't be set up.
     #[error("[bus]: {0}")]
     Bus(String),
+    /// The application's service can't be reached as it is configured.
+    #[error("[backend] url {0}")]
+    Backend(String),
     /// An essential task has ended.
     #[error("{0}")]
     Ended(#[from] Ended),

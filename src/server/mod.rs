@@ -5,6 +5,7 @@
 
 mod alerts;
 mod announce;
+mod application;
 mod authenticator;
 mod bus;
 mod certificates;
@@ -164,6 +165,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         authenticator.clone(),
         metrics.clone(),
     ));
+    let application = application::build(config, handle.clone(), &breakers, &metrics)?;
     let context = socketio::start(
         handle.clone(),
         (intake.clone(), emitter.clone()),
@@ -171,7 +173,12 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         breakers.clone(),
         metrics.clone(),
         actions.clone(),
-        options::sockets(config, quota.clone(), compression.clone()),
+        options::sockets(
+            config,
+            quota.clone(),
+            compression.clone(),
+            application.clone(),
+        ),
     );
     let door = Door::new(context, options::door(config, &metrics));
     let readiness = Arc::new(Readiness::default());
@@ -216,6 +223,8 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         body: options::body(config, &metrics),
         figures: figures.clone(),
         bus: bus.as_ref().map(|(_, counters)| counters.clone()),
+        operations: application.operations,
+        backend: application.backend,
     };
     let routes = options::routes(config);
     let visualization = http::alone(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::application::Application;
 use crate::{
     access::Authenticator,
     breaker::BreakerLimits,
@@ -160,6 +161,7 @@ pub(super) fn sockets(
     config: &Config,
     quota: Arc<Quota>,
     compression: Option<Arc<Compression>>,
+    application: Application,
 ) -> socketio::Options {
     socketio::Options {
         quota,
@@ -177,6 +179,9 @@ pub(super) fn sockets(
         max_rooms: config.rooms.max_rooms_per_client.into(),
         snapshot_part: snapshot_part(config),
         admin_ui: config.admin_ui.clone(),
+        backend: application.backend,
+        operations: application.operations,
+        sessions: application.sessions,
     }
 }
 

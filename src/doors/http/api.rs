@@ -13,7 +13,9 @@ use crate::{
     access::Authenticator,
     breaker::Breakers,
     channel::Namespace,
-    doors::{bus::BusCounters, figures::Figures},
+    doors::{
+        backend::Backend, bus::BusCounters, figures::Figures, operations::Operations,
+    },
     emitter::Emitter,
     hub::HubHandle,
     intake::Intake,
@@ -48,6 +50,10 @@ pub struct Api {
     pub figures: Arc<Figures>,
     /// The state of the bus, if there is one.
     pub bus: Option<BusCounters>,
+    /// Carries out what an application wants done.
+    pub(crate) operations: Arc<Operations>,
+    /// The application's service, if there is one: it proves itself by its signature.
+    pub(crate) backend: Option<Arc<Backend>>,
 }
 
 /// Whether the server takes new work.

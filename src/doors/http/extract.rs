@@ -97,7 +97,7 @@ impl FromRequest<Api> for SentIfAny {
 
 /// Whether the body is declared as JSON. A page of another origin can send other media types (a form) without a
 /// preflight, but not this one.
-fn says_json(headers: &HeaderMap) -> bool {
+pub(super) fn says_json(headers: &HeaderMap) -> bool {
     let media = media_type(headers);
     media == "application/json" || media.starts_with("application/") && media.ends_with("+json")
 }

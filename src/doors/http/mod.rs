@@ -11,6 +11,7 @@ mod figures;
 mod headers;
 mod lines;
 mod nowhere;
+mod operations;
 mod packed;
 mod page;
 mod policy;
@@ -73,6 +74,7 @@ pub fn router(api: Api, door: Door, more: Router, options: &RouterOptions) -> Ro
     let counted = Router::new()
         .route(figures::EVENTS, post(events::publish).get(events::history))
         .route(figures::EMIT, post(emit::emit))
+        .route("/api/v1/operations", post(operations::perform))
         .route("/api/v1/state", get(state::state))
         .route("/api/v1/ws/stats", get(state::stats))
         .route("/api/v1/ws/rooms", get(state::rooms))

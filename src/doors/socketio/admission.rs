@@ -2,17 +2,18 @@
 
 use std::{
     net::IpAddr,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Weak, atomic::Ordering},
     time::Instant,
 };
 
 use http::{Extensions, Uri};
 use serde_json::Value;
-use socketioxide::socket::{DisconnectReason, Sid};
+use socketioxide::socket::Sid;
 
 use super::{
     client::Client,
     context::DoorContext,
+    entrance::{NotAdmitted, Shown},
     hello::Hello,
     welcome::{self, ConnectOptions},
 };
@@ -34,6 +35,8 @@ pub(super) struct Requested {
     credential: Option<Credential>,
     address: IpAddr,
     page: PageOrigin,
+    /// The headers that the application's service is shown.
+    headers: Value,
     /// Whether the session began with polling.
     polls: bool,
     /// Whether the client speaks Engine.IO 3.
@@ -41,8 +44,9 @@ pub(super) struct Requested {
 }
 
 impl Requested {
-    pub(super) fn of(uri: Uri, extensions: &Extensions, polls: bool) -> Self {
+    pub(super) fn of(uri: Uri, extensions: &Extensions, polls: bool, headers: Value) -> Self {
         Self {
+            headers,
             polls,
             is_first_protocol: query(&uri, "EIO") == Some("3"),
             uri,
@@ -67,6 +71,8 @@ pub(super) struct Admitted {
     pub(super) client: Arc<Client>,
     /// The login, if it is Socket.IO's Admin UI.
     ui: Option<UiSession>,
+    /// The operations of the application's service.
+    operations: Vec<Value>,
     /// Whether its session began with polling, and the time at which it asked.
     came: (bool, Instant),
 }
@@ -79,31 +85,44 @@ impl Admission {
         request: &Requested,
         lane: Arc<ExpressLane>,
         auth: &Value,
-    ) -> Result<Admitted, Error> {
+    ) -> Result<Admitted, NotAdmitted> {
         let requested = lane.requested();
         let query = lane.take_query(self.namespace);
         let (hello, who, ui) = self
             .check(request, auth, query.as_deref())
             .await
             .inspect_err(|refusal| self.context.metrics.turned_away("connect", refusal))?;
-        lane.admit();
         let former = request.is_first_protocol.then(|| sid.to_string().into());
         let client = Client::new(
             (former, request.address),
             self.namespace,
             who,
-            lane,
+            lane.clone(),
             self.context.clone(),
         );
+        let shown = Shown {
+            auth,
+            query: query.as_deref().or(request.uri.query()).unwrap_or_default(),
+            headers: &request.headers,
+        };
+        let operations = client
+            .ask_to_enter(shown)
+            .await
+            .inspect_err(|why| why.count(&self.context.metrics))?;
+        lane.admit();
         client
             .begin()
             .inspect_err(|refusal| self.context.metrics.turned_away("connect", refusal))?;
         client.lane.known_as(self.namespace, client.id.clone());
         self.context.actions.listed(&client.performer);
+        let weak: Weak<Client> = Arc::downgrade(&client);
+        let clients = &self.context.options.operations.clients;
+        clients.entered(weak, client.id.clone());
         Ok(Admitted {
             hello: Arc::new(hello),
             client,
             ui,
+            operations,
             came: (request.polls, requested),
         })
     }
@@ -155,6 +174,7 @@ impl Admission {
             hello,
             client,
             ui,
+            operations,
             came,
         } = admitted;
         client.stays(client.lane.connect(self.namespace, engine));
@@ -163,26 +183,14 @@ impl Admission {
             return;
         }
         tracing::debug!(client = %client.id, namespace = self.namespace.path(), role = client.who().role.as_str(), "connected");
-        tokio::spawn(welcome::introduce(client.clone(), options));
+        tokio::spawn(welcome::introduce(
+            client.clone(),
+            options,
+            operations.clone(),
+        ));
         if let Some(session) = ui {
             client.is_ui.store(true, Ordering::Relaxed);
             self.context.admin_ui.enter(client, session);
         }
     }
-}
-
-/// Notes that a client has left its namespace, and why.
-pub(super) fn left(client: &Client, reason: DisconnectReason) {
-    tracing::debug!(client = %client.id, %reason, "disconnected");
-    client.disconnected(format!("{reason:?}"), is_loss(reason));
-}
-
-/// Whether a connection was lost: neither its client nor the server ended it.
-fn is_loss(reason: DisconnectReason) -> bool {
-    !matches!(
-        reason,
-        DisconnectReason::ClientNSDisconnect
-            | DisconnectReason::ServerNSDisconnect
-            | DisconnectReason::ClosingServer
-    )
 }

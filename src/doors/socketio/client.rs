@@ -19,13 +19,15 @@ use crate::{
     delivery::Tag,
     doors::{
         actions::Performer,
-        socketio::engine::{CloseReason, ExpressLane, Frame, SessionId},
+        backend::{Presence, SessionData},
+        socketio::engine::{CloseReason, Engine, ExpressLane, Frame, SessionId},
     },
     error::Error,
     event::Object,
     hub::{MemberId, Membership},
     net::Live,
     observe::CountedConnection,
+    timestamp::Timestamp,
 };
 
 /// A connected client.
@@ -49,6 +51,14 @@ pub(super) struct Client {
     pub(super) lane: Arc<ExpressLane>,
     /// The events that wait to be handled.
     pub(super) inbox: Inbox,
+    /// The data that an application keeps with the client.
+    pub(super) data: SessionData,
+    /// The time at which it connected.
+    pub(super) since: Timestamp,
+    /// The client as the application's service knows it, from its connect call to its end.
+    presence: Mutex<Option<Presence>>,
+    /// The engine's way to it, if the engine serves it.
+    pub(super) engine: OnceLock<Arc<dyn Engine>>,
     /// The membership in the hub, from the introduction to the end.
     membership: Mutex<Option<Membership>>,
     /// The stay on the lane, from the connect handler on.
@@ -78,6 +88,8 @@ impl Client {
         context: Arc<DoorContext>,
     ) -> Arc<Self> {
         let meter = context.authenticator.meter(&who, address);
+        let backend = context.backend(namespace);
+        let waiting = backend.map(|backend| backend.waiting_bytes().clone());
         let id: Arc<str> = crate::event::mint_id().to_string().into();
         let client = Self {
             id: id.clone(),
@@ -90,7 +102,11 @@ impl Client {
             session: Mutex::new(None),
             outlet: LaneOutlet::new(lane.clone(), namespace),
             lane,
-            inbox: Inbox::default(),
+            inbox: Inbox::counted(waiting),
+            data: SessionData::new(context.options.sessions.clone()),
+            since: Timestamp::now(),
+            presence: Mutex::default(),
+            engine: OnceLock::new(),
             membership: Mutex::new(None),
             stay: OnceLock::new(),
             counted: AtomicBool::new(false),
@@ -203,6 +219,7 @@ impl Client {
     /// `lost` says that nobody meant it to end.
     pub(super) fn disconnected(&self, reason: String, lost: bool) {
         self.gone.store(true, Ordering::SeqCst);
+        self.context.options.operations.clients.left(&self.id);
         if let Some(stay) = self.stay.get() {
             self.lane.disconnect(self.namespace, *stay);
         }
@@ -214,6 +231,16 @@ impl Client {
         }
         self.context.actions.left(&self.id);
         self.uncount(reason);
+    }
+
+    /// Notes that the application's service knows of the client.
+    pub(super) fn is_known(&self, presence: Presence) {
+        *lock(&self.presence) = Some(presence);
+    }
+
+    /// The client as the service knows it, to tell the service of its end.
+    pub(super) fn take_presence(&self) -> Option<Presence> {
+        lock(&self.presence).take()
     }
 
     /// The client's id in the hub; `None` before it is introduced and after it has left.

@@ -13,9 +13,11 @@ use socketioxide_core::Value as Payload;
 
 use super::{
     admin_ui::AdminUi,
-    admission::{Admission, Admitted, Requested, left},
+    admission::{Admission, Admitted, Requested},
+    application::left,
     client::Client,
     context::{DoorContext, Options},
+    entrance::NotAdmitted,
     inbox::Inbound,
 };
 use crate::{
@@ -25,7 +27,7 @@ use crate::{
     doors::{
         actions::Actions,
         socketio::engine::{
-            ExpressLane,
+            Engine, ExpressLane,
             adapter::{Adapter, EngineSide, Locals, SocketRef},
             lanes::Lanes,
         },
@@ -113,12 +115,13 @@ impl OnConnect {
     ///
     /// The client's inbox exists from here on: the engine sends CONNECT before it calls the connect handler, and events
     /// sent in between would be lost.
-    async fn admit(&self, socket: &SocketRef, auth: &Value) -> Result<(), Error> {
+    async fn admit(&self, socket: &SocketRef, auth: &Value) -> Result<(), NotAdmitted> {
         let request = socket.req_parts();
         let lane = request.extensions.get::<Arc<ExpressLane>>().cloned();
         let polls = lane.is_none();
         let lane = lane.unwrap_or_else(|| self.0.context.lanes.polling(socket.id));
-        let request = Requested::of(request.uri.clone(), &request.extensions, polls);
+        let headers = self.0.context.shown(&request.headers);
+        let request = Requested::of(request.uri.clone(), &request.extensions, polls, headers);
         let admitted = self.0.let_in(socket.id, &request, lane, auth).await?;
         socket.on_fallback(Receive(admitted.client.clone()));
         // The disconnect handler is set first: the socket may be closed before the connect handler is called.
@@ -145,7 +148,9 @@ impl ConnectHandler<Adapter, Entering> for OnConnect {
             return;
         };
         let engine = EngineSide::new(context.locals.clone(), socket.id, service.clone());
-        self.0.enter(&admitted, Arc::new(engine));
+        let engine: Arc<dyn Engine> = Arc::new(engine);
+        admitted.client.engine.set(engine.clone()).ok();
+        self.0.enter(&admitted, engine);
     }
 }
 
@@ -159,11 +164,8 @@ struct Receiving;
 impl MessageHandler<Adapter, Receiving> for Receive {
     fn call(&self, _: Arc<Socket<Adapter>>, payload: Payload, ack: Option<i64>) {
         if let Payload::Str(text, attachments) = payload {
-            self.0.receive(Inbound {
-                text,
-                attachments: attachments.map(Vec::from).unwrap_or_default(),
-                ack,
-            });
+            let attachments = attachments.map(Vec::from).unwrap_or_default();
+            self.0.receive(Inbound::new(text, attachments, ack));
         }
     }
 }

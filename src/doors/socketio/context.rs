@@ -16,6 +16,8 @@ use crate::{
     config,
     doors::{
         actions::Actions,
+        backend::{Backend, SessionBounds},
+        operations::Operations,
         socketio::engine::{
             CloseReason, LaneLimits,
             adapter::{EngineService, Locals, SocketIo},
@@ -57,6 +59,12 @@ pub struct Options {
     pub admin_ui: config::AdminUi,
     /// The compression of messages; none when it is switched off.
     pub compression: Option<Arc<Compression>>,
+    /// The application's service, if there is one.
+    pub(crate) backend: Option<Arc<Backend>>,
+    /// Carries out what the application wants done.
+    pub(crate) operations: Arc<Operations>,
+    /// The bounds of session data.
+    pub(crate) sessions: Arc<SessionBounds>,
 }
 
 /// State that clients and their handlers share.

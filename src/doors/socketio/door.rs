@@ -56,7 +56,8 @@ fn open(door: &Door, mut request: Request<Body>) -> Result<Response, Refused> {
     let lane = context.lanes.express();
     // The bytes of the request's own address are a part of the buffer into which HTTP read all of it.
     let uri = request.uri().to_string().parse().unwrap_or_default();
-    let requested = Requested::of(uri, request.extensions(), false);
+    let headers = context.shown(request.headers());
+    let requested = Requested::of(uri, request.extensions(), false, headers);
     tokio::spawn(async move {
         let Ok(upgraded) = on_upgrade.await else {
             return;

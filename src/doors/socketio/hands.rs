@@ -11,7 +11,11 @@ use super::{
 };
 use crate::{
     channel::Namespace,
-    doors::actions::{Hands, Performing},
+    doors::{
+        actions::{Hands, Performing},
+        backend::Arguments,
+        operations::Asking,
+    },
     error::Error,
     event::lenient,
 };
@@ -24,6 +28,36 @@ impl Hands for LaneHands {
     fn perform(&self, payload: &str) -> Performing {
         let mut asked = self.0.ask(Namespace::Root, "agent_action", payload);
         Box::pin(async move { asked.answer().await.map(read) })
+    }
+}
+
+/// Asks a client by an event; the answer is its arguments as they are.
+pub(super) fn asking(
+    lane: &Arc<ExpressLane>,
+    namespace: Namespace,
+    event: &str,
+    arguments: &Arguments,
+) -> Asking {
+    let mut asked = lane.ask_with(namespace, event, arguments);
+    Box::pin(async move {
+        let answer = asked.answer().await?;
+        Some(match answer {
+            Ok(answer) => Ok(arguments_of(answer)),
+            Err(why) => Err(Error::bad_request(format!(
+                "the client's answer can't be read: {why}"
+            ))),
+        })
+    })
+}
+
+fn arguments_of(answer: Answered) -> Arguments {
+    let list = answer.json.trim();
+    let inside = list
+        .strip_prefix('[')
+        .and_then(|list| list.strip_suffix(']'));
+    Arguments {
+        json: inside.unwrap_or_default().to_owned(),
+        attachments: answer.attachments.into_iter().map(Into::into).collect(),
     }
 }
 

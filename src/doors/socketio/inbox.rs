@@ -6,12 +6,14 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
 use socketioxide_core::Str;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
+
+use crate::doors::backend::WaitingBytes;
 
 /// One event of a client.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub(super) struct Inbound {
     pub(super) attachments: Vec<Bytes>,
     /// The id of the answer, if the client wants one.
     pub(super) ack: Option<i64>,
+    /// The time at which it came.
+    pub(super) arrived: Instant,
 }
 
 /// The queue of one client on one namespace.
@@ -30,6 +34,8 @@ pub(super) struct Inbox {
     queue: Mutex<Queue>,
     /// Wakes a worker that has calls to answer while no event waits.
     arrived: Notify,
+    /// Counts the bytes that wait, where an application's service may be what they wait for.
+    held: Option<Arc<WaitingBytes>>,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +50,8 @@ struct Queue {
     expecting: bool,
     /// Whether the lane was told that the inbox is full.
     full: bool,
+    /// The reason for which the client has left, until the application's service is told.
+    farewell: Option<&'static str>,
 }
 
 /// Above either bound the inbox is full; below half of both it has room again.
@@ -62,6 +70,14 @@ pub(super) struct Pushed {
     pub(super) full: bool,
 }
 
+/// The next thing for the worker.
+#[derive(Debug)]
+pub(super) enum Work {
+    Event(Next),
+    /// The client has left, for this reason, and all of its events are handled.
+    Farewell(&'static str),
+}
+
 /// The next event for the worker.
 #[derive(Debug)]
 pub(super) struct Next {
@@ -71,6 +87,16 @@ pub(super) struct Next {
 }
 
 impl Inbound {
+    /// An event that has just come.
+    pub(super) fn new(text: Str, attachments: Vec<Bytes>, ack: Option<i64>) -> Self {
+        Self {
+            text,
+            attachments,
+            ack,
+            arrived: Instant::now(),
+        }
+    }
+
     /// Whether the event asks to be in a room. Its name is looked at before the message is read.
     pub(super) fn joins(&self) -> bool {
         let name = self.text.trim_start().strip_prefix('[');
@@ -84,8 +110,20 @@ impl Inbound {
 }
 
 impl Inbox {
+    /// An inbox whose bytes are counted.
+    pub(super) fn counted(held: Option<Arc<WaitingBytes>>) -> Self {
+        Self {
+            queue: Mutex::default(),
+            arrived: Notify::default(),
+            held,
+        }
+    }
+
     /// Queues an event.
     pub(super) fn push(&self, inbound: Inbound) -> Pushed {
+        if let Some(held) = &self.held {
+            held.add(inbound.size());
+        }
         let mut queue = self.lock();
         queue.bytes += inbound.size();
         queue.waiting.push_back(inbound);
@@ -107,21 +145,34 @@ impl Inbox {
         self.arrived.notified().await;
     }
 
+    /// Notes that the client has left, for a worker to deal with after its events; `true` if one is to be started.
+    pub(super) fn farewell(&self, reason: &'static str) -> bool {
+        let mut queue = self.lock();
+        queue.farewell = Some(reason);
+        !std::mem::replace(&mut queue.working, true)
+    }
+
     /// The next event. `None` means that the worker has to end, unless it `stays` to wait for the next one.
-    pub(super) fn next(&self, stays: bool) -> Option<Next> {
+    pub(super) fn next(&self, stays: bool) -> Option<Work> {
         let mut queue = self.lock();
         let Some(inbound) = queue.waiting.pop_front() else {
+            if !stays && let Some(reason) = queue.farewell.take() {
+                return Some(Work::Farewell(reason));
+            }
             queue.working = stays;
             queue.expecting = stays;
             return None;
         };
         queue.bytes -= inbound.size();
+        if let Some(held) = &self.held {
+            held.remove(inbound.size());
+        }
         let room = queue.waiting.len() < MAX_WAITING / 2 && queue.bytes < MAX_BYTES / 2;
         let has_room = queue.full && room;
         if has_room {
             queue.full = false;
         }
-        Some(Next { inbound, has_room })
+        Some(Work::Event(Next { inbound, has_room }))
     }
 
     /// Holds events back until [`Inbox::open`]: a client is introduced to the hub before its events are handled.
@@ -132,7 +183,7 @@ impl Inbox {
     /// Releases the events; `true` if a worker is to be started.
     pub(super) fn open(&self) -> bool {
         let mut queue = self.lock();
-        queue.working = !queue.waiting.is_empty();
+        queue.working = !queue.waiting.is_empty() || queue.farewell.is_some();
         queue.working
     }
 
@@ -141,16 +192,21 @@ impl Inbox {
     }
 }
 
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        if let Some(held) = &self.held {
+            let bytes = self.lock().bytes;
+            held.remove(bytes);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn event(n: usize) -> Inbound {
-        Inbound {
-            text: Str::from(n.to_string()),
-            attachments: Vec::new(),
-            ack: None,
-        }
+        Inbound::new(Str::from(n.to_string()), Vec::new(), None)
     }
 
     #[test]
@@ -166,13 +222,27 @@ mod tests {
         assert!(inbox.open());
         let mut room = 0;
         for n in 0..MAX_WAITING + 5 {
-            let next = inbox.next(false).unwrap();
+            let Some(Work::Event(next)) = inbox.next(false) else {
+                panic!("an event waits");
+            };
             assert_eq!(next.inbound.text.as_str(), n.to_string());
             room += usize::from(next.has_room);
         }
         assert_eq!(room, 1);
         assert!(inbox.next(false).is_none());
         assert!(inbox.push(event(0)).start);
+    }
+
+    #[test]
+    fn a_farewell_comes_after_all_events() {
+        let inbox = Inbox::default();
+        assert!(inbox.push(event(0)).start);
+        assert!(!inbox.farewell("client disconnect"), "the worker is there");
+        assert!(matches!(inbox.next(false), Some(Work::Event(_))));
+        assert!(inbox.next(true).is_none(), "calls wait for their answers");
+        let said = inbox.next(false);
+        assert!(matches!(said, Some(Work::Farewell("client disconnect"))));
+        assert!(inbox.next(false).is_none());
     }
 
     #[tokio::test]

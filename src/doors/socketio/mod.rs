@@ -8,12 +8,14 @@
 
 mod admin_ui;
 mod admission;
+mod application;
 mod attachments;
 mod client;
 mod connect;
 mod context;
 mod door;
 pub mod engine;
+mod entrance;
 mod events;
 mod hands;
 mod hello;

@@ -7,7 +7,7 @@
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::Poll,
     time::Duration,
 };
@@ -17,7 +17,8 @@ use socketioxide::socket::{DisconnectReason, Sid};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
-    admission::{Admission, Admitted, Requested, left},
+    admission::{Admission, Admitted, Requested},
+    application::left,
     client::Client,
     context::DoorContext,
     engine::{
@@ -194,11 +195,7 @@ impl Session {
                     ack,
                 } => {
                     if let Some(Some(client)) = self.clients.get(namespace) {
-                        client.receive(Inbound {
-                            text,
-                            attachments,
-                            ack,
-                        });
+                        client.receive(Inbound::new(text, attachments, ack));
                     }
                 }
                 ClientPacket::Ping(payload) => self.send_frame(PONG_FRAME, &payload),
@@ -238,7 +235,8 @@ impl Session {
             return Ok(());
         };
         // One that is on it already gets no second answer.
-        if matches!(self.clients.get(namespace), Some(Some(_))) {
+        let stays = |client: &Arc<Client>| !client.gone.load(Ordering::Acquire);
+        if matches!(self.clients.get(namespace), Some(Some(client)) if stays(client)) {
             return Ok(());
         }
         let admission = Admission {
@@ -264,7 +262,7 @@ impl Session {
         match admitted {
             Ok(admitted) => self.joined(&admission, admitted, due),
             Err(refusal) => {
-                let refusal = Frame::connect_error(namespace, &refusal.to_string());
+                let refusal = Frame::connect_error(namespace, &refusal.body());
                 self.lane.engine_bytes(refusal.bytes());
                 self.lane.flush();
             }

@@ -58,7 +58,11 @@ impl ConnectOptions {
     }
 }
 
-pub(super) async fn introduce(client: Arc<Client>, options: ConnectOptions) {
+pub(super) async fn introduce(
+    client: Arc<Client>,
+    options: ConnectOptions,
+    operations: Vec<Value>,
+) {
     let context = client.context.clone();
     let request = JoinRequest {
         outlet: client.outlet.clone(),
@@ -86,7 +90,7 @@ pub(super) async fn introduce(client: Arc<Client>, options: ConnectOptions) {
         resume: options.cursor.map(Into::into),
     };
     match context.hub.join(request, welcome).await {
-        Ok(membership) => client.introduced(membership).await,
+        Ok(membership) => client.introduced(membership, operations).await,
         // The server goes down, and tells every client so.
         Err(refusal) => context.metrics.refused("connect", &refusal),
     }

@@ -5,10 +5,12 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
+use serde_json::Value;
+
 use super::{
     client::Client,
     events::{self, Calls},
-    inbox::Inbound,
+    inbox::{Inbound, Work},
 };
 use crate::hub::Membership;
 
@@ -16,12 +18,17 @@ use crate::hub::Membership;
 const AT_A_TURN: usize = 32;
 
 impl Client {
-    /// Notes that the hub knows the client, so that its waiting events are handled.
-    pub(super) async fn introduced(self: &Arc<Self>, membership: Membership) {
+    /// Notes that the hub knows the client, so that the service's operations are carried out and its waiting events handled.
+    pub(super) async fn introduced(
+        self: &Arc<Self>,
+        membership: Membership,
+        operations: Vec<Value>,
+    ) {
         *self.place() = Some(membership);
         if self.gone.load(Ordering::Acquire) || self.is_ended() {
             self.place().take();
         }
+        self.carry_out(operations).await;
         if self.inbox.open() {
             self.clone().work().await;
         }
@@ -41,7 +48,7 @@ impl Client {
         }
     }
 
-    async fn work(self: Arc<Self>) {
+    pub(super) async fn work(self: Arc<Self>) {
         let mut calls = Calls::new(self.context.intake.limits().unanswered);
         let mut handled = 0;
         loop {
@@ -59,6 +66,13 @@ impl Client {
                     () = self.inbox.arrived() => {}
                 }
                 continue;
+            };
+            let next = match next {
+                Work::Event(next) => next,
+                Work::Farewell(reason) => {
+                    self.say_farewell(reason).await;
+                    continue;
+                }
             };
             if next.has_room {
                 self.lane.inbox_has_room();

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::{
     channel::Namespace,
     delivery::{Outgoing, Shape, Tag, WireMessage},
+    doors::backend::Arguments,
     net::frame::{FINAL_BINARY, FINAL_TEXT, MAX_HEADER, first_frame, header},
 };
 
@@ -80,11 +81,28 @@ impl Frame {
         Self::new(namespace, Packet::Asking(id), Tag::Aside, body)
     }
 
-    /// `{"message":…}` to a client that is on no namespace.
-    pub fn connect_error(namespace: Namespace, message: &str) -> Self {
+    /// `["event",arg,…]` that asks for the answer `id`.
+    pub(in crate::doors::socketio) fn asking_with(
+        namespace: Namespace,
+        id: i64,
+        name: &str,
+        arguments: &Arguments,
+    ) -> Self {
+        Self::new(namespace, Packet::Asking(id), Tag::Aside, |out| {
+            out.push(b'[');
+            serde_json::to_writer(&mut *out, name).ok();
+            if !arguments.json.is_empty() {
+                out.push(b',');
+                out.extend_from_slice(arguments.json.as_bytes());
+            }
+            out.push(b']');
+        })
+    }
+
+    /// The refusal to let a client onto a namespace: `{"message":…}`, perhaps with `data`.
+    pub fn connect_error(namespace: Namespace, body: &serde_json::Value) -> Self {
         Self::new(namespace, Packet::ConnectError, Tag::Aside, |out| {
-            let body = serde_json::json!({ "message": message });
-            serde_json::to_writer(&mut *out, &body).ok();
+            serde_json::to_writer(&mut *out, body).ok();
         })
     }
 

@@ -19,6 +19,7 @@ use super::{
     lane::ExpressLane,
     message::{FRAGMENT, Message},
     probe::Probed,
+    refusal::mended,
     screen::Speech,
     source::{Source, aborted},
     writer::write_out,
@@ -220,7 +221,10 @@ fn pass(lane: &Arc<ExpressLane>, speech: Speech, is_probed: bool, mut buf: &[u8]
             lane.engine_bytes(&text(&renamed));
             continue;
         }
-        lane.engine_bytes(frame);
+        match mended(payload) {
+            Some(packet) => lane.engine_bytes(&text(&packet)),
+            None => lane.engine_bytes(frame),
+        }
         // Clients of Engine.IO 3 send pings themselves.
         if payload == b"2" && !speech.is_first_protocol {
             lane.pinged();

@@ -15,6 +15,7 @@ use super::{
     adapter::EngineService,
     door::{Door, Refused, begin, query, session},
     packets::{Form, joined, messages, packets, write},
+    refusal::mended_poll,
 };
 use crate::{
     doors::socketio::engine::{ExpressLane, Speech},
@@ -106,7 +107,12 @@ async fn fetch(
         return Ok(response);
     }
     let form = form(first_protocol, response.headers());
-    let (response, body) = whole(response).await?;
+    let (mut response, mut body) = whole(response).await?;
+    if let Some(mended) = mended_poll(form, &body) {
+        body = mended.into();
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        *response.body_mut() = Body::from(body.clone());
+    }
     if pending && packets(form, &body).any(|packet| packet.starts_with(b"40")) {
         door.pending.joined(sid);
     }

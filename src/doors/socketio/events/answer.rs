@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::{doors::socketio::client::Client, error::Error, event::Object};
+use crate::{
+    doors::{backend::Arguments, socketio::client::Client},
+    error::Error,
+    event::Object,
+};
 
 /// The answer of a handler; the acknowledgement adds `status: ok`.
 #[derive(Debug)]
@@ -11,6 +15,8 @@ pub(super) enum Answer {
     Fields(Object),
     /// An object that is JSON already.
     Json(String),
+    /// The arguments of the acknowledgement, as they are.
+    Arguments(Arguments),
     /// A refusal, with an object that is JSON already.
     Refused(Error, String),
 }
@@ -46,6 +52,7 @@ pub(super) fn acknowledgement(answer: &Handled) -> String {
         }
         // The object's brace is replaced by one with the status behind it.
         Ok(Answer::Json(json)) if json.len() > 2 => format!("{{\"status\":\"ok\",{}", &json[1..]),
+        Ok(Answer::Arguments(arguments)) => arguments.json.clone(),
         Ok(Answer::Json(_)) => "{\"status\":\"ok\"}".into(),
         Ok(Answer::Refused(refusal, json)) => {
             let error = json!(refusal);

@@ -2,6 +2,7 @@
 
 mod action;
 mod answer;
+mod application;
 mod conversations;
 mod emit;
 mod ping;
@@ -70,7 +71,7 @@ pub(super) async fn handle<'c>(client: &'c Arc<Client>, inbound: Inbound, calls:
     while !calls.is_empty() {
         answer_first(client, calls).await;
     }
-    let answer = dispatch(client, request).await;
+    let answer = dispatch(client, request, &inbound).await;
     match refusal_of(&answer) {
         Some(refusal) => client.context.metrics.refused("socketio", refusal),
         None => client.context.metrics.attempts.succeed(1),
@@ -172,7 +173,11 @@ fn feature<'e>(client: &Client, event: &'e str) -> &'e str {
     }
 }
 
-async fn dispatch(client: &Arc<Client>, request: Request) -> Handled {
+async fn dispatch(client: &Arc<Client>, request: Request, inbound: &Inbound) -> Handled {
+    // The application's own answer is for its client's acknowledgement only.
+    if let Some(handled) = application::instead(client, &request, inbound).await {
+        return handled;
+    }
     let room = request.room();
     let handled = match (request.unread.first(), client.namespace) {
         (Some((_, rejection)), _) => Err(rejection.clone()),

@@ -248,11 +248,7 @@ mod tests {
     use super::*;
 
     fn inbound(text: &str, attachments: Vec<Bytes>) -> Inbound {
-        Inbound {
-            text: text.to_owned().into(),
-            attachments,
-            ack: None,
-        }
+        Inbound::new(text.to_owned().into(), attachments, None)
     }
 
     #[test]

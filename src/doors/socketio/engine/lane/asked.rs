@@ -13,7 +13,7 @@ use super::{
     express::ExpressLane,
     open::{Answered, Open, Said},
 };
-use crate::channel::Namespace;
+use crate::{channel::Namespace, doors::backend::Arguments};
 
 /// A question that was sent. It is forgotten when this is dropped.
 #[derive(Debug)]
@@ -42,6 +42,22 @@ impl Drop for Asked {
 impl ExpressLane {
     /// Sends an event that asks for an answer.
     pub fn ask(self: &Arc<Self>, namespace: Namespace, event: &str, payload: &str) -> Asked {
+        let frame = |id| Frame::asking(namespace, id, event, payload);
+        self.ask_by(namespace, frame)
+    }
+
+    /// The same with any number of arguments, and bytes among them.
+    pub(in crate::doors::socketio) fn ask_with(
+        self: &Arc<Self>,
+        namespace: Namespace,
+        event: &str,
+        arguments: &Arguments,
+    ) -> Asked {
+        let frame = |id| Frame::asking_with(namespace, id, event, arguments);
+        self.ask_by(namespace, frame)
+    }
+
+    fn ask_by(self: &Arc<Self>, namespace: Namespace, frame: impl FnOnce(i64) -> Frame) -> Asked {
         let (sender, answer) = oneshot::channel();
         let id = {
             let mut open = self.open();
@@ -50,7 +66,7 @@ impl ExpressLane {
             open.waiting.insert(id, (namespace, sender));
             id
         };
-        self.send(&Frame::asking(namespace, id, event, payload));
+        self.send(&frame(id));
         self.flush();
         Asked {
             lane: self.clone(),

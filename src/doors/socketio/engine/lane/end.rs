@@ -107,7 +107,10 @@ impl State {
                 let body = serde_json::Value::Object(words.to_event(None)).to_string();
                 Frame::event(namespace, "error", &body, Tag::Aside)
             }
-            None => Frame::connect_error(Namespace::Root, &words.to_string()),
+            None => Frame::connect_error(
+                Namespace::Root,
+                &serde_json::json!({ "message": words.to_string() }),
+            ),
         };
         if matches!(self.way, Way::Express) {
             self.queue.push(frame.message().clone());

@@ -1,0 +1,168 @@
+//! The answer of the service, read strictly where a guess could do harm.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
+
+/// The most binary attachments of one answer's acknowledgement, as of a client's packet.
+const MAX_ATTACHMENTS: usize = 10;
+
+/// The answer of the service to one call.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    /// The arguments of the client's acknowledgement; none when the service gives no answer.
+    pub(crate) ack: Option<Arguments>,
+    /// The operations to be carried out, each as JSON.
+    pub(crate) operations: Vec<Value>,
+    pub(crate) refuse: Option<Refusal>,
+    /// Whether the service has no handler for the event.
+    pub(crate) unhandled: bool,
+}
+
+/// Arguments, as they go over the wire.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Arguments {
+    /// The inside of the list, as JSON.
+    pub(crate) json: String,
+    /// The binary attachments that placeholders name.
+    pub(crate) attachments: Vec<Bytes>,
+}
+
+/// The service refuses a client, or its event.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Refusal {
+    #[serde(default = "refused")]
+    pub(crate) message: String,
+    #[serde(default)]
+    pub(crate) data: Option<Value>,
+}
+
+fn refused() -> String {
+    "Connection rejected by server".to_owned()
+}
+
+#[derive(Deserialize)]
+struct Written<'a> {
+    #[serde(borrow, default)]
+    ack: Option<&'a RawValue>,
+    #[serde(default)]
+    attachments: Option<Vec<String>>,
+    #[serde(default, rename = "do")]
+    operations: Option<Vec<Value>>,
+    #[serde(default)]
+    refuse: Option<Refusal>,
+    #[serde(default)]
+    unhandled: Option<bool>,
+}
+
+impl Answer {
+    /// Reads an answer; an empty one says nothing.
+    ///
+    /// # Errors
+    /// A sentence about the fault.
+    pub(super) fn read(body: &[u8], max_operations: usize) -> Result<Self, String> {
+        if body.trim_ascii().is_empty() {
+            return Ok(Self::default());
+        }
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err("its answer is no JSON object".into());
+        }
+        let written: Written<'_> = serde_json::from_slice(body)
+            .map_err(|error| format!("its answer is not as docs/backend.md says: {error}"))?;
+        let operations = written.operations.unwrap_or_default();
+        if operations.len() > max_operations {
+            return Err(format!(
+                "its answer has {} operations, {max_operations} are allowed ([backend] max_operations)",
+                operations.len()
+            ));
+        }
+        let ack = written
+            .ack
+            .map(|ack| Arguments::read(ack, written.attachments.unwrap_or_default()))
+            .transpose()?;
+        Ok(Self {
+            ack,
+            operations,
+            refuse: written.refuse,
+            unhandled: written.unhandled.unwrap_or_default(),
+        })
+    }
+}
+
+impl Arguments {
+    /// The arguments and attachments, as an operation's result shows them.
+    pub(crate) fn to_value(&self) -> Value {
+        let args: Value = serde_json::from_str(&format!("[{}]", self.json)).unwrap_or_default();
+        let attachments: Vec<_> = self
+            .attachments
+            .iter()
+            .map(|a| STANDARD.encode(a))
+            .collect();
+        serde_json::json!({ "args": args, "attachments": attachments })
+    }
+
+    /// Reads a list of arguments; another value than a list is the one argument.
+    ///
+    /// # Errors
+    /// A sentence about the fault.
+    pub(crate) fn read(list: &RawValue, attachments: Vec<String>) -> Result<Self, String> {
+        if attachments.len() > MAX_ATTACHMENTS {
+            return Err(format!(
+                "{} attachments, {MAX_ATTACHMENTS} are allowed",
+                attachments.len()
+            ));
+        }
+        let attachments = attachments.into_iter().map(|text| {
+            STANDARD
+                .decode(text)
+                .map(Bytes::from)
+                .map_err(|error| format!("an attachment is not base64: {error}"))
+        });
+        let text = list.get().trim();
+        let inside = text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'));
+        Ok(Self {
+            json: inside.unwrap_or(text).trim().to_owned(),
+            attachments: attachments.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Answer, String> {
+        Answer::read(text.as_bytes(), 2)
+    }
+
+    #[test]
+    fn an_answer_is_read_as_it_is_written() {
+        let ack = |text: &str| read(text).unwrap().ack.map(|ack| ack.json);
+        assert_eq!(
+            ack(r#"{"ack":[1, {"a":[2]}]}"#).as_deref(),
+            Some(r#"1, {"a":[2]}"#)
+        );
+        assert_eq!(ack(r#"{"ack":[]}"#).as_deref(), Some(""));
+        assert_eq!(ack(r#"{"ack":"one"}"#).as_deref(), Some("\"one\""));
+        for nothing in ["", " \n", "{}", r#"{"ack":null,"do":null,"more":1}"#] {
+            assert_eq!(ack(nothing), None, "{nothing}");
+        }
+        let refusal = read(r#"{"refuse":{"message":"no","data":[1]}}"#)
+            .unwrap()
+            .refuse;
+        assert_eq!(refusal.unwrap().message, "no");
+        assert!(read(r#"{"unhandled":true}"#).unwrap().unhandled);
+        for wrong in [
+            "x",
+            "[]",
+            r#"{"ack":[1}"#,
+            r#"{"do":[1,2,3]}"#,
+            r#"{"ack":[],"attachments":["%"]}"#,
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

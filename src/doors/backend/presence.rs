@@ -1,0 +1,83 @@
+//! A client that the service knows of, until the service is told that it left.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use super::{
+    application::Backend,
+    call::{CallKind, Subject},
+};
+use crate::access::Identity;
+
+/// The reason for which a client is gone that was dropped before anybody said why.
+const LOST: &str = "transport close";
+
+/// A client that the service was told of. The service hears of its end once, also when it ends before it was let in.
+#[derive(Debug)]
+pub(crate) struct Presence(Option<Known>);
+
+#[derive(Debug)]
+struct Known {
+    backend: Arc<Backend>,
+    client_id: Arc<str>,
+    namespace: &'static str,
+    who: Arc<Identity>,
+}
+
+impl Presence {
+    pub(crate) fn new(
+        backend: Arc<Backend>,
+        client_id: Arc<str>,
+        namespace: &'static str,
+        who: Arc<Identity>,
+    ) -> Self {
+        Self(Some(Known {
+            backend,
+            client_id,
+            namespace,
+            who,
+        }))
+    }
+
+    /// Forgets a client that the service refused: it knows.
+    pub(crate) fn forget(mut self) {
+        self.0 = None;
+    }
+
+    /// Tells the service that the client left.
+    pub(crate) async fn end(mut self, reason: &str, session: Option<&RawValue>) {
+        if let Some(known) = self.0.take() {
+            known.end(reason, session).await;
+        }
+    }
+}
+
+impl Known {
+    async fn end(self, reason: &str, session: Option<&RawValue>) {
+        if !self.backend.is_told() {
+            return;
+        }
+        let subject = Subject {
+            client_id: &self.client_id,
+            namespace: self.namespace,
+            who: &self.who,
+            rooms: &[],
+            session,
+        };
+        let kind = CallKind::Disconnect { reason };
+        // The client is gone, so nobody is to be told; the failure is counted and logged.
+        self.backend.call(kind, subject, Instant::now()).await.ok();
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        if let Some(known) = self.0.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move { known.end(LOST, None).await });
+        }
+    }
+}

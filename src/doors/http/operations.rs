@@ -1,0 +1,131 @@
+//! `POST /api/v1/operations`: what an application wants done out of its turn.
+
+use axum::{
+    Json,
+    extract::{FromRequestParts, Request, State},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::{HeaderMap, request::Parts};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    api::Api,
+    caller::{Caller, address},
+    extract::says_json,
+    packed::unpacked,
+};
+use crate::{
+    doors::backend::{SIGNATURE, TIMESTAMP},
+    error::Error,
+    event::lenient,
+    net::read_body,
+};
+
+#[derive(Deserialize)]
+struct Written {
+    operations: Vec<Value>,
+}
+
+pub(super) async fn perform(State(api): State<Api>, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let is_signed = parts.headers.contains_key(SIGNATURE);
+    if !is_signed {
+        // A client is known and allowed before its body is read.
+        let caller = match Caller::from_request_parts(&mut parts, &api).await {
+            Ok(caller) => caller,
+            Err(refusal) => return refusal.into_response(),
+        };
+        if let Err(refusal) = may_operate(&caller) {
+            return refused(&api, &refusal);
+        }
+    }
+    let body = match unpacked(&api, &parts.headers, body).await {
+        Ok(body) => body,
+        Err(refused) => return refused,
+    };
+    let body = read_body(address(&parts.extensions), body, &api.body).await;
+    match body.and_then(|body| read(&api, &parts, &body, is_signed)) {
+        Ok(operations) => Json(carry_out(&api, operations).await).into_response(),
+        Err(refusal) => refused(&api, &refusal),
+    }
+}
+
+fn refused(api: &Api, refusal: &Error) -> Response {
+    api.metrics.refused("http", refusal);
+    refusal.clone().into_response()
+}
+
+/// Whether a client without a signature may have operations carried out.
+fn may_operate(caller: &Caller) -> Result<(), Error> {
+    let who = &caller.who;
+    let is_trusted = who.role.may_publish() && !who.permissions.is_limited();
+    if (is_trusted && who.is_trusted_to_act()) || who.role.may_administer() {
+        return Ok(());
+    }
+    Err(Error::forbidden(
+        "operations take a token with the role admin, or producer without projects; or the service of [backend] signs them",
+    ))
+}
+
+fn read(api: &Api, parts: &Parts, body: &Bytes, is_signed: bool) -> Result<Vec<Value>, Error> {
+    if is_signed {
+        check_signature(api, &parts.headers, body)?;
+    }
+    if !says_json(&parts.headers) {
+        return Err(Error::bad_request(
+            "the body must be JSON, and say so: Content-Type: application/json",
+        ));
+    }
+    let written: Written = serde_json::from_slice(body).map_err(|error| {
+        Error::bad_request(format!(
+            "the body is {}; it is {{\"operations\": [..]}}",
+            lenient::fault(body, &error)
+        ))
+    })?;
+    let most = api.operations.max();
+    if written.operations.len() > most {
+        return Err(Error::new(
+            "too_large",
+            format!(
+                "{} operations, {most} are allowed ([backend] max_operations)",
+                written.operations.len()
+            ),
+        ));
+    }
+    Ok(written.operations)
+}
+
+fn check_signature(api: &Api, headers: &HeaderMap, body: &[u8]) -> Result<(), Error> {
+    let unauthorized = |why: String| Error::new("unauthorized", why);
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let (timestamp, signature) = (header(TIMESTAMP), header(SIGNATURE));
+    let Some(backend) = &api.backend else {
+        return Err(unauthorized(
+            "the request is signed, but this server has no [backend] secret to check that with"
+                .into(),
+        ));
+    };
+    let checked = backend.key().check(
+        timestamp.unwrap_or_default(),
+        signature.unwrap_or_default(),
+        body,
+    );
+    checked.map_err(unauthorized)
+}
+
+async fn carry_out(api: &Api, operations: Vec<Value>) -> Value {
+    let mut results = Vec::with_capacity(operations.len());
+    for operation in operations {
+        results.push(match api.operations.perform(operation, None).await.1 {
+            Ok(Value::Object(mut fields)) => {
+                fields.insert("status".into(), "ok".into());
+                Value::Object(fields)
+            }
+            Ok(_) => json!({ "status": "ok" }),
+            Err(refusal) => json!({ "status": "error", "error": refusal }),
+        });
+    }
+    json!({ "results": results })
+}

@@ -1,0 +1,215 @@
+//! Carries operations out, one after the other.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Value, json};
+use tokio::{sync::Semaphore, time::timeout};
+
+use super::{
+    clients::{Clients, Connected},
+    operation::{Call, Operation},
+};
+use crate::{doors::backend::BackendMetrics, error::Error, hub::HubHandle};
+
+/// The parts that operations need of the server, and their limits.
+#[derive(Debug)]
+pub(crate) struct OperationsContext {
+    pub(crate) hub: HubHandle,
+    pub(crate) metrics: BackendMetrics,
+    /// Operations of one request.
+    pub(crate) max: usize,
+    /// The longest time for which a call may wait for its client.
+    pub(crate) max_call: Duration,
+    /// Calls at a time that wait for their clients.
+    pub(crate) max_calls: usize,
+}
+
+/// Carries out operations for all who may want them.
+#[derive(Debug)]
+pub(crate) struct Operations {
+    pub(crate) clients: Clients,
+    context: OperationsContext,
+    calls: Semaphore,
+}
+
+impl Operations {
+    pub(crate) fn new(context: OperationsContext) -> Arc<Self> {
+        Arc::new(Self {
+            clients: Clients::default(),
+            calls: Semaphore::new(context.max_calls),
+            context,
+        })
+    }
+
+    /// The most operations of one request.
+    pub(crate) fn max(&self) -> usize {
+        self.context.max
+    }
+
+    /// Carries out one operation; `caller` is the client that one about no other is about. Returns its name beside its
+    /// result.
+    pub(crate) async fn perform(
+        &self,
+        mut operation: Value,
+        caller: Option<&Arc<dyn Connected>>,
+    ) -> (&'static str, Result<Value, Error>) {
+        let name = Operation::name(&operation);
+        let result = match Operation::read(&mut operation) {
+            Ok(operation) if caller.is_some() && operation.is_question() => {
+                Err(Error::bad_request(
+                    "in an answer nobody gets the result of this operation: send it to POST /api/v1/operations",
+                ))
+            }
+            Ok(operation) => self.carry_out(operation, caller).await,
+            Err(refusal) => Err(refusal),
+        };
+        let code = result
+            .as_ref()
+            .map_or_else(|refusal| refusal.code, |_| "ok");
+        self.context.metrics.operation(name, code);
+        (name, result)
+    }
+
+    async fn carry_out(
+        &self,
+        operation: Operation,
+        caller: Option<&Arc<dyn Connected>>,
+    ) -> Result<Value, Error> {
+        let hub = &self.context.hub;
+        match operation {
+            Operation::Emit(_) => Err(Error::bad_request("emit is not there yet")),
+            Operation::Join { room, client } => {
+                let client = self.named(client.as_deref(), caller)?;
+                let members = hub
+                    .join_rooms(member(&*client)?, vec![room.clone()])
+                    .await?;
+                Ok(json!({ "room": room, "members": members }))
+            }
+            Operation::Leave { room, client } => {
+                let client = self.named(client.as_deref(), caller)?;
+                let members = hub
+                    .leave_rooms(member(&*client)?, vec![room.clone()])
+                    .await?;
+                Ok(json!({ "room": room, "members": members }))
+            }
+            Operation::CloseRoom { room, namespace } => self.close(room, &namespace).await,
+            Operation::Disconnect(id) => {
+                self.named(Some(&id), None)?.disconnect();
+                Ok(json!({}))
+            }
+            Operation::Session { data, client } => {
+                self.named(client.as_deref(), caller)?
+                    .session()
+                    .set(&data)?;
+                Ok(json!({}))
+            }
+            Operation::Call(call) => self.call(*call).await,
+            Operation::RoomsOf(id) => {
+                let client = self.named(Some(&id), None)?;
+                Ok(json!({ "rooms": self.rooms_of(&*client).await? }))
+            }
+            Operation::Client(id) => {
+                let client = self.named(Some(&id), None)?;
+                Ok(json!({
+                    "client_id": client.id(),
+                    "namespace": client.namespace().path(),
+                    "user": client.who().user,
+                    "role": client.who().role,
+                    "rooms": self.rooms_of(&*client).await?,
+                    "session": client.session().get(),
+                    "connected_at": client.since(),
+                }))
+            }
+            Operation::Members { room, namespace } => {
+                let members = self.members(&room, &namespace).await?;
+                let ids: Vec<_> = members.iter().map(|client| client.id().clone()).collect();
+                Ok(json!({ "members": ids }))
+            }
+        }
+    }
+
+    /// The rooms that a client is in, its own among them.
+    pub(crate) async fn rooms_of(&self, client: &dyn Connected) -> Result<Vec<Arc<str>>, Error> {
+        let Some(member) = client.member() else {
+            return Ok(vec![client.id().clone()]);
+        };
+        let mut rooms = self.context.hub.rooms_of(member).await?;
+        rooms.retain(|room| !client.hides(room));
+        Ok(rooms)
+    }
+
+    /// Takes every member out of a room.
+    async fn close(&self, room: String, namespace: &str) -> Result<Value, Error> {
+        let members = self.members(&room, namespace).await?;
+        let mut left = 0;
+        for client in members {
+            // One that has left meanwhile is out of the room already.
+            if let Some(member) = client.member() {
+                self.context
+                    .hub
+                    .leave_rooms(member, vec![room.clone()])
+                    .await?;
+                left += 1;
+            }
+        }
+        Ok(json!({ "room": room, "left": left }))
+    }
+
+    /// The members of a room on a namespace.
+    async fn members(&self, room: &str, namespace: &str) -> Result<Vec<Arc<dyn Connected>>, Error> {
+        let namespace = if namespace.is_empty() { "/" } else { namespace };
+        let ids = self.context.hub.members_of(room.to_owned()).await?;
+        let clients = ids.iter().filter_map(|id| self.clients.get(id));
+        Ok(clients
+            .filter(|client| client.namespace().path() == namespace)
+            .collect())
+    }
+
+    async fn call(&self, call: Call) -> Result<Value, Error> {
+        let client = self.named(Some(&call.client), None)?;
+        let _place = self.calls.try_acquire().map_err(|_| {
+            Error::new(
+                "overloaded",
+                format!(
+                    "{} calls wait for their clients already ([backend] max_asked); try again later",
+                    self.context.max_calls
+                ),
+            )
+        })?;
+        let within = call.timeout.min(self.context.max_call);
+        let asking = client.ask(&call.event, &call.arguments);
+        match timeout(within, asking).await {
+            Err(_) => Err(Error::new(
+                "timeout",
+                format!("the client gave no answer within {} ms", within.as_millis()),
+            )),
+            Ok(None) => Err(gone(&call.client)),
+            Ok(Some(answer)) => Ok(answer?.to_value()),
+        }
+    }
+
+    fn named(
+        &self,
+        id: Option<&str>,
+        caller: Option<&Arc<dyn Connected>>,
+    ) -> Result<Arc<dyn Connected>, Error> {
+        match (id, caller) {
+            (Some(id), _) => self.clients.get(id).ok_or_else(|| gone(id)),
+            (None, Some(caller)) => Ok(caller.clone()),
+            (None, None) => Err(Error::bad_request(
+                "name the client: {\"client\": \"its id\"}",
+            )),
+        }
+    }
+}
+
+fn gone(id: &str) -> Error {
+    let shown: String = id.chars().take(64).collect();
+    Error::new("not_found", format!("no client {shown:?} is connected"))
+}
+
+fn member(client: &dyn Connected) -> Result<crate::hub::MemberId, Error> {
+    client
+        .member()
+        .ok_or_else(|| Error::new("not_found", "the client has left, or is not in yet"))
+}

@@ -1,0 +1,212 @@
+//! Clients and the application's service: it is asked before a client is let in, is told when one has left, and its
+//! operations reach them.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use serde_json::Value;
+use socketioxide::socket::DisconnectReason;
+use tokio::time::Instant;
+
+use super::{
+    client::Client,
+    context::DoorContext,
+    entrance::{NotAdmitted, Shown},
+    hands::asking,
+};
+use crate::{
+    access::Identity,
+    channel::Namespace,
+    doors::{
+        backend::{Arguments, Backend, CallKind, Presence, SessionData, Subject},
+        operations::{Asking, Connected},
+        socketio::engine::{CloseReason, Frame},
+    },
+    hub::MemberId,
+    timestamp::Timestamp,
+};
+
+impl DoorContext {
+    /// The service, if the clients of a namespace are its.
+    pub(super) fn backend(&self, namespace: Namespace) -> Option<&Arc<Backend>> {
+        let backend = self.options.backend.as_ref()?;
+        let is_stoas = matches!(namespace, Namespace::Conversations | Namespace::Admin);
+        (!is_stoas && backend.serves(namespace.path())).then_some(backend)
+    }
+
+    /// The headers of a request that the service may see; `null` where it is not asked.
+    pub(super) fn shown(&self, headers: &HeaderMap) -> Value {
+        let backend = self.options.backend.as_ref();
+        let asked = backend.filter(|backend| backend.is_asked());
+        asked.map_or(Value::Null, |backend| backend.headers(headers))
+    }
+}
+
+impl Client {
+    /// Asks the service whether the client may come in. Returns the operations to be carried out once it is in.
+    ///
+    /// # Errors
+    /// The service refuses it, or gives no answer.
+    pub(super) async fn ask_to_enter(
+        self: &Arc<Self>,
+        shown: Shown<'_>,
+    ) -> Result<Vec<Value>, NotAdmitted> {
+        let Some(backend) = self.context.backend(self.namespace) else {
+            return Ok(Vec::new());
+        };
+        let who = self.who();
+        let id = self.id.clone();
+        let presence = Presence::new(backend.clone(), id, self.namespace.path(), who.clone());
+        if !backend.is_asked() {
+            self.is_known(presence);
+            return Ok(Vec::new());
+        }
+        let mut auth = shown.auth.clone();
+        if let Value::Object(auth) = &mut auth {
+            auth.remove("token");
+        }
+        let kind = CallKind::Connect {
+            auth: &auth,
+            query: shown.query,
+            headers: shown.headers,
+            address: self.address,
+        };
+        let rooms = [self.id.clone()];
+        let subject = Subject {
+            client_id: &self.id,
+            namespace: self.namespace.path(),
+            who: &who,
+            rooms: &rooms,
+            session: None,
+        };
+        let answer = match backend.call(kind, subject, Instant::now()).await {
+            Ok(answer) => answer,
+            Err(refusal) => {
+                presence.forget();
+                return Err(refusal.into());
+            }
+        };
+        if let Some(refusal) = answer.refuse {
+            presence.forget();
+            return Err(NotAdmitted::ByService(refusal));
+        }
+        self.is_known(presence);
+        Ok(answer.operations)
+    }
+
+    /// Carries out what the service wants done about this client.
+    pub(super) async fn carry_out(self: &Arc<Self>, operations: Vec<Value>) {
+        if operations.is_empty() {
+            return;
+        }
+        let caller: Arc<dyn Connected> = self.clone();
+        for operation in operations {
+            let performing = self
+                .context
+                .options
+                .operations
+                .perform(operation, Some(&caller));
+            if let (name, Err(refusal)) = performing.await
+                && let Some(backend) = &self.context.options.backend
+            {
+                backend.not_done(name, &refusal);
+            }
+        }
+    }
+
+    /// Has the service told that the client has left, once all of its events are handled.
+    pub(super) fn leaves(self: &Arc<Self>, reason: DisconnectReason) {
+        if self.inbox.farewell(self.reason(reason)) {
+            tokio::spawn(self.clone().work());
+        }
+    }
+
+    pub(super) async fn say_farewell(&self, reason: &'static str) {
+        if let Some(presence) = self.take_presence() {
+            let session = self.data.get();
+            presence.end(reason, session.as_deref()).await;
+        }
+    }
+
+    /// The reason of an end in the words of Socket.IO.
+    fn reason(&self, reason: DisconnectReason) -> &'static str {
+        match (self.lane.killed(), reason) {
+            (_, DisconnectReason::ClientNSDisconnect) => "client disconnect",
+            (_, DisconnectReason::ServerNSDisconnect | DisconnectReason::ClosingServer) => {
+                "server disconnect"
+            }
+            (Some(CloseReason::Silent), _) | (_, DisconnectReason::HeartbeatTimeout) => {
+                "ping timeout"
+            }
+            (Some(_), _) => "server disconnect",
+            (None, DisconnectReason::TransportClose) => "transport close",
+            (None, _) => "transport error",
+        }
+    }
+}
+
+impl Connected for Client {
+    fn id(&self) -> &Arc<str> {
+        &self.id
+    }
+
+    fn namespace(&self) -> Namespace {
+        self.namespace
+    }
+
+    fn who(&self) -> Arc<Identity> {
+        self.performer.who()
+    }
+
+    fn member(&self) -> Option<MemberId> {
+        self.member()
+    }
+
+    fn session(&self) -> &SessionData {
+        &self.data
+    }
+
+    fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    fn hides(&self, room: &str) -> bool {
+        self.former_id.as_deref() == Some(room)
+    }
+
+    fn disconnect(self: Arc<Self>) {
+        let packet = Frame::disconnect(self.namespace);
+        if let Some(engine) = self.engine.get() {
+            // The engine tells the client, and says that it has left.
+            engine.send(&packet);
+            return;
+        }
+        if self.outlet.end() {
+            return;
+        }
+        self.lane.send(&packet);
+        self.lane.flush();
+        left(&self, DisconnectReason::ServerNSDisconnect);
+    }
+
+    fn ask(&self, event: &str, arguments: &Arguments) -> Asking {
+        asking(&self.lane, self.namespace, event, arguments)
+    }
+}
+
+/// Notes that a client has left its namespace, and why.
+pub(super) fn left(client: &Arc<Client>, reason: DisconnectReason) {
+    tracing::debug!(client = %client.id, %reason, "disconnected");
+    client.disconnected(format!("{reason:?}"), is_loss(reason));
+    client.leaves(reason);
+}
+
+/// Whether a connection was lost: neither its client nor the server ended it.
+fn is_loss(reason: DisconnectReason) -> bool {
+    !matches!(
+        reason,
+        DisconnectReason::ClientNSDisconnect
+            | DisconnectReason::ServerNSDisconnect
+            | DisconnectReason::ClosingServer
+    )
+}

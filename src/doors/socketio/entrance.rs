@@ -1,0 +1,74 @@
+//! A client's entrance, as its parts hand it on: what the application's service is shown, and the reason of a refusal.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::{
+    doors::{backend::Refusal, socketio::engine::REFUSAL},
+    error::Error,
+    observe::Metrics,
+};
+
+/// The parts of a request to connect that the service is shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown<'r> {
+    pub(super) auth: &'r Value,
+    pub(super) query: &'r str,
+    pub(super) headers: &'r Value,
+}
+
+/// The reason why a client is not let in.
+#[derive(Debug)]
+pub(super) enum NotAdmitted {
+    /// The server refuses it.
+    Refused(Error),
+    /// The application's service refuses it, in its own words.
+    ByService(Refusal),
+}
+
+impl From<Error> for NotAdmitted {
+    fn from(refusal: Error) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl NotAdmitted {
+    /// The body of the CONNECT_ERROR.
+    pub(super) fn body(&self) -> Value {
+        match self {
+            Self::Refused(refusal) => json!({ "message": refusal.to_string() }),
+            Self::ByService(Refusal {
+                message,
+                data: None,
+            }) => json!({ "message": message }),
+            Self::ByService(Refusal {
+                message,
+                data: Some(data),
+            }) => json!({ "message": message, "data": data }),
+        }
+    }
+
+    /// Counts a refusal of the service's; the server's own are counted where they are made.
+    pub(super) fn count(&self, metrics: &Metrics) {
+        match self {
+            Self::Refused(refusal) => metrics.turned_away("connect", refusal),
+            Self::ByService(_) => metrics.turned_away("connect", &Error::new("refused", "")),
+        }
+    }
+}
+
+/// The text that the engine makes a message of. It has no place for data: the whole body stands in the message then, and
+/// is put right on its way out.
+impl fmt::Display for NotAdmitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::ByService(Refusal {
+                message,
+                data: None,
+            }) => f.write_str(message),
+            Self::ByService(_) => write!(f, "{REFUSAL}{}", self.body()),
+        }
+    }
+}

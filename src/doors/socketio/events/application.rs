@@ -1,0 +1,165 @@
+//! Events that the application's service handles: those that Stoa does not know, and those of Stoa's own that it is asked
+//! about first.
+
+use std::sync::Arc;
+
+use serde_json::{json, value::RawValue};
+
+use super::{
+    answer::{Answer, Handled},
+    ping::unknown,
+    request::Request,
+};
+use crate::{
+    channel::Namespace,
+    doors::{
+        backend::{Arguments, Backend, CallKind, Refusal, Subject},
+        operations::Connected,
+        socketio::{client::Client, engine::NOT_JSON, inbox::Inbound},
+    },
+    error::Error,
+};
+
+/// The events of Stoa's own vocabulary on `/`.
+const OWN: [&str; 23] = [
+    "join_room",
+    "join",
+    "leave_room",
+    "leave",
+    "subscribe",
+    "unsubscribe",
+    "publish",
+    "emit_to",
+    "agent_action",
+    "get_state",
+    "get_history",
+    "resume",
+    "authenticate",
+    "subscribe_conversations",
+    "subscribe_health_updates",
+    "subscribe_pipeline_flow",
+    "subscribe_metrics",
+    "subscribe_flow",
+    "unsubscribe_flow",
+    "ping",
+    "get_stats",
+    "get_rooms",
+    "get_presence",
+];
+
+/// Those on the namespaces of applications.
+const OWN_ON_APPLICATIONS: [&str; 3] = ["join_room", "leave_room", "authenticate"];
+
+/// Whether Stoa has a handler of its own for an event on a namespace.
+fn is_own(namespace: Namespace, event: &str) -> bool {
+    match namespace {
+        Namespace::Root => OWN.contains(&event),
+        Namespace::App(_) => OWN_ON_APPLICATIONS.contains(&event),
+        Namespace::Conversations | Namespace::Admin => true,
+    }
+}
+
+/// Handles an event that is the service's; none for one that is left to Stoa.
+pub(super) async fn instead(
+    client: &Arc<Client>,
+    request: &Request,
+    inbound: &Inbound,
+) -> Option<Handled> {
+    let event = request.event.as_str();
+    let backend = client.context.backend(client.namespace)?;
+    let is_own = is_own(client.namespace, event);
+    let is_its = if is_own {
+        backend.overrides(event)
+    } else {
+        backend.takes(event)
+    };
+    if !is_its {
+        return None;
+    }
+    if let Some((_, rejection)) = request.unread.first() {
+        return Some(Err(rejection.clone()));
+    }
+    match handle(client, backend, request, inbound).await {
+        // The service left it to Stoa.
+        Ok(None) if is_own => None,
+        Ok(None) => Some(Err(unknown(client))),
+        Ok(Some(answer)) => Some(Ok(answer)),
+        Err(refusal) => Some(Err(refusal)),
+    }
+}
+
+/// Hands an event over; none when the service does not handle it.
+async fn handle(
+    client: &Arc<Client>,
+    backend: &Arc<Backend>,
+    request: &Request,
+    inbound: &Inbound,
+) -> Result<Option<Answer>, Error> {
+    let (args, attachments) = match arguments(inbound) {
+        Some(args) => (args, &inbound.attachments[..]),
+        None => (mended(request)?, &[][..]),
+    };
+    let connected: &dyn Connected = &**client;
+    let rooms = client
+        .context
+        .options
+        .operations
+        .rooms_of(connected)
+        .await?;
+    let (who, session) = (client.who(), client.data.get());
+    let kind = CallKind::Event {
+        event: &request.event,
+        args: &args,
+        attachments,
+        ack: inbound.ack.is_some(),
+    };
+    let subject = Subject {
+        client_id: &client.id,
+        namespace: client.namespace.path(),
+        who: &who,
+        rooms: &rooms,
+        session: session.as_deref(),
+    };
+    let answer = backend.call(kind, subject, inbound.arrived).await?;
+    client.carry_out(answer.operations).await;
+    Ok(if let Some(refusal) = answer.refuse {
+        client.context.metrics.refused("socketio", "refused");
+        Some(Answer::Arguments(refused(&refusal)))
+    } else if answer.unhandled {
+        None
+    } else {
+        // A service that handles an event and says nothing of it still answers a client that waits.
+        Some(Answer::Arguments(answer.ack.unwrap_or_default()))
+    })
+}
+
+/// The arguments of an event as the client wrote them; none for a text that had to be mended.
+fn arguments(inbound: &Inbound) -> Option<Box<RawValue>> {
+    let parts: Vec<&RawValue> = serde_json::from_str(&inbound.text).ok()?;
+    let (name, rest) = parts.split_first()?;
+    let name: String = serde_json::from_str(name.get()).ok()?;
+    // The stand-in for an event that is no JSON.
+    if name == NOT_JSON {
+        return None;
+    }
+    let list: Vec<&str> = rest.iter().map(|part| part.get()).collect();
+    RawValue::from_string(format!("[{}]", list.join(","))).ok()
+}
+
+/// The first argument of an event that had to be mended, with its bytes as base64 in their places.
+fn mended(request: &Request) -> Result<Box<RawValue>, Error> {
+    serde_json::value::to_raw_value(&[&request.argument])
+        .map_err(|error| Error::bad_request(error.to_string()))
+}
+
+/// The acknowledgement of an event that the service refuses.
+fn refused(refusal: &Refusal) -> Arguments {
+    let mut error = json!({ "code": "refused", "message": refusal.message });
+    if let Some(data) = &refusal.data {
+        error["data"] = data.clone();
+    }
+    Arguments {
+        json: json!({ "status": "error", "error": error }).to_string(),
+        attachments: Vec::new(),
+    }
+}

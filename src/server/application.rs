@@ -1,0 +1,100 @@
+//! Builds the way to the application's own service, and what carries out its operations.
+
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use super::error::ServeError;
+use crate::{
+    breaker::{BreakerLimits, Breakers},
+    config::{Backend as Settings, Config},
+    doors::{
+        backend::{Backend, BackendMetrics, BackendOptions, ServiceOptions, SessionBounds},
+        operations::{Operations, OperationsContext},
+    },
+    hub::HubHandle,
+    observe::Metrics,
+    pattern::Patterns,
+};
+
+/// The parts that belong to an application.
+#[derive(Debug, Clone)]
+pub(super) struct Application {
+    /// The application's service, if there is one.
+    pub(super) backend: Option<Arc<Backend>>,
+    pub(super) operations: Arc<Operations>,
+    pub(super) sessions: Arc<SessionBounds>,
+}
+
+/// Builds them.
+pub(super) fn build(
+    config: &Config,
+    hub: HubHandle,
+    breakers: &Breakers,
+    metrics: &Metrics,
+) -> Result<Application, ServeError> {
+    let settings = &config.backend;
+    let counters = BackendMetrics::default();
+    metrics.add(|registry| counters.register(registry));
+    let sessions = SessionBounds::new(
+        settings.max_session_bytes.into(),
+        settings.max_sessions_bytes.into(),
+        counters.clone(),
+    );
+    let operations = Operations::new(OperationsContext {
+        hub,
+        metrics: counters.clone(),
+        max: settings.max_operations.into(),
+        max_call: settings.max_ask_time.get(),
+        max_calls: settings.max_asked.into(),
+    });
+    let backend = match settings.is_on() {
+        false => None,
+        true => {
+            let limits = BreakerLimits {
+                open_for: settings.open_for.get(),
+                ..breakers.limits()
+            };
+            let breaker = breakers.part_with("backend", limits);
+            let options = options(settings);
+            Some(Backend::new(options, breaker, counters).map_err(ServeError::Backend)?)
+        }
+    };
+    Ok(Application {
+        backend,
+        operations,
+        sessions,
+    })
+}
+
+fn options(settings: &Settings) -> BackendOptions {
+    let headers = settings.headers.iter();
+    let headers = headers.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
+    BackendOptions {
+        service: ServiceOptions {
+            url: settings.url.to_string(),
+            secret: settings.secret.as_bytes().to_vec(),
+            connect_timeout: settings.connect_timeout.get(),
+            idle_timeout: settings.idle_timeout.get(),
+            max_calls: settings.max_calls.into(),
+            max_answer: settings.max_answer_bytes.into(),
+            max_operations: settings.max_operations.into(),
+            retries: (settings.retries.into(), settings.retry_delay_ms.get()),
+        },
+        events: patterns(&settings.events),
+        overrides: patterns(&settings.overrides),
+        namespaces: patterns(&settings.namespaces),
+        connect: settings.connect,
+        disconnect: settings.disconnect,
+        headers: (headers.collect(), settings.max_header_bytes.into()),
+        timeout: settings.timeout.get(),
+        max_wait: settings.max_wait.get(),
+        max_waiting: settings.max_waiting.into(),
+        max_waiting_bytes: settings.max_waiting_bytes.into(),
+    }
+}
+
+/// The patterns, which were checked when the configuration was read.
+fn patterns(texts: &[String]) -> Patterns {
+    Patterns::new(texts.iter().map(String::as_str)).unwrap_or_default()
+}
