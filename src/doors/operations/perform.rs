@@ -9,7 +9,7 @@ use super::{
     clients::{Clients, Connected},
     operation::{Call, Operation},
 };
-use crate::{doors::backend::BackendMetrics, error::Error, hub::HubHandle};
+use crate::{channel::Namespace, doors::backend::BackendMetrics, error::Error, hub::HubHandle};
 
 /// The parts that operations need of the server, and their limits.
 #[derive(Debug)]
@@ -133,9 +133,14 @@ impl Operations {
         let Some(member) = client.member() else {
             return Ok(vec![client.id().clone()]);
         };
-        let mut rooms = self.context.hub.rooms_of(member).await?;
-        rooms.retain(|room| !client.hides(room));
-        Ok(rooms)
+        let keys = self.context.hub.rooms_of(member).await?;
+        let shown = keys.into_iter().filter(|room| !client.hides(room));
+        Ok(shown
+            .map(|key| match Namespace::of_key(&key).1 {
+                room if room.len() == key.len() => key.clone(),
+                room => room.into(),
+            })
+            .collect())
     }
 
     /// Takes every member out of a room.
@@ -157,11 +162,17 @@ impl Operations {
 
     /// The members of a room on a namespace.
     async fn members(&self, room: &str, namespace: &str) -> Result<Vec<Arc<dyn Connected>>, Error> {
-        let namespace = if namespace.is_empty() { "/" } else { namespace };
-        let ids = self.context.hub.members_of(room.to_owned()).await?;
+        let namespace = Namespace::at(namespace).ok_or_else(|| {
+            Error::new(
+                "unknown_namespace",
+                format!("there is no namespace {namespace:?}"),
+            )
+        })?;
+        let key = namespace.room_key(room).into_owned();
+        let ids = self.context.hub.members_of(key).await?;
         let clients = ids.iter().filter_map(|id| self.clients.get(id));
         Ok(clients
-            .filter(|client| client.namespace().path() == namespace)
+            .filter(|client| client.namespace() == namespace)
             .collect())
     }
 
