@@ -150,7 +150,7 @@ impl Backend {
         let turn = if Instant::now() < latest {
             self.turns.take(latest).await
         } else {
-            Err(NoTurn::TooLate)
+            Err(NoTurn::Late)
         };
         let turn = turn.map_err(|why| self.no_turn(&kind, why))?;
         let body = kind.body(&subject).map_err(|error| {
@@ -177,9 +177,9 @@ impl Backend {
 
     fn no_turn(&self, kind: &CallKind<'_>, why: NoTurn) -> Error {
         let (outcome, reason) = match why {
-            NoTurn::TooManyCalls => ("too_many_waiting", "[backend] max_waiting"),
-            NoTurn::TooManyBytes => ("too_many_bytes", "[backend] max_waiting_bytes"),
-            NoTurn::TooLate => ("waited_too_long", "[backend] max_wait"),
+            NoTurn::ManyCalls => ("too_many_waiting", "[backend] max_waiting"),
+            NoTurn::ManyBytes => ("too_many_bytes", "[backend] max_waiting_bytes"),
+            NoTurn::Late => ("waited_too_long", "[backend] max_wait"),
         };
         self.failed(kind, outcome, reason);
         words(outcome)

@@ -77,11 +77,11 @@ pub(super) struct Turn<'t> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoTurn {
     /// As many calls wait as may.
-    TooManyCalls,
+    ManyCalls,
     /// As many bytes wait as may.
-    TooManyBytes,
+    ManyBytes,
     /// It waited as long as it may.
-    TooLate,
+    Late,
 }
 
 impl Turns {
@@ -105,20 +105,20 @@ impl Turns {
         if let Ok(permit) = self.going.try_acquire() {
             return Ok(self.turn(permit));
         }
-        let _waits = Waits::begin(self).ok_or(NoTurn::TooManyCalls)?;
+        let _waits = Waits::begin(self).ok_or(NoTurn::ManyCalls)?;
         let mut too_many = std::pin::pin!(self.bytes.too_many.notified());
         too_many.as_mut().enable();
         if self.bytes.are_too_many() {
-            return Err(NoTurn::TooManyBytes);
+            return Err(NoTurn::ManyBytes);
         }
         tokio::select! {
             biased;
             permit = timeout_at(deadline, self.going.acquire()) => match permit {
                 Ok(Ok(permit)) => Ok(self.turn(permit)),
                 // The semaphore is never closed.
-                Ok(Err(_)) | Err(_) => Err(NoTurn::TooLate),
+                Ok(Err(_)) | Err(_) => Err(NoTurn::Late),
             },
-            () = too_many => Err(NoTurn::TooManyBytes),
+            () = too_many => Err(NoTurn::ManyBytes),
         }
     }
 

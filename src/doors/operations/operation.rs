@@ -26,7 +26,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// One operation.
 #[derive(Debug)]
 pub(super) enum Operation {
-    Emit(Value),
+    Emit,
     Join {
         room: String,
         client: Option<String>,
@@ -109,7 +109,7 @@ impl Operation {
         };
         let mut other = |key: &str| text(key, fields.remove(key));
         Ok(match name {
-            "emit" => Self::Emit(about),
+            "emit" => Self::Emit,
             "join" => Self::Join {
                 room: room(name, about)?,
                 client: other("client")?,

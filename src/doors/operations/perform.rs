@@ -77,7 +77,7 @@ impl Operations {
     ) -> Result<Value, Error> {
         let hub = &self.context.hub;
         match operation {
-            Operation::Emit(_) => Err(Error::bad_request("emit is not there yet")),
+            Operation::Emit => Err(Error::bad_request("emit is not in this version")),
             Operation::Join { room, client } => {
                 let client = self.named(client.as_deref(), caller)?;
                 let members = hub
