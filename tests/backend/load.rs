@@ -33,7 +33,7 @@ async fn so_many_calls_go_at_a_time_and_each_client_has_one() {
     })
     .await;
     let server = server_of(&application.url, |config| {
-        config.backend.max_calls.set(4).unwrap()
+        config.backend.max_calls.set(4).unwrap();
     })
     .await;
     let address = server.address();
@@ -49,6 +49,7 @@ async fn so_many_calls_go_at_a_time_and_each_client_has_one() {
             }
         })
     });
+    let clients: Vec<_> = clients.collect();
     for client in clients {
         client
             .await

@@ -217,8 +217,9 @@ impl Client {
         } else if let Some(body) = text.strip_prefix(&format!("43{}", self.prefix())) {
             let at = body.find('[').expect("an ack has arguments");
             let mut array = json_text(&body[at..]);
+            let argument = array.get_mut(0).map_or(Value::Null, Value::take);
             self.acks
-                .push((body[..at].parse().expect("ack id"), array[0].take()));
+                .push((body[..at].parse().expect("ack id"), argument));
         } else {
             self.other.push(text);
         }
