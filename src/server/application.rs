@@ -12,6 +12,7 @@ use crate::{
         backend::{Backend, BackendMetrics, BackendOptions, ServiceOptions, SessionBounds},
         operations::{Operations, OperationsContext},
     },
+    emitter::Emitter,
     hub::HubHandle,
     observe::Metrics,
     pattern::Patterns,
@@ -29,7 +30,7 @@ pub(super) struct Application {
 /// Builds them.
 pub(super) fn build(
     config: &Config,
-    hub: HubHandle,
+    (hub, emitter): (HubHandle, Emitter),
     breakers: &Breakers,
     metrics: &Metrics,
 ) -> Result<Application, ServeError> {
@@ -43,6 +44,7 @@ pub(super) fn build(
     );
     let operations = Operations::new(OperationsContext {
         hub,
+        emitter,
         metrics: counters.clone(),
         max: settings.max_operations.into(),
         max_call: settings.max_ask_time.get(),

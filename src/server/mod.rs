@@ -165,7 +165,12 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         authenticator.clone(),
         metrics.clone(),
     ));
-    let application = application::build(config, handle.clone(), &breakers, &metrics)?;
+    let application = application::build(
+        config,
+        (handle.clone(), emitter.clone()),
+        &breakers,
+        &metrics,
+    )?;
     let context = socketio::start(
         handle.clone(),
         (intake.clone(), emitter.clone()),

@@ -149,20 +149,30 @@ async fn session_data_stays_with_the_client() {
 }
 
 #[tokio::test]
-async fn bytes_go_to_the_service() {
-    let (server, application) = served(|_| json!({ "ack": ["taken"] })).await;
+async fn bytes_go_to_the_service_and_come_back() {
+    let (server, application) = served(|call| {
+        json!({ "ack": [{ "_placeholder": true, "num": 0 }, "thanks"], "attachments": call["attachments"] })
+    })
+    .await;
     let mut client = client(&server).await;
-    client
-        .send_text(r#"451-7000["photo",{"name":"a","bytes":{"_placeholder":true,"num":0}}]"#)
-        .await;
+    let event = r#"451-7000["photo",{"name":"a","bytes":{"_placeholder":true,"num":0}}]"#;
+    client.send_text(event).await;
     client.send_binary(vec![1, 2, 255]).await;
-    while client.text().await.expect("an answer") != r#"437000["taken"]"# {}
+    let answer = loop {
+        let text = client.text().await.expect("an answer");
+        if text.starts_with("46") {
+            break text;
+        }
+    };
+    assert_eq!(
+        answer,
+        r#"461-7000[{"_placeholder":true,"num":0},"thanks"]"#
+    );
+    assert_eq!(client.binary().await, [1, 2, 255]);
     let call = application
         .call_where("the event", |call| call.is("event"))
         .await;
-    assert_eq!(
-        call.body["args"],
-        json!([{ "name": "a", "bytes": { "_placeholder": true, "num": 0 } }])
-    );
+    let expected = json!([{ "name": "a", "bytes": { "_placeholder": true, "num": 0 } }]);
+    assert_eq!(call.body["args"], expected);
     assert_eq!(call.body["attachments"], json!(["AQL/"]));
 }

@@ -234,3 +234,28 @@ async fn they_are_for_the_service_and_for_trusted_producers() {
         assert_eq!(post(&guarded, body.clone(), &header).await.0, expected);
     }
 }
+
+#[tokio::test]
+async fn what_an_answer_emits_comes_before_its_acknowledgement() {
+    let (server, _application) = served(|call| match call["event"].as_str() {
+        Some("enter") => json!({ "ack": ["in"], "do": [{ "join": "the lobby" }] }),
+        _ => json!({ "ack": ["said"], "do": [
+            { "emit": { "event": "chat", "args": [call["args"][0], 2], "rooms": "the lobby" } },
+        ] }),
+    })
+    .await;
+    let mut one = client(&server).await;
+    let mut other = client(&server).await;
+    assert_eq!(one.call("enter", json!(null)).await, "in");
+    assert_eq!(other.call("enter", json!(null)).await, "in");
+    one.send_text(r#"427001["say","hello"]"#).await;
+    assert_eq!(one.text().await.unwrap(), r#"42["chat","hello",2]"#);
+    assert_eq!(one.text().await.unwrap(), r#"437001["said"]"#);
+    assert_eq!(other.event("chat").await, "hello");
+    let emit =
+        json!([{ "emit": { "event": "news", "args": [] } }, { "emit": { "event": "connect" } }]);
+    let results = operate(&server, emit).await;
+    assert_eq!(results[0]["accepted"], 1, "{results:?}");
+    assert_eq!(results[1]["status"], "error", "{results:?}");
+    other.event("news").await;
+}

@@ -17,7 +17,10 @@ use super::{
     packed::unpacked,
 };
 use crate::{
-    doors::backend::{SIGNATURE, TIMESTAMP},
+    doors::{
+        backend::{SIGNATURE, TIMESTAMP},
+        operations::By,
+    },
     error::Error,
     event::lenient,
     net::read_body,
@@ -31,7 +34,10 @@ struct Written {
 pub(super) async fn perform(State(api): State<Api>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     let is_signed = parts.headers.contains_key(SIGNATURE);
-    if !is_signed {
+    let from = address(&parts.extensions);
+    let by = if is_signed {
+        By::service(("operations", from))
+    } else {
         // A client is known and allowed before its body is read.
         let caller = match Caller::from_request_parts(&mut parts, &api).await {
             Ok(caller) => caller,
@@ -40,14 +46,15 @@ pub(super) async fn perform(State(api): State<Api>, request: Request) -> Respons
         if let Err(refusal) = may_operate(&caller) {
             return refused(&api, &refusal);
         }
-    }
+        By::client(&caller.who, from)
+    };
     let body = match unpacked(&api, &parts.headers, body).await {
         Ok(body) => body,
         Err(refused) => return refused,
     };
-    let body = read_body(address(&parts.extensions), body, &api.body).await;
+    let body = read_body(from, body, &api.body).await;
     match body.and_then(|body| read(&api, &parts, &body, is_signed)) {
-        Ok(operations) => Json(carry_out(&api, operations).await).into_response(),
+        Ok(operations) => Json(carry_out(&api, operations, &by).await).into_response(),
         Err(refusal) => refused(&api, &refusal),
     }
 }
@@ -115,10 +122,10 @@ fn check_signature(api: &Api, headers: &HeaderMap, body: &[u8]) -> Result<(), Er
     checked.map_err(unauthorized)
 }
 
-async fn carry_out(api: &Api, operations: Vec<Value>) -> Value {
+async fn carry_out(api: &Api, operations: Vec<Value>, by: &By) -> Value {
     let mut results = Vec::with_capacity(operations.len());
     for operation in operations {
-        results.push(match api.operations.perform(operation, None).await.1 {
+        results.push(match api.operations.perform(operation, None, by).await.1 {
             Ok(Value::Object(mut fields)) => {
                 fields.insert("status".into(), "ok".into());
                 Value::Object(fields)

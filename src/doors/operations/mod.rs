@@ -1,9 +1,11 @@
 //! Operations: what an application wants done beside an answer: emits, rooms, the end of a connection, session data,
 //! questions to a client. They come in the answer of its service and by `POST /api/v1/operations`.
 
+mod by;
 mod clients;
 mod operation;
 mod perform;
 
+pub(crate) use by::By;
 pub(crate) use clients::{Asking, Connected};
 pub(crate) use perform::{Operations, OperationsContext};

@@ -26,7 +26,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// One operation.
 #[derive(Debug)]
 pub(super) enum Operation {
-    Emit,
+    Emit(Value),
     Join {
         room: String,
         client: Option<String>,
@@ -109,7 +109,7 @@ impl Operation {
         };
         let mut other = |key: &str| text(key, fields.remove(key));
         Ok(match name {
-            "emit" => Self::Emit,
+            "emit" => Self::Emit(about),
             "join" => Self::Join {
                 room: room(name, about)?,
                 client: other("client")?,
@@ -154,7 +154,7 @@ fn id(name: &str, value: Value) -> Result<String, Error> {
 fn room(name: &str, value: Value) -> Result<String, Error> {
     let room = text(name, Some(value))?
         .ok_or_else(|| Error::bad_request(format!("{name} must name a room")))?;
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.:@/ -".contains(&b);
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.:@/ -%".contains(&b);
     if room.is_empty() || room.len() > 128 || !room.bytes().all(plain) {
         return Err(Error::bad_request(
             "the name of a room is 1 to 128 of A-Z a-z 0-9 _ . : @ / - and space",
@@ -167,6 +167,11 @@ fn call(value: Value) -> Result<Call, Error> {
     let wrong = |why: String| Error::bad_request(format!("call: {why}"));
     let call: WrittenCall =
         serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
+    if !call.attachments.is_empty() {
+        return Err(wrong(
+            "bytes can't be sent so in this version; emit them".into(),
+        ));
+    }
     let arguments = match &call.args {
         None => Arguments::default(),
         Some(args) => Arguments::read(args, call.attachments).map_err(wrong)?,

@@ -6,15 +6,24 @@ use serde_json::{Value, json};
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
+    by::By,
     clients::{Clients, Connected},
     operation::{Call, Operation},
 };
-use crate::{channel::Namespace, doors::backend::BackendMetrics, error::Error, hub::HubHandle};
+use crate::{
+    channel::Namespace,
+    doors::backend::BackendMetrics,
+    emission::Emission,
+    emitter::Emitter,
+    error::Error,
+    hub::{HubHandle, Question},
+};
 
 /// The parts that operations need of the server, and their limits.
 #[derive(Debug)]
 pub(crate) struct OperationsContext {
     pub(crate) hub: HubHandle,
+    pub(crate) emitter: Emitter,
     pub(crate) metrics: BackendMetrics,
     /// Operations of one request.
     pub(crate) max: usize,
@@ -52,6 +61,7 @@ impl Operations {
         &self,
         mut operation: Value,
         caller: Option<&Arc<dyn Connected>>,
+        by: &By,
     ) -> (&'static str, Result<Value, Error>) {
         let name = Operation::name(&operation);
         let result = match Operation::read(&mut operation) {
@@ -60,7 +70,7 @@ impl Operations {
                     "in an answer nobody gets the result of this operation: send it to POST /api/v1/operations",
                 ))
             }
-            Ok(operation) => self.carry_out(operation, caller).await,
+            Ok(operation) => self.carry_out(operation, caller, by).await,
             Err(refusal) => Err(refusal),
         };
         let code = result
@@ -74,23 +84,18 @@ impl Operations {
         &self,
         operation: Operation,
         caller: Option<&Arc<dyn Connected>>,
+        by: &By,
     ) -> Result<Value, Error> {
         let hub = &self.context.hub;
         match operation {
-            Operation::Emit => Err(Error::bad_request("emit is not in this version")),
+            Operation::Emit(emission) => self.emit(&emission, by).await,
             Operation::Join { room, client } => {
                 let client = self.named(client.as_deref(), caller)?;
-                let members = hub
-                    .join_rooms(member(&*client)?, vec![room.clone()])
-                    .await?;
-                Ok(json!({ "room": room, "members": members }))
+                self.place(&*client, room, true).await
             }
             Operation::Leave { room, client } => {
                 let client = self.named(client.as_deref(), caller)?;
-                let members = hub
-                    .leave_rooms(member(&*client)?, vec![room.clone()])
-                    .await?;
-                Ok(json!({ "room": room, "members": members }))
+                self.place(&*client, room, false).await
             }
             Operation::CloseRoom { room, namespace } => self.close(room, &namespace).await,
             Operation::Disconnect(id) => {
@@ -143,19 +148,37 @@ impl Operations {
             .collect())
     }
 
+    /// Puts a client into a room, whatever its token says, or takes it out.
+    async fn place(&self, client: &dyn Connected, room: String, on: bool) -> Result<Value, Error> {
+        let whom = (client.namespace(), client.id().clone());
+        let members = self.context.hub.place(whom, room.clone(), on).await?;
+        Ok(json!({ "room": room, "members": members }))
+    }
+
+    async fn emit(&self, emission: &Value, by: &By) -> Result<Value, Error> {
+        let emitter = &self.context.emitter;
+        let emission = Emission::of_value(emission, &emitter.options().limits);
+        let receipt = emitter.emit(vec![emission], by.producer()).await?;
+        if let Some(rejected) = receipt.rejected.first() {
+            return Err(rejected.error.clone());
+        }
+        let (accepted, duplicates) = (receipt.accepted, receipt.duplicates);
+        Ok(json!({ "accepted": accepted, "duplicates": duplicates, "cursor": receipt.cursor }))
+    }
+
+    /// Waits until everything that was emitted before stands in its clients' queues, so that an answer comes behind it.
+    pub(crate) async fn emitted(&self) {
+        self.context.hub.question(Question::Alive).await.ok();
+    }
+
     /// Takes every member out of a room.
     async fn close(&self, room: String, namespace: &str) -> Result<Value, Error> {
         let members = self.members(&room, namespace).await?;
         let mut left = 0;
         for client in members {
             // One that has left meanwhile is out of the room already.
-            if let Some(member) = client.member() {
-                self.context
-                    .hub
-                    .leave_rooms(member, vec![room.clone()])
-                    .await?;
-                left += 1;
-            }
+            let leaving = self.place(&*client, room.clone(), false);
+            left += usize::from(leaving.await.is_ok());
         }
         Ok(json!({ "room": room, "left": left }))
     }
@@ -217,10 +240,4 @@ impl Operations {
 fn gone(id: &str) -> Error {
     let shown: String = id.chars().take(64).collect();
     Error::new("not_found", format!("no client {shown:?} is connected"))
-}
-
-fn member(client: &dyn Connected) -> Result<crate::hub::MemberId, Error> {
-    client
-        .member()
-        .ok_or_else(|| Error::new("not_found", "the client has left, or is not in yet"))
 }

@@ -19,7 +19,7 @@ use crate::{
     channel::Namespace,
     doors::{
         backend::{Arguments, Backend, CallKind, Presence, SessionData, Subject},
-        operations::{Asking, Connected},
+        operations::{Asking, By, Connected},
         socketio::engine::{CloseReason, Frame},
     },
     hub::MemberId,
@@ -100,17 +100,20 @@ impl Client {
             return;
         }
         let caller: Arc<dyn Connected> = self.clone();
+        let by = By::service(&self.id);
+        let mut has_emitted = false;
+        let all = &self.context.options.operations;
         for operation in operations {
-            let performing = self
-                .context
-                .options
-                .operations
-                .perform(operation, Some(&caller));
-            if let (name, Err(refusal)) = performing.await
+            let (name, result) = all.perform(operation, Some(&caller), &by).await;
+            has_emitted |= name == "emit";
+            if let Err(refusal) = result
                 && let Some(backend) = &self.context.options.backend
             {
                 backend.not_done(name, &refusal);
             }
+        }
+        if has_emitted {
+            all.emitted().await;
         }
     }
 

@@ -19,7 +19,7 @@ use crate::{
     delivery::Tag,
     doors::{
         actions::Performer,
-        backend::{Presence, SessionData},
+        backend::{Arguments, Presence, SessionData},
         socketio::engine::{CloseReason, Engine, ExpressLane, Frame, SessionId},
     },
     error::Error,
@@ -259,6 +259,16 @@ impl Client {
             return;
         }
         self.lane.answer(&Frame::ack(self.namespace, ack, json));
+    }
+
+    /// The same with any number of arguments, and bytes among them.
+    pub(super) fn acknowledge_with(&self, ack: u128, arguments: &Arguments) {
+        if self.is_ended() {
+            return;
+        }
+        let is_first = self.lane.speaks_first_protocol();
+        let frame = Frame::ack_with(self.namespace, ack, arguments, is_first);
+        self.lane.answer(&frame);
     }
 
     /// Sends the client an event of its own, ahead of updates that the hub still collects.

@@ -242,6 +242,19 @@ impl Client {
         }
     }
 
+    /// The next binary frame; texts before it are lost.
+    pub async fn binary(&mut self) -> Vec<u8> {
+        loop {
+            let next = tokio::time::timeout(PATIENCE, self.socket.next());
+            match next.await.expect("a frame comes").expect("not closed") {
+                Ok(Message::Binary(bytes)) => return bytes.to_vec(),
+                Ok(Message::Text(text)) if text.as_str() == "2" => self.send_text("3").await,
+                Ok(_) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
     /// Sends a packet as it is.
     pub async fn send_text(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.expect("sends");

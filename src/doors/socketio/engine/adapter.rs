@@ -150,7 +150,7 @@ impl Engine for EngineSide {
             },
             // A client without a namespace gets no CONNECT_ERROR by polling.
             Packet::ConnectError => return false,
-            Packet::Ack(id) => match i64::try_from(id) {
+            Packet::Ack(id) | Packet::AckAttaching(id, _) => match i64::try_from(id) {
                 Ok(id) => packet::Packet::ack(path, body, id),
                 // The lane gives the engine no packet that it can't write.
                 Err(_) => return true,

@@ -38,6 +38,8 @@ pub enum Packet {
     Asking(i64),
     /// `3`: the answer to a client's event, with its ack id.
     Ack(u128),
+    /// `6`: the same with so many attachments.
+    AckAttaching(u128, usize),
     /// `1`: the end of a namespace's connection.
     Disconnect,
     /// `4`: the refusal to let a client onto a namespace.
@@ -115,6 +117,33 @@ impl Frame {
         })
     }
 
+    /// The answer to the event that carried ack `id`, with its attachments in frames of their own.
+    pub(in crate::doors::socketio) fn ack_with(
+        namespace: Namespace,
+        id: u128,
+        arguments: &Arguments,
+        is_first_protocol: bool,
+    ) -> Self {
+        let count = arguments.attachments.len();
+        if count == 0 {
+            return Self::ack(namespace, id, &arguments.json);
+        }
+        let packet = Packet::AckAttaching(id, count);
+        let (bytes, body_at) = Self::write(namespace, packet, |out| {
+            out.push(b'[');
+            out.extend_from_slice(arguments.json.as_bytes());
+            out.push(b']');
+        });
+        let before: &[u8] = if is_first_protocol { &[MESSAGE] } else { &[] };
+        let all = with_attachments(&bytes, &arguments.attachments, before);
+        Self {
+            packet,
+            message: WireMessage::new(namespace, Tag::Aside, all),
+            body_at,
+            is_first_protocol,
+        }
+    }
+
     /// The end of a connection to a namespace: the client doesn't come back by itself.
     pub fn disconnect(namespace: Namespace) -> Self {
         Self::new(namespace, Packet::Disconnect, Tag::Aside, |_| {})
@@ -122,7 +151,10 @@ impl Frame {
 
     /// Whether the frame is an answer with an id that the engine can't write.
     pub fn is_beyond_engine(&self) -> bool {
-        matches!(self.packet, Packet::Ack(id) if i64::try_from(id).is_err())
+        match self.packet {
+            Packet::Ack(id) | Packet::AckAttaching(id, _) => i64::try_from(id).is_err(),
+            _ => false,
+        }
     }
 
     fn new(
@@ -154,9 +186,10 @@ impl Frame {
             Packet::Event | Packet::Asking(_) => b'2',
             Packet::Attaching(_) => b'5',
             Packet::Ack(_) => b'3',
+            Packet::AckAttaching(..) => b'6',
             Packet::ConnectError => b'4',
         });
-        if let Packet::Attaching(count) = packet {
+        if let Packet::Attaching(count) | Packet::AckAttaching(_, count) = packet {
             out.extend_from_slice(count.to_string().as_bytes());
             out.push(b'-');
         }
@@ -165,7 +198,9 @@ impl Frame {
             out.push(b',');
         }
         match packet {
-            Packet::Ack(id) => out.extend_from_slice(id.to_string().as_bytes()),
+            Packet::Ack(id) | Packet::AckAttaching(id, _) => {
+                out.extend_from_slice(id.to_string().as_bytes());
+            }
             Packet::Asking(id) => out.extend_from_slice(id.to_string().as_bytes()),
             Packet::Event | Packet::Attaching(_) | Packet::Disconnect | Packet::ConnectError => {}
         }
@@ -213,6 +248,9 @@ impl Frame {
 
     /// The number of packets that the engine makes of it.
     pub fn packets(&self) -> usize {
+        if let Packet::AckAttaching(_, count) = self.packet {
+            return 1 + count;
+        }
         match self.message.bytes.get(self.body_at.saturating_sub(1)) {
             Some(b'-' | b',') => 1 + self.attachments().len(),
             _ => 1,
@@ -240,7 +278,12 @@ fn written(update: &Outgoing, before: &[u8]) -> Bytes {
     if attachments.is_empty() {
         return bytes;
     }
-    let mut all = bytes.to_vec();
+    with_attachments(&bytes, attachments, before)
+}
+
+/// A packet's frame with those of its attachments.
+fn with_attachments(packet: &Bytes, attachments: &[Bytes], before: &[u8]) -> Bytes {
+    let mut all = packet.to_vec();
     for attachment in attachments {
         let header = header(FINAL_BINARY, before.len() + attachment.len());
         all.extend_from_slice(&header);

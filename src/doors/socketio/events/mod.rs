@@ -22,7 +22,7 @@ use crate::{
     doors::admin::{Act, Actor},
     intake::{Answered, Pipeline, Placed},
 };
-use answer::{Handled, acknowledgement, notify_refusal, refusal_of};
+use answer::{Answer, Handled, acknowledgement, notify_refusal, refusal_of};
 use ping::{pong, unknown};
 use request::Request;
 
@@ -77,7 +77,10 @@ pub(super) async fn handle<'c>(client: &'c Arc<Client>, inbound: Inbound, calls:
         None => client.context.metrics.attempts.succeed(1),
     }
     if let Some(ack) = ack {
-        client.acknowledge(ack, &acknowledgement(&answer));
+        match &answer {
+            Ok(Answer::Arguments(arguments)) => client.acknowledge_with(ack, arguments),
+            answer => client.acknowledge(ack, &acknowledgement(answer)),
+        }
         client.lane.flush();
     }
 }

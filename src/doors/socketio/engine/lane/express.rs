@@ -289,7 +289,7 @@ impl ExpressLane {
     }
 
     /// Whether the client speaks Engine.IO 3.
-    pub(super) fn speaks_first_protocol(&self) -> bool {
+    pub(in crate::doors::socketio) fn speaks_first_protocol(&self) -> bool {
         self.is_first_protocol.load(Ordering::Acquire)
     }
 

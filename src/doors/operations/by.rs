@@ -1,0 +1,56 @@
+//! The one who wants operations done, as far as emissions depend on that.
+
+use std::{hash::Hash, sync::Arc};
+
+use crate::{
+    access::{Identity, authz::Permissions},
+    intake::{self, Producer},
+    journal::FlowId,
+};
+
+/// The one who wants operations done.
+#[derive(Debug)]
+pub(crate) struct By {
+    name: Arc<str>,
+    door: &'static str,
+    permissions: Permissions,
+    verified: Arc<str>,
+    flow: FlowId,
+}
+
+impl By {
+    /// The application's service, which may emit to all rooms. What it says about one client, or at one place, has an
+    /// order.
+    pub(crate) fn service(place: impl Hash) -> Self {
+        Self {
+            name: "backend".into(),
+            door: "backend",
+            permissions: Permissions::everything(),
+            verified: "backend".into(),
+            flow: intake::flow(&Identity::default(), place),
+        }
+    }
+
+    /// A client over HTTP, by its own rights.
+    pub(crate) fn client(who: &Identity, place: impl Hash) -> Self {
+        Self {
+            name: who.source().unwrap_or("http").into(),
+            door: "http",
+            permissions: who.permissions.clone(),
+            verified: who.verified(),
+            flow: intake::flow(who, place),
+        }
+    }
+
+    pub(super) fn producer(&self) -> Producer<'_> {
+        Producer {
+            name: &self.name,
+            door: self.door,
+            permissions: &self.permissions,
+            verified: &self.verified,
+            trace: None,
+            flow: self.flow,
+            connection: None,
+        }
+    }
+}
