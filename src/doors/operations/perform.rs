@@ -86,7 +86,6 @@ impl Operations {
         caller: Option<&Arc<dyn Connected>>,
         by: &By,
     ) -> Result<Value, Error> {
-        let hub = &self.context.hub;
         match operation {
             Operation::Emit(emission) => self.emit(&emission, by).await,
             Operation::Join { room, client } => {
