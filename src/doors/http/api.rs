@@ -13,9 +13,7 @@ use crate::{
     access::Authenticator,
     breaker::Breakers,
     channel::Namespace,
-    doors::{
-        backend::Backend, bus::BusCounters, figures::Figures, operations::Operations,
-    },
+    doors::{backend::Backend, bus::BusCounters, figures::Figures, operations::Operations},
     emitter::Emitter,
     hub::HubHandle,
     intake::Intake,
