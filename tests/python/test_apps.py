@@ -195,6 +195,15 @@ def children(process):
     return found
 
 
+def lives(process_id):
+    """Whether a process is there and has not ended."""
+    try:
+        with open(f"/proc/{process_id}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 @pytest.mark.parametrize("ends_by", ["terminate", "kill"])
 def test_run_serves_pages_and_clients_at_one_address(ends_by, tmp_path, enter):
     there = moved("chat", tmp_path)
@@ -229,9 +238,6 @@ def test_run_serves_pages_and_clients_at_one_address(ends_by, tmp_path, enter):
         getattr(process, ends_by)()
         process.wait(PATIENCE)
     until = time.monotonic() + PATIENCE
-    while os.path.exists(f"/proc/{stoa}"):
-        with open(f"/proc/{stoa}/stat") as file:
-            if file.read().rsplit(")", 1)[1].split()[0] == "Z":
-                break
+    while lives(stoa):
         assert time.monotonic() < until, "Stoa lives on"
         time.sleep(0.02)
