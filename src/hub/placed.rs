@@ -84,7 +84,7 @@ async fn a_client_stays_in_a_room_that_it_was_put_into() {
     let lost = handle
         .reidentify(membership.id(), who.clone(), Vec::new())
         .await;
-    assert_eq!(lost.unwrap(), ["other".into()]);
+    assert_eq!(lost.unwrap(), [Arc::<str>::from("other")]);
     assert_eq!(place(chat, "lobby", false).await, Ok(0));
     assert_eq!(
         handle
@@ -95,6 +95,6 @@ async fn a_client_stays_in_a_room_that_it_was_put_into() {
     );
     // Taken out and come again by itself, it is there by its own right only.
     let lost = handle.reidentify(membership.id(), who, Vec::new()).await;
-    assert_eq!(lost.unwrap(), ["lobby".into()]);
+    assert_eq!(lost.unwrap(), [Arc::<str>::from("lobby")]);
     handle.stop().await;
 }

@@ -108,6 +108,7 @@ async fn events_that_are_dear_to_hold_wait_as_text_and_are_kept_whole() {
         max_depth: 32,
         max_id: 512,
         max_elements: 10_000,
+        max_in_flight: 1 << 20,
         unanswered: PipelineLimits {
             calls: 1_024,
             bytes: 1 << 20,
