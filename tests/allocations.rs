@@ -33,6 +33,7 @@ fn intake() -> Intake {
         max_depth: 32,
         max_elements: 1_000,
         max_id: 512,
+        max_in_flight: 1 << 20,
         unanswered: PipelineLimits {
             calls: 1_024,
             bytes: 1 << 20,

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{arguments::EmitArgs, failure::Failure, output, plain::plain, publish::Sender};
+use super::{arguments::EmitArgs, failure::Failure, output, plain::plain, sender::Sender};
 
 /// The emission as the server reads it.
 #[derive(Serialize)]

@@ -11,6 +11,7 @@ mod output;
 mod plain;
 mod publish;
 mod repair;
+mod sender;
 mod serve;
 mod tail;
 mod token;

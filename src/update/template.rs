@@ -48,7 +48,7 @@ impl Found<'_> {
     fn push_to(&self, out: &mut String) {
         match self {
             Self::Object(object) => {
-                out.push_str(&serde_json::to_string(object).unwrap_or_default())
+                out.push_str(&serde_json::to_string(object).unwrap_or_default());
             }
             Self::Part(Value::Null) | Self::Made(Value::Null) => {}
             Self::Part(Value::String(text)) => out.push_str(text),

@@ -6,7 +6,6 @@
 mod chunks;
 mod lines;
 mod report;
-mod send;
 mod values;
 
 use std::{
@@ -27,11 +26,10 @@ use super::{
     failure::Failure,
     output::{self, note},
     plain::plain,
+    sender::{Sender, Unsent},
 };
 use chunks::{Chunk, Chunks};
 use report::Report;
-pub(super) use send::Sender;
-use send::Unsent;
 
 /// The most lines of one request.
 const MAX_LINES: usize = 200;

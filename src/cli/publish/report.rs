@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::send::Receipt;
-use crate::cli::{output::note, plain::plain};
+use crate::cli::{output::note, plain::plain, sender::Receipt};
 
 /// Rejected lines that are shown one by one.
 const SHOWN: u64 = 10;

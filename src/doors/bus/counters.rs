@@ -189,11 +189,6 @@ impl BusCounters {
         };
         tracing::warn!(reason, count, "messages of the bus are refused: {why}");
     }
-
-    #[cfg(test)]
-    pub(super) fn count_refused(&self, reason: &'static str) -> u64 {
-        self.refused.get_or_create(&Reason { reason }).get()
-    }
 }
 
 /// Milliseconds since 1970.

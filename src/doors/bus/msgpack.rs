@@ -15,6 +15,9 @@ use crate::timestamp::Timestamp;
 /// The seconds since 1970 of the times that have four digits for their year.
 const YEARS_1_TO_9999: std::ops::Range<i64> = -62_135_596_800..253_402_300_800;
 
+/// Makes the beginning of a value of its kind and its bytes.
+type MakeHead<'a> = fn(i8, &'a [u8]) -> Head<'a>;
+
 /// The beginning of a value: all of it, but for lists and maps, whose parts follow.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Head<'a> {
@@ -67,7 +70,7 @@ impl<'a> Reader<'a> {
             kind = input.read_data_i8().map_err(|_| cut())?;
             Ok(len)
         };
-        let (len, of): (usize, fn(i8, &'a [u8]) -> Head<'a>) = match marker {
+        let (len, of): (usize, MakeHead<'a>) = match marker {
             Marker::FixStr(len) => (len.into(), text),
             Marker::Str8 => (number!(read_data_u8).into(), text),
             Marker::Str16 => (number!(read_data_u16).into(), text),

@@ -11,6 +11,7 @@ use serde_json::Value;
 use socketioxide::socket::Sid;
 
 use super::{
+    admin_ui,
     client::Client,
     context::DoorContext,
     entrance::{NotAdmitted, Shown},
@@ -190,7 +191,7 @@ impl Admission {
         ));
         if let Some(session) = ui {
             client.is_ui.store(true, Ordering::Relaxed);
-            self.context.admin_ui.enter(client, session);
+            admin_ui::enter(client, session);
         }
     }
 }

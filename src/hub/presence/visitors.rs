@@ -41,6 +41,9 @@ pub(super) struct Seen {
     pub(super) left: Duration,
 }
 
+/// A visit that is over: its room, its id and its user.
+type Ended = (Arc<str>, Arc<str>, Option<Arc<str>>);
+
 impl Visitors {
     /// Begins a visit, or renews it; returns whether it is new.
     ///
@@ -122,11 +125,8 @@ impl Visitors {
         self.ends.first_key_value().map(|((end, _), _)| *end)
     }
 
-    /// Takes a visit that is over: its room, its id and its user.
-    pub(super) fn pop_ended(
-        &mut self,
-        now: Instant,
-    ) -> Option<(Arc<str>, Arc<str>, Option<Arc<str>>)> {
+    /// Takes a visit that is over.
+    pub(super) fn pop_ended(&mut self, now: Instant) -> Option<Ended> {
         let (_, (room, id)) = self
             .ends
             .first_key_value()

@@ -4,18 +4,21 @@
 
 use serde_json::{Value, json};
 
-use super::{AdminUi, Client, Inbound};
 use crate::{
     channel::Namespace,
     config::Role,
-    doors::admin::{Act, Actor},
+    doors::{
+        admin::{Act, Actor},
+        socketio::{client::Client, inbox::Inbound},
+    },
     error::Error,
 };
 
 /// The features by which the UI offers these acts.
 pub(super) const FEATURES: [&str; 2] = ["DISCONNECT", "MDISCONNECT"];
 
-pub(super) async fn act(ui: &AdminUi, client: &Client, inbound: &Inbound) -> bool {
+/// Carries out an act of the UI; false if the event is none of its.
+pub(in crate::doors::socketio) async fn act(client: &Client, inbound: &Inbound) -> bool {
     let Ok(Value::Array(arguments)) = serde_json::from_str(&inbound.text) else {
         return false;
     };
@@ -24,7 +27,7 @@ pub(super) async fn act(ui: &AdminUi, client: &Client, inbound: &Inbound) -> boo
         return false;
     }
     client.used("admin");
-    let done = match (ui.is_readonly(), text(3)) {
+    let done = match (client.context.admin_ui.is_readonly(), text(3)) {
         (true, _) => Err(Error::forbidden(
             "this login may only look ([admin_ui] readonly)",
         )),

@@ -16,7 +16,7 @@ mod state;
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::{client::Client, inbox::Inbound};
+use super::{admin_ui, client::Client, inbox::Inbound};
 use crate::{
     channel::Namespace,
     doors::admin::{Act, Actor},
@@ -44,7 +44,7 @@ pub(super) async fn handle<'c>(client: &'c Arc<Client>, inbound: Inbound, calls:
     if client.namespace == Namespace::Root && emit::is_meant(&inbound.text) {
         return emit(client, inbound, calls).await;
     }
-    if client.is_ui.load(Ordering::Relaxed) && client.context.admin_ui.act(client, &inbound).await {
+    if client.is_ui.load(Ordering::Relaxed) && admin_ui::act(client, &inbound).await {
         return;
     }
     // A message beyond the budget is not even read.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use reqwest::{Client, StatusCode, Url, header::CONTENT_TYPE, redirect};
 use serde::Deserialize;
 
-use crate::cli::{output, trust, url};
+use super::{output, trust, url};
 
 /// The pauses before each further try.
 const PAUSES: [Duration; 5] = [
@@ -20,7 +20,7 @@ const PAUSES: [Duration; 5] = [
 /// The answer of `POST /api/v1/events`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(in crate::cli) struct Receipt {
+pub(super) struct Receipt {
     /// Events that the server keeps now.
     pub accepted: u64,
     /// Events that the server had already.
@@ -33,7 +33,7 @@ pub(in crate::cli) struct Receipt {
 
 /// An event that the server rejected.
 #[derive(Debug, Deserialize)]
-pub(in crate::cli) struct Rejected {
+pub(super) struct Rejected {
     /// The index in the part.
     pub index: usize,
     /// The reason.
@@ -42,7 +42,7 @@ pub(in crate::cli) struct Rejected {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(in crate::cli) struct Reason {
+pub(super) struct Reason {
     /// One of the contract's codes.
     pub code: String,
     /// For people.
@@ -51,7 +51,7 @@ pub(in crate::cli) struct Reason {
 
 /// The reason why a part could not be sent.
 #[derive(Debug)]
-pub(in crate::cli) struct Unsent {
+pub(super) struct Unsent {
     /// The failure, in words.
     pub reason: String,
     /// The connection broke on the way: the server may have taken the events all the same.
@@ -66,7 +66,7 @@ enum Missed {
     Final(Unsent),
 }
 
-pub(in crate::cli) struct Sender {
+pub(super) struct Sender {
     client: Client,
     /// The server as it was named, for messages.
     server: String,
@@ -78,7 +78,7 @@ pub(in crate::cli) struct Sender {
 }
 
 impl Sender {
-    pub(in crate::cli) fn new(
+    pub(super) fn new(
         server: &Url,
         token: Option<String>,
         ca: Option<&Path>,
@@ -109,7 +109,7 @@ impl Sender {
     }
 
     /// The same for another path than that of events.
-    pub(in crate::cli) fn to(self, server: &Url, path: &str) -> Self {
+    pub(super) fn to(self, server: &Url, path: &str) -> Self {
         Self {
             events: url::below(server, path),
             ..self
@@ -121,7 +121,7 @@ impl Sender {
     /// Only events that surely were not taken are sent again. When a connection breaks on the way, nobody knows: a
     /// second try would be harmless for events with their own ids, and would double the others. Minting ids here does
     /// not help: they would be other ids when the same file is published again, and hide exactly those duplicates.
-    pub(in crate::cli) async fn send(&mut self, body: Bytes) -> Result<Receipt, Unsent> {
+    pub(super) async fn send(&mut self, body: Bytes) -> Result<Receipt, Unsent> {
         let mut pauses = PAUSES.iter();
         loop {
             match self.once(body.clone()).await {
