@@ -176,7 +176,7 @@ async fn what_one_sender_publishes_and_emits_stays_in_order() {
         match name.as_str() {
             "n" => seen.push(value.as_u64().unwrap()),
             "decision_event" => {
-                seen.push(value["data"]["n"].as_u64().or(value["n"].as_u64()).unwrap())
+                seen.push(value["data"]["n"].as_u64().or(value["n"].as_u64()).unwrap());
             }
             _ => {}
         }

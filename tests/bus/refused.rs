@@ -101,7 +101,7 @@ async fn more_than_the_bus_may_send_is_dropped_and_counted() {
         return;
     };
     let server = on_bus(&redis, |config| {
-        config.bus.messages_per_second.set(3).unwrap()
+        config.bus.messages_per_second.set(3).unwrap();
     })
     .await;
     let (mut watcher, _) = client(&server, &[]).await;

@@ -182,19 +182,19 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-    fn logins(config: AdminUi) -> UiLogins {
+    fn logins(config: &AdminUi) -> UiLogins {
         let hash = bcrypt::hash("changeit", 4).unwrap();
         UiLogins::new(&AdminUi {
             username: "admin".into(),
             password_bcrypt: hash.as_str().into(),
-            ..config
+            ..config.clone()
         })
         .unwrap()
     }
 
     #[tokio::test]
     async fn a_password_opens_a_session_and_the_session_opens_itself() {
-        let logins = logins(AdminUi::default());
+        let logins = logins(&AdminUi::default());
         let opened = logins.open("admin", "changeit", HERE).await.unwrap();
         assert!(opened.is_new && opened.id.len() == 2 * SESSION_BYTES);
         let again = logins.resume(&opened.id).unwrap();
@@ -214,14 +214,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_password_that_bcrypt_would_cut_off_is_none() {
-        let logins = logins(AdminUi::default());
+        let logins = logins(&AdminUi::default());
         let long = format!("changeit{}", "x".repeat(MAX_PASSWORD));
         assert!(logins.open("admin", &long, HERE).await.is_err());
     }
 
     #[tokio::test]
     async fn an_address_may_not_guess_without_end() {
-        let logins = logins(AdminUi {
+        let logins = logins(&AdminUi {
             attempts_per_minute: 3.try_into().unwrap(),
             ..AdminUi::default()
         });
@@ -236,7 +236,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_oldest_session_makes_room() {
-        let logins = logins(AdminUi {
+        let logins = logins(&AdminUi {
             max_sessions: 2.try_into().unwrap(),
             ..AdminUi::default()
         });
