@@ -40,7 +40,8 @@ pub(super) fn slip(defaults: &Table, variable: &str, value: &str) -> Option<Stri
     };
     let nearest = settings
         .map(|setting| (likeness(&setting), setting))
-        .max_by(|a, b| a.0.total_cmp(&b.0));
+        // Of several sections that have the key, the first: `secret` is that of authentication.
+        .min_by(|a, b| b.0.total_cmp(&a.0));
     let of_a_section = defaults.keys().any(|section| {
         let rest = name.strip_prefix(section.as_str());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
