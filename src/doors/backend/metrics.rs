@@ -59,7 +59,7 @@ impl BackendMetrics {
     pub(crate) fn register(&self, r: &mut Registry) {
         r.register(
             "backend_calls",
-            "Calls to the application's service, by kind (connect, event, disconnect) and outcome",
+            "Calls to the application, by kind (connect, event, disconnect) and outcome",
             self.calls.clone(),
         );
         r.register(
@@ -84,7 +84,7 @@ impl BackendMetrics {
         );
         r.register(
             "backend_waiting_bytes",
-            "Bytes of client events that wait, while there is a service",
+            "Bytes of client events that wait, while there is an application",
             self.waiting_bytes.clone(),
         );
         r.register(
@@ -99,12 +99,12 @@ impl BackendMetrics {
         );
         r.register(
             "backend_headers_left_out",
-            "Headers of clients that the service is not shown because they are too long",
+            "Headers of clients that the application is not shown because they are too long",
             self.headers_left_out.clone(),
         );
         r.register(
             "operations",
-            "Operations of the service and of requests, by name and code (ok, or that of the refusal)",
+            "Operations of the application and of requests, by name and code (ok, or that of the refusal)",
             self.operations.clone(),
         );
     }
