@@ -1,5 +1,6 @@
 //! The one way in behind every door: raw JSON to events, events into the journal, an answer for the producer.
 
+mod held_bytes;
 mod last_places;
 mod pipeline;
 mod placed;
@@ -11,10 +12,7 @@ mod unkept;
 
 use std::{
     pin::pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -34,6 +32,7 @@ use crate::{
     timestamp::Timestamp,
 };
 
+use held_bytes::HeldBytes;
 use last_places::LastPlaces;
 pub use pipeline::{Answered, Pipeline, PipelineLimits};
 pub use placed::Placed;
@@ -96,27 +95,6 @@ pub struct Intake {
     in_flight: InFlight,
     /// The last place of each producer.
     places: LastPlaces,
-}
-
-/// Events that wait for the hub; they count until they are dropped, also when their producer hangs up.
-struct Waiting<'w> {
-    bytes: &'w AtomicUsize,
-    held: usize,
-}
-
-impl<'w> Waiting<'w> {
-    /// None when too many bytes wait already.
-    fn new(bytes: &'w AtomicUsize, held: usize, most: usize) -> Option<Self> {
-        let before = bytes.fetch_add(held, Ordering::AcqRel);
-        let place = Self { bytes, held };
-        (before == 0 || before + held <= most).then_some(place)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.bytes.fetch_sub(self.held, Ordering::AcqRel);
-    }
 }
 
 /// An event that was read: its index in the call, and the things by which it is settled.
@@ -201,7 +179,7 @@ impl Intake {
     }
 
     async fn hand_over(&self, raws: Vec<Raw>, producer: Producer<'_>) -> Result<Placed<'_>, Error> {
-        // What the producer emitted before comes first.
+        // Emissions that the producer sent before come first.
         self.in_flight.landed(producer.flow).await;
         let (calls, cost) = (raws.len(), raws.iter().map(Raw::cost).sum());
         let mut place = self.wait_for_own(&raws, cost, producer.flow).await?;
@@ -352,7 +330,7 @@ impl Intake {
         let overloaded = || overloaded("what you published before").elsewhere();
         let held = raws.iter().map(Raw::held).sum();
         let _place =
-            Waiting::new(&self.waiting, held, self.limits.max_waiting).ok_or_else(overloaded)?;
+            HeldBytes::new(&self.waiting, held, self.limits.max_waiting).ok_or_else(overloaded)?;
         match tokio::time::timeout(MAX_WAIT, coming).await {
             Ok(Ok(place)) => Ok(place),
             _ => Err(overloaded()),
@@ -369,7 +347,7 @@ impl Intake {
         let overloaded = || overloaded("what was published before");
         let held = drafts.iter().map(|(_, draft, _)| draft.held()).sum();
         let _place =
-            Waiting::new(&self.waiting, held, self.limits.max_waiting).ok_or_else(overloaded)?;
+            HeldBytes::new(&self.waiting, held, self.limits.max_waiting).ok_or_else(overloaded)?;
         let room = async {
             loop {
                 let mut moved = pin!(self.backlog.moved());

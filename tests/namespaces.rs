@@ -105,7 +105,7 @@ async fn one_session_is_on_several_namespaces_at_a_time() {
     {
         client.call("join_room", json!("task:t2")).await;
     }
-    // It leaves one, and is on the others still.
+    // The client leaves one, and is on the others still.
     client.send_text("41/jobs,").await;
     client
         .send_text("42/jobs,2[\"join_room\",\"task:t1\"]")

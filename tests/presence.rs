@@ -74,7 +74,7 @@ async fn members_who_ask_are_told_who_comes_and_who_leaves() {
             .event_where("presence", |told| told["event"] == "leave")
             .await;
         assert_eq!(gone["members"], 1, "{gone}");
-        // Whoever wants to hear no more hears no more.
+        // A member that wants to hear no more hears no more.
         ann.call("presence", json!({ "room": "lobby", "on": false }))
             .await;
         eve.call("join_room", json!("lobby")).await;

@@ -40,7 +40,7 @@ const SHOP: &str = r#"
     fields = { kind = "{change_type}" }
 "#;
 
-/// What is published, and what comes of it.
+/// An event that is published, and the update that comes of it.
 fn shop() -> Vec<(Value, &'static str, Value)> {
     let sold = json!({ "id": "own", "type": "sale", "timestamp": 1, "cursor": "mine", "n": [1] });
     vec![

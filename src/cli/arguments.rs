@@ -54,8 +54,9 @@ pub(super) struct ConfigArg {
     pub(super) file: Option<PathBuf>,
 }
 
+/// The running server that a command talks to.
 #[derive(Debug, Args)]
-pub(super) struct PublishArgs {
+pub(super) struct ServerArgs {
     /// The server
     #[arg(long, default_value = HERE, value_parser = url::parse)]
     pub(super) url: Url,
@@ -65,6 +66,12 @@ pub(super) struct PublishArgs {
     /// Believe a server with this certificate, or one signed with it, and no other (PEM) [default: whom the system trusts]
     #[arg(long, value_name = "FILE")]
     pub(super) ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PublishArgs {
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
     /// Events per second, evenly [default: as fast as they are taken]
     #[arg(long, value_name = "N", value_parser = rate)]
     pub(super) rate: Option<f64>,
@@ -75,15 +82,8 @@ pub(super) struct PublishArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct EmitArgs {
-    /// The server
-    #[arg(long, default_value = HERE, value_parser = url::parse)]
-    pub(super) url: Url,
-    /// The token to show, where the server asks for one; better given as STOA_TOKEN, which no list of processes shows
-    #[arg(long, env = "STOA_TOKEN", hide_env_values = true)]
-    pub(super) token: Option<String>,
-    /// Believe a server with this certificate, or one signed with it, and no other (PEM) [default: whom the system trusts]
-    #[arg(long, value_name = "FILE")]
-    pub(super) ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
     /// Only to clients in these rooms: a room, or the id of a client [default: to everyone]
     #[arg(long = "room", value_name = "ROOM")]
     pub(super) rooms: Vec<String>,
@@ -110,15 +110,8 @@ pub(super) struct EmitArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct TailArgs {
-    /// The server
-    #[arg(long, default_value = HERE, value_parser = url::parse)]
-    pub(super) url: Url,
-    /// The token to show, where the server asks for one; better given as STOA_TOKEN, which no list of processes shows
-    #[arg(long, env = "STOA_TOKEN", hide_env_values = true)]
-    pub(super) token: Option<String>,
-    /// Believe a server with this certificate, or one signed with it, and no other (PEM) [default: whom the system trusts]
-    #[arg(long, value_name = "FILE")]
-    pub(super) ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
     /// Only what is sent to these rooms, as in project:p1,agent:backend_1
     #[arg(long, value_delimiter = ',')]
     pub(super) rooms: Vec<String>,

@@ -23,10 +23,14 @@ struct Emission<'a> {
 
 pub(super) async fn emit(args: EmitArgs) -> Result<(), Failure> {
     let body = body(&args).map_err(|error| Failure::Because(error.to_string()))?;
-    let sender = Sender::new(&args.url, args.token, args.ca.as_deref());
+    let sender = Sender::new(
+        &args.server.url,
+        args.server.token,
+        args.server.ca.as_deref(),
+    );
     let mut sender = sender
         .map_err(Failure::Because)?
-        .to(&args.url, "api/v1/emit");
+        .to(&args.server.url, "api/v1/emit");
     let receipt = sender.send(body).await;
     let receipt = receipt.map_err(|unsent| Failure::Because(unsent.reason))?;
     if let Some(rejected) = receipt.rejected.first() {

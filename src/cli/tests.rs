@@ -47,7 +47,7 @@ fn publish_reads_stdin_unless_a_file_is_named() {
         panic!("publish");
     };
     assert_eq!((args.file, args.rate), (PathBuf::from("-"), None));
-    assert_eq!(url::shown(&args.url), HERE);
+    assert_eq!(url::shown(&args.server.url), HERE);
     let Ok(Command::Publish(args)) = parse(&[
         "publish",
         "--url",
@@ -62,7 +62,7 @@ fn publish_reads_stdin_unless_a_file_is_named() {
         (args.file, args.rate),
         (PathBuf::from("e.jsonl"), Some(2.5))
     );
-    assert_eq!(url::shown(&args.url), "http://localhost:9000");
+    assert_eq!(url::shown(&args.server.url), "http://localhost:9000");
     for wrong in [
         ["--rate", "0"],
         ["--rate", "-1"],

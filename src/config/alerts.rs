@@ -1,6 +1,5 @@
 //! `[alerts]`: what operators are told without asking.
 
-use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use smart_default::SmartDefault;
 
@@ -9,6 +8,7 @@ use super::{
     invalid::Invalid,
     numbers::{Count, Millis, Seconds},
     secret::Secret,
+    web_address::is_web_address,
 };
 
 /// `[alerts]`: what operators are told without asking.
@@ -75,13 +75,7 @@ impl Alerts {
         if self.webhook_url.is_empty() {
             return None;
         }
-        let is_address = |url: Url| {
-            matches!(url.scheme(), "http" | "https")
-                && url.host_str().is_some()
-                && url.username().is_empty()
-                && url.password().is_none()
-        };
-        if !Url::parse(&self.webhook_url).is_ok_and(is_address) {
+        if !is_web_address(&self.webhook_url) {
             let message = "must begin with https:// (or http://), name a host, and hold no user name or password";
             return wrong("webhook_url", message.into());
         }

@@ -1,6 +1,5 @@
 //! `[backend]`: the application's own service, which handles the client events that Stoa does not know.
 
-use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use smart_default::SmartDefault;
 
@@ -9,6 +8,7 @@ use super::{
     invalid::Invalid,
     numbers::{Count, Millis, Seconds},
     secret::Secret,
+    web_address::is_web_address,
 };
 use crate::pattern::Pattern;
 
@@ -108,13 +108,7 @@ impl Backend {
         if !self.is_on() {
             return None;
         }
-        let is_address = |url: Url| {
-            matches!(url.scheme(), "http" | "https")
-                && url.host_str().is_some()
-                && url.username().is_empty()
-                && url.password().is_none()
-        };
-        if !Url::parse(&self.url).is_ok_and(is_address) {
+        if !is_web_address(&self.url) {
             let message = "must begin with http:// or https://, name a host, and hold no user name or password";
             return wrong("url", message.into());
         }

@@ -31,6 +31,7 @@ mod tests;
 mod tls;
 mod traces;
 mod validate;
+mod web_address;
 mod words;
 
 pub use admin_ui::{AdminUi, AdminUiMode};

@@ -3,6 +3,7 @@
 //! A leaf: it knows how an emission is written down ([`Emission::read`]) and the forms in which doors send it. Who may emit,
 //! in which order and to whom is decided by `emitter` and the hub.
 
+mod event_name;
 mod forms;
 mod limits;
 mod parts;
@@ -14,6 +15,7 @@ mod walk;
 
 use bytes::Bytes;
 
+pub use event_name::{MAX_EVENT_NAME, RESERVED_EVENT_NAMES, is_event_name};
 pub use limits::EmissionLimits;
 pub use parts::Parts;
 

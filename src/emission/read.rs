@@ -5,20 +5,13 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{Emission, EmissionLimits, walk::walk};
+use super::{
+    Emission, EmissionLimits,
+    event_name::{MAX_EVENT_NAME, RESERVED_EVENT_NAMES},
+    walk::walk,
+};
 use crate::{channel::Namespace, error::Error};
 
-/// Names that Socket.IO keeps for itself.
-const RESERVED: [&str; 6] = [
-    "connect",
-    "connect_error",
-    "disconnect",
-    "disconnecting",
-    "newListener",
-    "removeListener",
-];
-/// The most characters of a name.
-const MAX_NAME: usize = 128;
 /// The most bytes of a room's name: the id of a thing may be written with escapes.
 const MAX_ROOM: usize = 1_024;
 
@@ -293,15 +286,15 @@ pub(super) fn namespace(path: &str) -> Result<Namespace, Error> {
 /// A name that an event may have.
 pub(super) fn name(event: String) -> Result<String, Error> {
     let length = event.chars().count();
-    if !(1..=MAX_NAME).contains(&length) {
+    if !(1..=MAX_EVENT_NAME).contains(&length) {
         return Err(invalid(&format!(
-            "the name of an event has 1 to {MAX_NAME} characters, this one has {length}"
+            "the name of an event has 1 to {MAX_EVENT_NAME} characters, this one has {length}"
         )));
     }
     if event.chars().any(char::is_control) {
         return Err(invalid("the name of an event has no control characters"));
     }
-    if RESERVED.contains(&event.as_str()) {
+    if RESERVED_EVENT_NAMES.contains(&event.as_str()) {
         return Err(invalid(&format!(
             "Socket.IO keeps the name {event:?} for itself; choose another"
         )));

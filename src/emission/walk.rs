@@ -63,7 +63,7 @@ struct Value<'f> {
     depth: usize,
 }
 
-/// What a value may mean as the field of a placeholder.
+/// The meaning of a value as the field of a placeholder.
 enum Meaning {
     True,
     Number(u64),

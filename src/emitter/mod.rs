@@ -113,7 +113,7 @@ impl Emitter {
         }
         let part = match self.0.intake.publish(raws, producer).await {
             Ok(part) => part,
-            // What came before is sent or kept already, so the caller has to be told of it.
+            // Emissions before this one are sent or kept already, so the caller has to be told of them.
             Err(error) if receipt.accepted + receipt.duplicates > 0 => {
                 receipt
                     .rejected

@@ -32,7 +32,7 @@ struct Stored<'a> {
     /// Tells a repetition from another event with the same id.
     #[serde(skip_serializing_if = "is_zero")]
     content: u64,
-    /// What an application emitted.
+    /// The emission of an application.
     #[serde(skip_serializing_if = "Option::is_none")]
     emission: Option<Value>,
 }

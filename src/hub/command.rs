@@ -204,7 +204,7 @@ pub enum Question {
         permissions: Permissions,
     },
     /// The rooms of these clients, by public id. The caller bounds how many it asks about.
-    RoomsOf {
+    RoomsOfClients {
         /// The clients, each with the namespace that it is on.
         clients: Vec<(Namespace, Arc<str>)>,
     },

@@ -36,7 +36,7 @@ impl Hub {
                 rooms.iter().map(size).collect()
             }
             Question::Members(of) => self.members(&of),
-            Question::RoomsOf { clients } => {
+            Question::RoomsOfClients { clients } => {
                 let rooms = |(namespace, id): &(Namespace, Arc<str>)| {
                     // A client is the only one in the room of its id.
                     let member = self.roster.ids_in(&namespace.room_key(id)).next()?;

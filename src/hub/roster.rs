@@ -54,7 +54,7 @@ pub(crate) struct Roster {
     pub(super) version: u64,
     /// The members of large rooms, in groups.
     pub(super) groups: RoomGroups,
-    /// Those who are told who comes and who leaves.
+    /// The members that are told who comes and who leaves, and the visitors.
     pub(super) presence: Presence,
     /// Members to be flushed.
     touched: Vec<MemberId>,

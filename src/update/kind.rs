@@ -46,7 +46,7 @@ pub enum UpdateKind {
     Generic,
     /// An update that a rule of the configuration makes.
     Rule(RuleUpdate),
-    /// What an application emitted.
+    /// The emission of an application.
     Emission(Arc<Emission>),
     /// An update that only Seneca's pages know.
     Seneca(SenecaKind),

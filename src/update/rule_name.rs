@@ -8,20 +8,9 @@ use super::{
 };
 use crate::{
     config::RuleConfig,
+    emission::{MAX_EVENT_NAME, RESERVED_EVENT_NAMES, is_event_name},
     event::{Event, folded},
 };
-
-/// Names that Socket.IO clients keep for themselves.
-const RESERVED: [&str; 6] = [
-    "connect",
-    "connect_error",
-    "disconnect",
-    "disconnecting",
-    "newListener",
-    "removeListener",
-];
-/// Characters of a name.
-const MAX_NAME: usize = 128;
 
 /// The name of one update, and its folded form, as filters compare it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,10 +49,10 @@ impl RuleName {
         if template.has_places() {
             return Ok(Self::Each(template));
         }
-        if !is_name(emit) {
+        if !is_event_name(emit) {
             let message = format!(
-                "{emit:?} can't be an event's name: 1 to {MAX_NAME} characters without line breaks and the like, and not one of {}",
-                RESERVED.join(", ")
+                "{emit:?} can't be an event's name: 1 to {MAX_EVENT_NAME} characters without line breaks and the like, and not one of {}",
+                RESERVED_EVENT_NAMES.join(", ")
             );
             return Err(wrong(config, "emit", message));
         }
@@ -76,7 +65,7 @@ impl RuleName {
             Self::One(name) => Some(name.clone()),
             Self::Each(template) => {
                 let name = template.text(event, &event.data);
-                is_name(&name).then(|| UpdateName::new(&name))
+                is_event_name(&name).then(|| UpdateName::new(&name))
             }
         }
     }
@@ -85,10 +74,4 @@ impl RuleName {
     pub(super) fn varies(&self) -> bool {
         matches!(self, Self::Each(_))
     }
-}
-
-/// Whether Socket.IO clients take the text for an event's name, and it is one line.
-fn is_name(text: &str) -> bool {
-    let fits = (1..=MAX_NAME).contains(&text.chars().count());
-    fits && !text.chars().any(char::is_control) && !RESERVED.contains(&text)
 }

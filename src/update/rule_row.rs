@@ -54,7 +54,7 @@ impl Rule {
                 how: Coalescing::Fields,
             }
         });
-        // What the event fills in may be no event's name; nothing is lost then.
+        // The name that an event fills in may be none; nothing is lost then.
         let kind = match name {
             Some(name) => UpdateKind::Rule(RuleUpdate::new(self, name)),
             None => UpdateKind::Generic,

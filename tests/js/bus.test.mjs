@@ -129,7 +129,7 @@ test('redis-emitter: rooms are united, and those passed over get nothing', LIMIT
 
 test('socket.io-emitter 3: the same messages from 2017', LIMIT, async () => {
   const watcher = await watch(['project:p1']);
-  // It knows a client of Redis by this method, as that of its time has it.
+  // The emitter knows a client of Redis by this method, as that of its time has it.
   const publisher = { hset() {}, publish: (channel, message) => client.publish(channel, message) };
   oldEmitter(publisher).to('project:p1').emit('old', { a: 1 }, 2);
   assert.deepEqual(await watcher.next('old'), [{ a: 1 }, 2]);
@@ -158,7 +158,7 @@ test('a Node server with the Redis adapter: what it broadcasts is heard, and it 
   const emits = "server.to('project:p1').emit('from-node', Buffer.from('b'));";
   const found = nodeServer('@socket.io/redis-adapter', 2, emits);
   assert.deepEqual(await watcher.next('from-node'), [Buffer.from('b')]);
-  // It counts the servers that listen for its requests: Stoa is none of them.
+  // The adapter counts the servers that listen for its requests: Stoa is none of them.
   assert.equal(await found, '0');
 });
 

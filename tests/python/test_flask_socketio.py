@@ -35,7 +35,7 @@ def peers(server):
     answers = {
         "question": lambda data: data["n"] * 2,
         "several questions": lambda *_: (1, "two", [3]),
-        # It answers when it is too late.
+        # The client answers when it is too late.
         "nobody answers this": lambda *_: over.wait(PATIENCE),
     }
 

@@ -1,6 +1,7 @@
 //! The permissions of one client. Every door asks here: joins, updates, history, state, streams and resumes.
 
 mod emitting;
+mod patterns;
 
 use std::{
     fmt,
@@ -17,8 +18,10 @@ use crate::{
     config::{FreeRooms, Rule},
     event::{Candidates, Event, ThingKind},
     ledger::{Seat, Seats},
-    pattern::{BadPattern, Patterns},
+    pattern::BadPattern,
 };
+
+use patterns::Names;
 
 /// The permissions that a client has by its claims.
 #[derive(Debug, Clone, Default)]
@@ -36,37 +39,6 @@ struct Scope {
     limited: bool,
     /// The rules, which decide where the claims don't.
     policy: Arc<Policy>,
-}
-
-/// A list of patterns.
-#[derive(Debug, Clone)]
-struct Names {
-    /// Sorted, so that equal lists are equal.
-    written: Vec<String>,
-    set: Patterns,
-}
-
-impl Names {
-    /// Patterns of rooms, which may be spelt in several ways.
-    fn of_rooms(mut written: Vec<String>) -> Result<Self, BadPattern> {
-        for pattern in &mut written {
-            *pattern = room_name::bare_pattern(pattern);
-        }
-        Self::new(written)
-    }
-
-    fn new(mut written: Vec<String>) -> Result<Self, BadPattern> {
-        written.sort_unstable();
-        written.dedup();
-        let set = Patterns::new(written.iter().map(String::as_str));
-        let set = set.map_err(|(_, bad)| bad)?;
-        Ok(Self { written, set })
-    }
-
-    /// The names, when each stands for itself; `None` when there is a wildcard among them.
-    fn plain(&self) -> Option<impl Iterator<Item = &str>> {
-        (self.set.wild() == 0).then(|| self.set.plain())
-    }
 }
 
 impl Permissions {

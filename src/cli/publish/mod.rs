@@ -38,8 +38,12 @@ const REQUESTS_PER_SECOND: f64 = 20.0;
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 
 pub(super) async fn publish(args: PublishArgs) -> Result<(), Failure> {
-    let mut sender =
-        Sender::new(&args.url, args.token, args.ca.as_deref()).map_err(Failure::Because)?;
+    let mut sender = Sender::new(
+        &args.server.url,
+        args.server.token,
+        args.server.ca.as_deref(),
+    )
+    .map_err(Failure::Because)?;
     let pace = args.rate.map(Pace::new);
     if args.file == Path::new("-") {
         if io::stdin().is_terminal() {

@@ -38,17 +38,17 @@ const RESUME: u64 = 2;
 
 pub(super) async fn tail(args: TailArgs) -> Result<(), Failure> {
     let mut watch = Watch::new(&args)?;
-    let trusted = args.ca.as_deref().map(trust::only).transpose();
+    let trusted = args.server.ca.as_deref().map(trust::only).transpose();
     let trusted = trusted.map_err(Failure::Because)?.map(Arc::new);
     let mut pause = PAUSES.0;
     let mut before = false;
     loop {
-        let lost = match Connection::open(&args.url, &watch.auth(), trusted.clone()).await {
+        let lost = match Connection::open(&args.server.url, &watch.auth(), trusted.clone()).await {
             Ok(mut connection) => {
                 note(&format!(
                     "{} {}",
                     if before { "back at" } else { "watching" },
-                    url::shown(&args.url)
+                    url::shown(&args.server.url)
                 ));
                 (before, pause) = (true, PAUSES.0);
                 match watch.follow(&mut connection).await {
@@ -65,20 +65,20 @@ pub(super) async fn tail(args: TailArgs) -> Result<(), Failure> {
                 return Err(Failure::Because(output::refusal(
                     code,
                     message,
-                    args.token.is_some(),
+                    args.server.token.is_some(),
                 )));
             }
             Lost::Gone(reason) if !before => {
                 return Err(Failure::Because(format!(
                     "can't reach {}: {}",
-                    url::shown(&args.url),
+                    url::shown(&args.server.url),
                     plain(&reason, 200)
                 )));
             }
             Lost::Gone(reason) | Lost::Refused(reason) => {
                 note(&format!(
                     "{}: {}; trying again",
-                    url::shown(&args.url),
+                    url::shown(&args.server.url),
                     plain(&reason, 200)
                 ));
                 tokio::time::sleep(pause).await;
@@ -141,7 +141,7 @@ impl Watch {
                 true => UpdateShape::Full,
                 false => UpdateShape::Lean,
             }),
-            token: args.token.as_deref().map(Credential::new),
+            token: args.server.token.as_deref().map(Credential::new),
             cursor: None,
             catching_up: false,
             leaving: false,

@@ -5,6 +5,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite::Message};
 
 use super::*;
+use crate::cli::arguments::ServerArgs;
 
 fn watch(rooms: &[&str], types: &[&str], json: bool) -> Watch {
     watch_of(rooms, types, &[], json)
@@ -13,12 +14,14 @@ fn watch(rooms: &[&str], types: &[&str], json: bool) -> Watch {
 fn watch_of(rooms: &[&str], types: &[&str], exclude: &[&str], json: bool) -> Watch {
     let owned = |list: &[&str]| list.iter().map(ToString::to_string).collect();
     Watch::new(&TailArgs {
-        token: None,
-        url: url::parse("localhost:1").expect("url"),
+        server: ServerArgs {
+            url: url::parse("localhost:1").expect("url"),
+            token: None,
+            ca: None,
+        },
         rooms: owned(rooms),
         types: owned(types),
         exclude: owned(exclude),
-        ca: None,
         json,
         shape: None,
     })

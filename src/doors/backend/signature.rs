@@ -1,6 +1,6 @@
 //! The signature of a call, which both sides can make.
 //!
-//! It is the HMAC-SHA256 of `{Stoa-Timestamp}.{body}` with the shared secret. The timestamp is that of the try, so that an
+//! The signature is the HMAC-SHA256 of `{Stoa-Timestamp}.{body}` with the shared secret. The timestamp is that of the try, so that an
 //! old call can be refused.
 
 use std::time::Duration;

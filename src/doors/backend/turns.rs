@@ -76,11 +76,11 @@ pub(super) struct Turn<'t> {
 /// The reason why a call has no turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoTurn {
-    /// As many calls wait as may.
+    /// Too many calls wait.
     ManyCalls,
-    /// As many bytes wait as may.
+    /// Too many bytes wait.
     ManyBytes,
-    /// It waited as long as it may.
+    /// The call waited for too long.
     Late,
 }
 

@@ -184,7 +184,7 @@ impl Carrier {
             attachments: broadcast.attachments,
             rooms: broadcast.rooms,
             except: broadcast.except,
-            // What is kept comes to everyone, if later.
+            // Kept emissions come to everyone, if later.
             volatile: broadcast.volatile && !keep,
             keep,
             id,

@@ -48,7 +48,7 @@ pub struct BusCounters {
     state: Arc<State>,
 }
 
-/// What is not a counter.
+/// The facts of the bus that no counter holds.
 #[derive(Debug, Default)]
 struct State {
     links: Mutex<Vec<(&'static str, bool)>>,

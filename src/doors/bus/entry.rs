@@ -68,7 +68,7 @@ struct Flags {
 /// Reads an entry of a stream.
 ///
 /// # Errors
-/// It is not what these emitters write, is over a limit, or is between Node servers.
+/// A [`Refusal`] of an entry that these emitters don't write, that is over a limit, or is between Node servers.
 pub fn read(entry: Fields<'_>, limits: MessageLimits) -> Result<Message, Refusal> {
     if entry.kind != BROADCAST {
         let kind: String = String::from_utf8_lossy(entry.kind)

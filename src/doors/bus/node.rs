@@ -17,7 +17,7 @@ const EVENT: [u64; 2] = [2, 5];
 /// Reads a message of a classic channel.
 ///
 /// # Errors
-/// It is not what these emitters write, or is over a limit.
+/// A [`Refusal`] of a message that these emitters don't write, or that is over a limit.
 pub fn read(body: &[u8], limits: MessageLimits) -> Result<Message, Refusal> {
     if body.len() > limits.max_bytes {
         return Err(Refusal::TooLarge(limits.max_bytes));

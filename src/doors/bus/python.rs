@@ -60,7 +60,7 @@ struct Written<'a> {
 /// Reads a message.
 ///
 /// # Errors
-/// It is a pickle, is not what python-socketio writes, is over a limit, or is between Python's own servers.
+/// A [`Refusal`] of a message that is a pickle, that python-socketio doesn't write, that is over a limit, or is between Python's own servers.
 pub fn read(body: &[u8], lists: ListData, limits: MessageLimits) -> Result<Message, Refusal> {
     // A pickle of protocols 2 to 5 begins with its protocol.
     if matches!(body, [0x80, 2..=5, ..]) {

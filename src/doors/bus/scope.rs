@@ -3,7 +3,7 @@
 use super::{message::Broadcast, options::BusOptions};
 use crate::pattern::{BadPattern, Patterns};
 
-/// What messages of the bus may name, and what becomes of them by their names.
+/// The names that messages of the bus may have, and the fate of a message by its names.
 #[derive(Debug)]
 pub(super) struct Scope {
     rooms: Patterns,

@@ -82,7 +82,7 @@ pub(super) struct Emissions {
     waiting: HashMap<FlowId, VecDeque<Emit>>,
     /// Emissions in a row for the same members, which are not queued yet.
     run: UpdateRun,
-    /// Those in flight of this run.
+    /// The emissions in flight of this run.
     flying: Vec<Flying>,
     /// The members that these are for.
     to: Vec<MemberId>,

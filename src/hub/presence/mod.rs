@@ -33,7 +33,7 @@ pub(crate) struct Presence {
     watched: HashMap<Arc<str>, Watched>,
     /// The rooms with changes, in the order in which they are to be told.
     due: BTreeSet<(Instant, Arc<str>)>,
-    /// Those who come by HTTP.
+    /// The visitors, who come by HTTP.
     pub(super) visitors: Visitors,
 }
 

@@ -71,7 +71,7 @@ pub(super) fn write(kind: &UpdateKind, event: &Event, data: &Object, out: &mut W
         }
         UpdateKind::Generic => out.field("data", data),
         UpdateKind::Rule(rule) => rule.write(event, data, out),
-        // It goes out as it is, without a body of ours.
+        // An emission goes out as it is, without a body of ours.
         UpdateKind::Emission(_) => {}
         UpdateKind::Seneca(kind) => {
             let own_type = kind.wants_type() == seneca::TypeField::Own;

@@ -42,7 +42,10 @@ impl Shown {
         let known =
             |socket: &Session| Some((Namespace::at(socket.namespace)?, socket.client_id.clone()));
         let clients = sockets.iter().filter_map(known).collect();
-        let rooms = context.hub.question(Question::RoomsOf { clients }).await;
+        let rooms = context
+            .hub
+            .question(Question::RoomsOfClients { clients })
+            .await;
         let rooms = rooms.unwrap_or_default();
         let now: BTreeMap<_, _> = sockets
             .into_iter()

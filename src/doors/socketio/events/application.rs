@@ -47,7 +47,7 @@ const OWN: [&str; 23] = [
     "get_presence",
 ];
 
-/// Those on the namespaces of applications.
+/// The events on the namespaces of applications.
 const OWN_ON_APPLICATIONS: [&str; 3] = ["join_room", "leave_room", "authenticate"];
 
 /// Whether Stoa has a handler of its own for an event on a namespace.

@@ -195,7 +195,7 @@ class SocketIO:
                 raise
             return known(error)
 
-    # What an application says
+    # Messages of the application to its clients
 
     def emit(self, event: str, *args: Any, **kwargs: Any) -> None:
         """Emits an event to everybody, a room, a client or a list of them; from handlers, routes, threads and workers."""

@@ -7,7 +7,7 @@ from typing import Any
 from flask.json.tag import TaggedJSONSerializer
 from flask.sessions import SessionMixin
 
-# It keeps tuples, bytes, dates and the like, as Flask's own cookies do.
+# The serializer keeps tuples, bytes, dates and the like, as Flask's own cookies do.
 _serializer = TaggedJSONSerializer()
 
 

@@ -79,7 +79,7 @@ class AsyncServer(BaseServer):
         context = contextvars.copy_context()
         return await loop.run_in_executor(self._waiting, context.run, self.operations.ask, operation, wait)
 
-    # What an application says
+    # Messages of the application to its clients
 
     async def emit(
         self,

@@ -66,7 +66,7 @@ class Server(BaseServer):
         known, given = self.handlers.find_class(call.namespace, args)
         return NOT_HANDLED if known is None else known.trigger_event(kind, *given)
 
-    # What an application says
+    # Messages of the application to its clients
 
     def emit(
         self,
