@@ -1,6 +1,7 @@
 # make run    a server with the demo team; the page is at http://localhost:8000/
 # make test   installs what the tests need, then runs all of them
 # make fuzz   each fuzz target for TIME seconds (600), from the saved corpus on
+# make wheel  the program as a Python package, in target/packages; make deb  as a Debian package
 # make audit  known holes in what is linked; needs the advisory database from the net
 
 SHELL := bash
@@ -24,17 +25,18 @@ EMITTERS_DEPS := $(EMITTERS)/.stamp
 # Tools for what is built, ready-made and pinned by their contents; compiled where there is no build for the machine.
 TOOLS := target/tools
 TOOLS_DEPS := $(TOOLS)/.stamp
+DEB := $(TOOLS)/bin/cargo-deb
 ADVISORIES := https://github.com/RustSec/advisory-db
 FUZZ_TARGETS := $(basename $(notdir $(wildcard tests/fuzz/targets/*.rs)))
 TIME ?= 600
 PAGE := web-demo/dist/index.html
 PAGE_SOURCES := $(shell find web-demo -type d \( -name node_modules -o -name dist \) -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run page test deps system-deps lint supply audit test-rust test-fuzz fuzz test-page test-clients test-browser picture bench bench-attacks bench-peers clean
+.PHONY: help run page wheel deb test deps system-deps lint supply audit test-rust test-wheel test-packages test-fuzz fuzz test-page test-clients test-browser picture bench bench-attacks bench-peers clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' $(firstword $(MAKEFILE_LIST))
-	@echo "also: deps lint supply test-rust test-fuzz test-page test-clients test-browser picture bench bench-attacks bench-peers clean"
+	@echo "also: deps lint supply test-rust test-wheel test-packages test-fuzz test-page test-clients test-browser picture bench bench-attacks bench-peers clean"
 
 run: page
 	cargo run --release -- serve --demo
@@ -48,7 +50,14 @@ $(PAGE): $(PAGE_SOURCES) $(PAGE_DEPS)
 	cd web-demo && npm run build
 	touch $@
 
-test: deps lint supply test-rust test-fuzz test-page test-clients test-browser
+# Both carry the page: it is built first.
+wheel: page $(TOOLS_DEPS)
+	cd clients/wheel && ../../$(TOOLS)/bin/maturin build --release --out ../../target/packages
+
+deb: page $(DEB)
+	$(DEB) --locked --output target/packages/
+
+test: deps lint supply test-rust test-wheel test-fuzz test-page test-clients test-browser
 
 deps: system-deps $(PAGE_DEPS) $(JS_DEPS) $(PYTHON_DEPS) $(EMITTERS_DEPS) $(TOOLS_DEPS) $(BROWSER_DEPS)
 
@@ -89,7 +98,12 @@ $(TOOLS_DEPS): .ci/tools.txt
 	mkdir -p target
 	python3 -m venv --clear $(TOOLS)
 	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r $< || \
-		cargo install --quiet --locked --root $(TOOLS) cargo-deny@0.20.2 cargo-audit@0.22.2 cargo-fuzz@0.13.2
+		cargo install --quiet --locked --root $(TOOLS) cargo-deny@0.20.2 cargo-audit@0.22.2 cargo-fuzz@0.13.2 maturin@1.16.0
+	touch $@
+
+# Not among the tools: nobody has ready-made builds of it.
+$(DEB): $(TOOLS_DEPS)
+	cargo install --quiet --locked --debug --root $(TOOLS) --target-dir $(TOOLS)/build cargo-deb@3.8.0
 	touch $@
 
 lint:
@@ -114,6 +128,15 @@ audit: $(TOOLS_DEPS)
 # The page first: it becomes part of the program.
 test-rust: page
 	cargo test
+
+# The wheel of the program that the tests have, in an environment of its own.
+test-wheel: page $(PYTHON_DEPS) $(TOOLS_DEPS)
+	cargo build
+	PROFILE=dev $(VENV)/bin/python -m pytest -q tests/packages/test_wheel.py
+
+# All packages as users get them. The Debian package is installed on this machine and purged, where that takes nothing away.
+test-packages: page $(PYTHON_DEPS) $(DEB)
+	$(VENV)/bin/python -m pytest -q tests/packages
 
 # The saved corpus once through every fuzz target, without the fuzzer's own instruments: it needs no other build.
 test-fuzz:
