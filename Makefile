@@ -32,11 +32,11 @@ TIME ?= 600
 PAGE := web-demo/dist/index.html
 PAGE_SOURCES := $(shell find web-demo -type d \( -name node_modules -o -name dist \) -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run page wheel deb test deps system-deps lint supply audit test-rust test-wheel test-packages test-fuzz fuzz test-page test-clients test-browser picture bench bench-attacks bench-peers clean
+.PHONY: help run page wheel deb notices test deps system-deps lint supply audit test-rust test-packages test-fuzz fuzz test-page test-clients test-browser picture bench bench-attacks bench-peers clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' $(firstword $(MAKEFILE_LIST))
-	@echo "also: deps lint supply test-rust test-wheel test-packages test-fuzz test-page test-clients test-browser picture bench bench-attacks bench-peers clean"
+	@echo "also: deps lint supply test-rust test-packages test-fuzz test-page test-clients test-browser picture bench bench-attacks bench-peers clean"
 
 run: page
 	cargo run --release -- serve --demo
@@ -50,14 +50,17 @@ $(PAGE): $(PAGE_SOURCES) $(PAGE_DEPS)
 	cd web-demo && npm run build
 	touch $@
 
-# Both carry the page: it is built first.
-wheel: page $(TOOLS_DEPS)
+# Both carry the page, which is built first, and the licences of what others made.
+wheel: page notices $(TOOLS_DEPS)
 	cd clients/wheel && ../../$(TOOLS)/bin/maturin build --release --out ../../target/packages
 
-deb: page $(DEB)
+deb: page notices $(DEB)
 	$(DEB) --locked --output target/packages/
 
-test: deps lint supply test-rust test-wheel test-fuzz test-page test-clients test-browser
+notices: page
+	python3 .ci/notices.py clients/wheel/THIRD-PARTY.txt
+
+test: deps lint supply test-rust test-fuzz test-page test-clients test-browser
 
 deps: system-deps $(PAGE_DEPS) $(JS_DEPS) $(PYTHON_DEPS) $(EMITTERS_DEPS) $(TOOLS_DEPS) $(BROWSER_DEPS)
 
@@ -129,13 +132,9 @@ audit: $(TOOLS_DEPS)
 test-rust: page
 	cargo test
 
-# The wheel of the program that the tests have, in an environment of its own.
-test-wheel: page $(PYTHON_DEPS) $(TOOLS_DEPS)
-	cargo build
-	PROFILE=dev $(VENV)/bin/python -m pytest -q tests/packages/test_wheel.py
-
 # All packages as users get them. The Debian package is installed on this machine and purged, where that takes nothing away.
-test-packages: page $(PYTHON_DEPS) $(DEB)
+# PROFILE=dev packs the program that the tests have.
+test-packages: page notices $(PYTHON_DEPS) $(DEB)
 	$(VENV)/bin/python -m pytest -q tests/packages
 
 # The saved corpus once through every fuzz target, without the fuzzer's own instruments: it needs no other build.
@@ -167,6 +166,7 @@ test-clients: page $(JS_DEPS) $(PYTHON_DEPS) $(EMITTERS_DEPS)
 	cargo build
 	cd tests/js && npm test
 	$(VENV)/bin/python -m pytest -q tests/python
+	$(VENV)/bin/python -m pytest -q tests/packages/test_manifests.py
 
 # The page in a real browser.
 test-browser: $(PAGE) $(BROWSER_DEPS)

@@ -39,11 +39,11 @@ def get(url, **headers):
 class Running:
     """A program that serves; ended by its own process id."""
 
-    def __init__(self, command, env):
+    def __init__(self, command, env, folder):
         self.process = subprocess.Popen(
             [str(word) for word in command],
             env={"PATH": os.environ["PATH"], "STOA_LOG__FORMAT": "json", **env},
-            cwd="/",
+            cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -66,17 +66,31 @@ class Running:
         assert self.process.wait(30) == 0
 
 
+def is_stripped(program):
+    """Whether a program has neither symbols nor debugging information. Only release builds are stripped."""
+    sections = run("readelf", "--sections", "--wide", program)
+    assert PROFILE != "release" or not re.search(r"\.(symtab|debug_)", sections), sections
+
+
+def has_page(url):
+    """Whether the page is there, with its script."""
+    page = get(url, Accept="text/html")
+    assert "<title>" in page and "<script" in page, page
+    script = re.search(r'src="\.?/?([^"]+\.js)"', page).group(1)
+    assert len(get(f"{url}/{script}")) > 10_000, "the page is inside"
+
+
 def works(stoa, folder):
-    """Whether an installed program is this version, serves its page, and delivers what is published."""
+    """Whether an installed program is this version, serves its page, and keeps what is published in the folder."""
     assert run(stoa, "--version", cwd=folder).split() == ["stoa", VERSION]
-    env = {"STOA_JOURNAL__PATH": str(folder / "stoa.db")}
-    with Running([stoa, "serve", "--port", "0"], env) as server:
-        page = get(server.url, Accept="text/html")
-        assert "<title>" in page and "<script" in page, page
-        script = re.search(r'src="\.?/?([^"]+\.js)"', page).group(1)
-        assert len(get(f"{server.url}/{script}")) > 10_000, "the page is inside"
+    is_stripped(stoa)
+    with Running([stoa, "serve", "--port", "0"], {}, folder) as server:
+        get(f"{server.url}/healthz")
+        get(f"{server.url}/readyz")
+        has_page(server.url)
         event = json.dumps({"type": "package.works", "id": "p1"}).encode()
         posted = urllib.request.Request(f"{server.url}/api/v1/events", event, {"Content-Type": "application/json"})
         with urllib.request.urlopen(posted, timeout=30) as answer:
             assert answer.status == 202
         assert "package.works" in get(f"{server.url}/api/v1/events")
+    assert (folder / "stoa.db").exists()

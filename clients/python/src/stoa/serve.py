@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 from typing import Any, Iterable
@@ -38,15 +39,15 @@ _HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trail
 def serve(socketio: Any, app: Any, host: str, port: int, options: dict[str, Any]) -> None:
     """Serves until the process is ended, or ``socketio.stop()``."""
     settings = socketio.server.settings
-    program = os.environ.get("STOA_BINARY") or shutil.which("stoa")
+    program = find_program()
     # With the reloader this runs in two processes; the first one only watches files.
     watches = options.get("use_reloader") and os.environ.get("WERKZEUG_RUN_MAIN") != "true"
     if settings.is_url_given:
         log.warning("clients connect to Stoa at %s; pages are at http://%s:%d", settings.url, host, port)
     elif not program:
         log.warning(
-            "no stoa program on PATH (or in STOA_BINARY): pages are at http://%s:%d, and clients connect to a Stoa that "
-            "you start, with STOA_BACKEND__URL=http://%s:%d%s",
+            "no stoa program beside this Python (pip install stoa-server), on PATH or in STOA_BINARY: pages are at "
+            "http://%s:%d, and clients connect to a Stoa that you start, with STOA_BACKEND__URL=http://%s:%d%s",
             host,
             port,
             host,
@@ -66,6 +67,13 @@ def serve(socketio: Any, app: Any, host: str, port: int, options: dict[str, Any]
         app.run(host=host, port=port, threaded=True, **options)
         return
     _serve(socketio, app, host, port, options)
+
+
+def find_program() -> str | None:
+    """The program: the one that the environment names, that of this Python's own packages, or the first on PATH."""
+    named = os.environ.get("STOA_BINARY")
+    # A virtual environment needn't be activated, so its commands needn't be on PATH.
+    return named or shutil.which("stoa", path=sysconfig.get_path("scripts")) or shutil.which("stoa")
 
 
 def _end_in_order() -> None:
