@@ -1,5 +1,6 @@
 """The applications of tests/apps with real clients: as they stand, and moved to Stoa by their imports alone."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -190,7 +191,8 @@ def children(process):
     """The process ids of a process' children."""
     found = []
     for task in os.listdir(f"/proc/{process.pid}/task"):
-        with open(f"/proc/{process.pid}/task/{task}/children") as file:
+        # A thread may have ended meanwhile.
+        with contextlib.suppress(FileNotFoundError), open(f"/proc/{process.pid}/task/{task}/children") as file:
             found += file.read().split()
     return found
 
@@ -202,6 +204,35 @@ def lives(process_id):
             return file.read().rsplit(")", 1)[1].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def no_way_through(port, victim):
+    """Nobody gets by the development server to what Stoa has for programs of its machine."""
+    operations = json.dumps({"operations": [{"client": victim.client.get_sid()}]})
+    within = (
+        "POST /api/v1/operations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(operations)}\r\n\r\n{operations}"
+    )
+    split = "%20HTTP/1.1%0d%0aHost:%20localhost%0d%0a%0d%0aGET%20/api/v1/state%20HTTP/1.1%0d%0aHost:%20localhost%0d%0aX:"
+    for target, further in [
+        # No key: Stoa makes no WebSocket of it, so nothing more is carried.
+        ("/socket.io/?EIO=4&transport=websocket", ""),
+        (f"/socket.io/{split}", ""),
+        (f"/socket.io/?EIO=4&transport=websocket{split}", "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eHh4eHh4eHh4eHh4eHh4eA==\r\n"),
+    ]:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as sock:
+            head = f"GET {target} HTTP/1.1\r\nHost: localhost:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{further}\r\n"
+            sock.sendall(head.encode())
+            said = sock.recv(65536)
+            with contextlib.suppress(OSError):
+                sock.sendall(within.encode())
+                sock.shutdown(socket.SHUT_WR)
+                while part := sock.recv(65536):
+                    said += part
+        assert said.count(b"HTTP/1.") == 1, said
+        assert b"results" not in said and b"agents" not in said, said
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/socket.io/?EIO=4&transport=polling", timeout=PATIENCE) as answer:
+        assert answer.status == 200
 
 
 @pytest.mark.parametrize("ends_by", ["terminate", "kill"])
@@ -231,6 +262,7 @@ def test_run_serves_pages_and_clients_at_one_address(ends_by, tmp_path, enter):
         for one in (ada, bob, both):
             assert one.next("picture")["data"] == picture
         assert json.loads(get(f"{here.url}/people")[0]) == {"ada": "lobby", "bob": "lobby", "both": "lobby"}
+        no_way_through(port, ada)
         (stoa,) = children(process)
         for one in (ada, bob, both):
             one.close()

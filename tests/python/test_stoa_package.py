@@ -133,11 +133,70 @@ def test_without_a_secret_nobody_is_let_in(monkeypatch):
     "body", [b"nothing", b"[]", b"{}", b'{"type":"event","client_id":"c"}', b'{"type":"other","client_id":"c"}',
              b'{"type":"event","client_id":"c","event":"e","args":[{"_placeholder":true,"num":3}],"attachments":["AA=="]}',
              b'{"type":"event","client_id":"c","event":"e","args":[],"attachments":["?"]}',
-             b'{"type":"event","client_id":"c","event":"e","args":{"a":1}}'])
+             b'{"type":"event","client_id":"c","event":"e","args":{"a":1}}',
+             b'{"type":"event","client_id":"c","event":"e","rooms":7}', b'{"type":"event","client_id":"c","event":"e","rooms":[7]}',
+             b'{"type":"connect","client_id":"c","session":[]}',
+             b'{"type":"event","client_id":"c","event":"e","args":[' + b"[" * 900 + b"]" * 900 + b'],"attachments":["AA=="]}',
+             b'{"type":"event","client_id":"c","event":"e","args":[' + b"[" * 200_000 + b"]" * 200_000 + b"]}"])
 def test_a_body_that_is_no_call_is_refused(body):
     app, _ = application()
     status, said = post(app, body)
     assert status == 400 and said["error"]["message"]
+
+
+def test_headers_are_judged_before_a_body_is_read():
+    sio = AsyncServer(secret=SECRET, max_call_bytes=1000, async_mode="asgi")
+    body = json.dumps(event("x")).encode()
+
+    def status(headers):
+        reads = 0
+
+        async def receive():
+            nonlocal reads
+            reads += 1
+            return {"type": "http.request", "body": body}
+
+        said = []
+
+        async def send(message):
+            said.append(message)
+
+        raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+        scope = {"type": "http", "method": "POST", "path": "/stoa", "headers": raw}
+        asyncio.run(ASGIApp(sio)(scope, receive, send))
+        return said[0]["status"], reads
+
+    signed = {**signature.sign(SECRET, body), "Content-Length": str(len(body))}
+    assert status(signed) == (200, 1)
+    assert status({"Content-Length": "5"}) == (401, 0)
+    assert status({**signed, **signature.sign(SECRET, body, time.time() - 400)}) == (401, 0)
+    assert status({**signed, signature.SIGNATURE: "v1=00"}) == (401, 1)
+    for length, expected in [("\u00b2", 411), ("1" * 5000, 411), ("-1", 411), ("1001", 413)]:
+        assert status({**signed, "Content-Length": length}) == (expected, 0)
+
+
+def test_a_body_in_many_parts_is_read_in_time_that_grows_with_its_bytes():
+    sio = AsyncServer(secret=SECRET, async_mode="asgi")
+    left, joined = 40_000, b"x" * 100
+
+    async def receive():
+        nonlocal left
+        left -= 1
+        return {"type": "http.request", "body": joined, "more_body": left > 0}
+
+    said = []
+
+    async def send(message):
+        said.append(message)
+
+    headers = {**signature.sign(SECRET, b""), "Content-Length": str(left * len(joined))}
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "POST", "path": "/stoa", "headers": raw}
+    before = time.process_time()
+    asyncio.run(ASGIApp(sio)(scope, receive, send))
+    assert said[0]["status"] == 401 and left == 0
+    # To copy what came before with each part takes 80 GB of copies.
+    assert time.process_time() - before < 3
 
 
 def test_other_methods_and_paths(recorder):
@@ -349,6 +408,7 @@ def test_rooms_of_any_name_become_names_that_stoa_takes():
         assert set(name) <= taken
         assert name not in ("general", "observers")
         assert wire.room_of(name) == str(room)
+    assert wire.room_of("@@110000.") == "@@110000." and wire.room_of("@@10ffff.") == "\U0010ffff"
     assert wire.rooms_of(["c1", "general", wire.room_name("general"), "observers"]) == {"c1", "general"}
     with pytest.raises(ValueError, match="shorter"):
         wire.room_name("x" * 129)

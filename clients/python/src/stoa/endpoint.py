@@ -12,9 +12,20 @@ from .operations import Call
 
 log = logging.getLogger("stoa")
 
-#: Bytes of one call that are read: Stoa's largest message, with its attachments in base64.
-MAX_BODY = 64 << 20
+#: Bytes of one call that are read unless ``max_call_bytes`` says otherwise: a client's largest message by Stoa's default
+#: (1 MB), with its attachments in base64 and as escapes, several times over.
+MAX_BODY = 8 << 20
+#: Seconds for the body of a call, where the package reads it itself.
+MAX_READ = 30.0
 TYPES = ("connect", "event", "disconnect")
+#: The forms of what a call may have; the rest is checked where it is read.
+FORMS = {
+    "namespace": (str, "text"),
+    "rooms": (list, "list"),
+    "session": (dict, "object"),
+    "headers": (dict, "object"),
+    "address": (str, "text"),
+}
 
 
 class Refused(Exception):
@@ -30,31 +41,54 @@ class Refused(Exception):
         return json.dumps({"error": {"code": self.code, "message": self.message}}).encode()
 
 
-def check_length(length: str | None) -> int:
-    """The number of bytes to read."""
-    if not length or not length.isdigit():
-        raise Refused(411, "bad_request", "the request says no Content-Length")
-    if int(length) > MAX_BODY:
-        raise Refused(413, "too_large", f"the request has more than {MAX_BODY} bytes")
+def check_head(secret: str | None, headers: Mapping[str, str], length: str | None, most: int = MAX_BODY) -> int:
+    """The number of bytes to read. What the headers show is refused before anything is read."""
+    _secret(secret)
+    given = (headers.get(signature.TIMESTAMP, ""), headers.get(signature.SIGNATURE, ""))
+    if fault := signature.stale(*given):
+        _unauthorized(fault)
+    if not length or not (length.isascii() and length.isdigit() and len(length) <= 12):
+        raise Refused(411, "bad_request", "the request says no Content-Length, or none that is a number of bytes")
+    if int(length) > most:
+        raise Refused(413, "too_large", f"the request has more than {most} bytes (max_call_bytes)")
     return int(length)
 
 
-def read(secret: str | None, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
-    """The call in a request whose signature is good."""
+def _secret(secret: str | None) -> str:
     if not secret:
         message = "no secret is set: give SocketIO(secret=…) or STOA_SECRET the value of Stoa's [backend] secret"
         log.error("a call was refused: %s", message)
         raise Refused(503, "no_secret", message)
+    return secret
+
+
+def _unauthorized(fault: str) -> None:
+    log.warning("a call was refused: %s", fault)
+    raise Refused(401, "unauthorized", fault)
+
+
+def read(secret: str | None, headers: Mapping[str, str], body: bytes | bytearray) -> dict[str, Any]:
+    """The call in a request whose signature is good."""
     given = (headers.get(signature.TIMESTAMP, ""), headers.get(signature.SIGNATURE, ""))
-    if fault := signature.fault(secret, *given, body):
-        log.warning("a call was refused: %s", fault)
-        raise Refused(401, "unauthorized", fault)
+    if fault := signature.fault(_secret(secret), *given, body):
+        _unauthorized(fault)
     try:
-        data = json.loads(body)
+        return _call(json.loads(body))
+    except RecursionError:
+        raise Refused(400, "too_deep", "the call is nested too deeply") from None
     except ValueError as error:
         raise Refused(400, "bad_request", f"the body is no JSON: {error}") from None
+
+
+def _call(data: Any) -> dict[str, Any]:
+    """The call, if it has the form of one."""
     if not isinstance(data, dict) or data.get("type") not in TYPES or not isinstance(data.get("client_id"), str):
         raise Refused(400, "bad_request", "the body is no call of Stoa: type and client_id are missing")
+    for key, (kind, name) in FORMS.items():
+        if data.get(key) is not None and not isinstance(data[key], kind):
+            raise Refused(400, "bad_request", f"the body is no call of Stoa: {key} is no {name}")
+    if not all(isinstance(room, str) for room in data.get("rooms") or []):
+        raise Refused(400, "bad_request", "the body is no call of Stoa: rooms has something else than texts")
     if data["type"] == "event":
         if not isinstance(data.get("event"), str):
             raise Refused(400, "bad_request", "the call names no event")

@@ -9,6 +9,7 @@ import http.client
 import json
 import logging
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -19,6 +20,7 @@ import sysconfig
 import threading
 import time
 from typing import Any, Iterable
+from urllib.parse import quote
 
 from .http import Http
 
@@ -32,8 +34,15 @@ END = 10.0
 POLL = 120.0
 #: Bytes of one request that are passed on.
 MAX_BODY = 16 << 20
+#: Bytes of the head of Stoa's answer to a WebSocket.
+MAX_HEAD = 64 << 10
 _PATH = "/socket.io/"
 _HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "proxy-connection"}
+# A client's own word on its address is not passed on.
+_DROPPED = {*_HOP, "content-length", "expect", "x-forwarded-for", "forwarded", "x-real-ip"}
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_IN_PATH = "/:@!$&'()*+,;=~"
+_IN_QUERY = "%/:@!$&'()*+,;=~?[]|^`{}\"<>\\"
 
 
 def serve(socketio: Any, app: Any, host: str, port: int, options: dict[str, Any]) -> None:
@@ -123,6 +132,9 @@ class Child:
             # Long handlers are no fault while one tries things out.
             "STOA_BACKEND__TIMEOUT": "60",
             "STOA_JOURNAL__KIND": "memory",
+            # Clients come by this process, which says from where; they may do what this application lets them do.
+            "STOA_SERVER__TRUSTED_PROXIES": '["127.0.0.1"]',
+            "STOA_SERVER__ALLOW_INSECURE": "true",
             **_own_settings(settings.of_server),
         }
         settings.of_server = {}
@@ -211,61 +223,102 @@ class Front:
         if not environ.get("PATH_INFO", "").startswith(_PATH):
             return self.app(environ, start_response)
         if "websocket" in environ.get("HTTP_UPGRADE", "").lower() and "werkzeug.socket" in environ:
-            self._tunnel(environ["werkzeug.socket"], environ)
-            # The server finds a closed socket, and leaves it.
-            start_response("200 OK", [])
-            return []
+            return self._tunnel(environ["werkzeug.socket"], environ, start_response)
         return self._pass(environ, start_response)
 
     def _target(self, environ: dict[str, Any]) -> str:
+        """The target of the request, written anew: what was decoded may hold line breaks."""
         query = environ.get("QUERY_STRING", "")
-        return environ["PATH_INFO"] + (f"?{query}" if query else "")
+        path = quote(environ["PATH_INFO"].encode("latin-1"), safe=_IN_PATH)
+        return path + (f"?{_quoted(query)}" if query else "")
 
     @staticmethod
     def _headers(environ: dict[str, Any]) -> dict[str, str]:
+        """The headers to pass on, with the client's own address. Raises ``ValueError`` if one holds a line break."""
         named = {key[5:].replace("_", "-").title(): value for key, value in environ.items() if key.startswith("HTTP_")}
         if environ.get("CONTENT_TYPE"):
             named["Content-Type"] = environ["CONTENT_TYPE"]
-        return named
+        kept = {name: value for name, value in named.items() if name.lower() not in _DROPPED}
+        for name, value in kept.items():
+            if _CONTROL.search(name + value):
+                raise ValueError(f"the header {name[:40]!r} holds control characters")
+        # Stoa must not take a client for a program of this machine only because this process is one.
+        kept["X-Forwarded-For"] = environ.get("REMOTE_ADDR") or "0.0.0.0"
+        return kept
 
     def _pass(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        if length > MAX_BODY:
-            start_response("413 Request Entity Too Large", [])
-            return []
-        body = environ["wsgi.input"].read(length) if length else b""
-        headers = {name: value for name, value in self._headers(environ).items() if name.lower() not in _HOP}
+        length = environ.get("CONTENT_LENGTH") or "0"
+        if not (length.isascii() and length.isdigit() and len(length) < 12):
+            return _refused(start_response, "400 Bad Request", "Content-Length is no number")
+        if int(length) > MAX_BODY:
+            return _refused(start_response, "413 Request Entity Too Large", f"more than {MAX_BODY} bytes")
+        body = environ["wsgi.input"].read(int(length)) if int(length) else b""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=POLL)
         try:
-            connection.request(environ["REQUEST_METHOD"], self._target(environ), body or None, headers)
+            connection.request(environ["REQUEST_METHOD"], self._target(environ), body or None, self._headers(environ))
             answer = connection.getresponse()
             said = answer.read()
+        except ValueError as error:
+            return _refused(start_response, "400 Bad Request", str(error))
         except (OSError, http.client.HTTPException) as error:
             log.error("Stoa does not answer: %s", error)
-            start_response("502 Bad Gateway", [("Content-Type", "text/plain")])
-            return [b"Stoa does not answer"]
+            return _refused(start_response, "502 Bad Gateway", "Stoa does not answer")
         finally:
             connection.close()
         kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in _HOP]
         start_response(f"{answer.status} {answer.reason}", kept)
         return [said]
 
-    def _tunnel(self, client: socket.socket, environ: dict[str, Any]) -> None:
-        """Carries bytes both ways until one side is done."""
-        lines = [f"{environ['REQUEST_METHOD']} {self._target(environ)} HTTP/1.1"]
-        lines += [f"{name}: {value}" for name, value in self._headers(environ).items()]
+    def _tunnel(self, client: socket.socket, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Carries bytes both ways until one side is done, once Stoa has made a WebSocket of the connection."""
+        try:
+            headers = {**self._headers(environ), "Connection": "Upgrade", "Upgrade": "websocket"}
+        except ValueError as error:
+            return _refused(start_response, "400 Bad Request", str(error))
+        lines = [f"GET {self._target(environ)} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=10) as stoa:
+            stoa.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            stoa.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
+            said = _head(stoa)
+            if said.split(b" ", 2)[1:2] != [b"101"]:
+                # Anything that the client sent now would be a request of this process to Stoa.
+                status = said.split(b"\r\n", 1)[0].partition(b" ")[2].decode("latin-1")
+                known = status[:3].isascii() and status[:3].isdigit()
+                return _refused(start_response, status if known else "502 Bad Gateway", "Stoa opens no WebSocket for this")
             stoa.settimeout(None)
             client.settimeout(None)
-            stoa.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            stoa.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
+            client.sendall(said)
             back = threading.Thread(target=_pump, args=(stoa, client), daemon=True)
             back.start()
             _pump(client, stoa)
             back.join()
         with contextlib.suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)
+        # The server finds a closed socket, and leaves it.
+        start_response("200 OK", [])
+        return []
+
+
+def _quoted(query: str) -> str:
+    """A query without characters that could end the line which it stands in."""
+    return quote(query.encode("latin-1", "replace"), safe=_IN_QUERY)
+
+
+def _refused(start_response: Any, status: str, sentence: str) -> Iterable[bytes]:
+    start_response(status, [("Content-Type", "text/plain"), ("Connection", "close")])
+    return [sentence.encode()]
+
+
+def _head(stoa: socket.socket) -> bytes:
+    """An answer up to the end of its head, with what came behind that."""
+    said = b""
+    while b"\r\n\r\n" not in said:
+        part = stoa.recv(65536)
+        if not part or len(said) > MAX_HEAD:
+            raise OSError("Stoa's answer has no end")
+        said += part
+    return said
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from .emitter import DEFAULT_URL
+from .endpoint import MAX_BODY
 from .exceptions import NotOnStoaError
 
 log = logging.getLogger("stoa")
@@ -50,6 +51,8 @@ class Settings:
         self.secret: str | None = options.pop("secret", None) or os.environ.get("STOA_SECRET") or None
         self.path: str = "/" + str(options.pop("stoa_path", None) or "stoa").strip("/")
         self.send_ahead_ms: float = float(options.pop("send_ahead_ms", 50))
+        #: Bytes of one call that are read.
+        self.max_call_bytes: int = int(options.pop("max_call_bytes", MAX_BODY))
         self.json: Any = options.pop("json", None)
         self.namespaces: Any = options.pop("namespaces", None) or ["/"]
         self.logger: Any = options.pop("logger", None)

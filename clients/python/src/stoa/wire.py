@@ -18,7 +18,7 @@ _BINARY = (bytes, bytearray, memoryview)
 _FOREIGN = re.compile(r"@@|[^A-Za-z0-9_.:@/ -]")
 # Stoa's own rooms, in which it puts clients by itself, are not the application's rooms of these names.
 _OWN = {"general", "observers", "producers"}
-_ESCAPED = re.compile(r"@@([0-9a-f]+)\.")
+_ESCAPED = re.compile(r"@@(10[0-9a-f]{4}|[0-9a-f]{1,5})\.")
 
 
 def arguments(data: Any) -> list[Any]:

@@ -48,13 +48,15 @@ class WSGIApp:
         try:
             if environ["REQUEST_METHOD"] != "POST":
                 raise Refused(405, "bad_request", "this address is for Stoa's calls, which are POST requests")
-            length = endpoint.check_length(environ.get("CONTENT_LENGTH"))
-            body = environ["wsgi.input"].read(length)
             headers = {
                 signature.TIMESTAMP: environ.get("HTTP_STOA_TIMESTAMP", ""),
                 signature.SIGNATURE: environ.get("HTTP_STOA_SIGNATURE", ""),
             }
-            data = endpoint.read(self.server.settings.secret, headers, body)
+            settings = self.server.settings
+            length = endpoint.check_head(
+                settings.secret, headers, environ.get("CONTENT_LENGTH"), settings.max_call_bytes
+            )
+            data = endpoint.read(settings.secret, headers, environ["wsgi.input"].read(length))
         except Refused as refused:
             return _respond(start_response, refused.status, refused.body)
         self.server.settings.tell()
@@ -135,15 +137,17 @@ class ASGIApp:
         try:
             if scope["method"] != "POST":
                 raise Refused(405, "bad_request", "this address is for Stoa's calls, which are POST requests")
-            length = endpoint.check_length(headers.get("Content-Length"))
-            body, more = b"", True
-            while more:
-                part = await receive()
-                if part["type"] == "http.disconnect":
-                    return
-                body += part.get("body", b"")
-                more = part.get("more_body", False) and len(body) <= length
-            data = endpoint.read(self.server.settings.secret, headers, body)
+            settings = self.server.settings
+            length = endpoint.check_head(
+                settings.secret, headers, headers.get("Content-Length"), settings.max_call_bytes
+            )
+            try:
+                body = await asyncio.wait_for(_body(receive, length), endpoint.MAX_READ)
+            except asyncio.TimeoutError:
+                raise Refused(408, "timeout", f"the body did not come within {endpoint.MAX_READ:.0f} s") from None
+            if body is None:
+                return
+            data = endpoint.read(settings.secret, headers, body)
         except Refused as refused:
             await _send(send, refused.status, refused.body)
             return
@@ -167,6 +171,18 @@ class ASGIApp:
                 await send({"type": f"lifespan.{kind}.failed", "message": str(error)})
                 raise
             await send({"type": f"lifespan.{kind}.complete"})
+
+
+async def _body(receive: Any, length: int) -> bytearray | None:
+    """The body of a request, in time that grows with its bytes alone; none if its client is gone."""
+    body, more = bytearray(), True
+    while more:
+        part = await receive()
+        if part["type"] == "http.disconnect":
+            return None
+        body += part.get("body", b"")
+        more = part.get("more_body", False) and len(body) <= length
+    return body
 
 
 def _environ_of_server(scope: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
