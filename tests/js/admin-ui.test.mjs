@@ -84,6 +84,21 @@ test('development mode shows sockets and rooms; a socket is disconnected by its 
     assert.deepEqual([nsp, who], ['/', id]);
     assert.ok(!Number.isNaN(Date.parse(at)));
 
+    // Into a room of the application's own and out of it, by the UI's word; into the room of a thing only by rights.
+    const moved = (event) => new Promise((done) => ui.on(event, (space, room, moving) => room === 'support desk' && done([space, moving])));
+    const [came, went] = [moved('room_joined'), moved('room_left')];
+    ui.emit('join', '/', 'support desk', id);
+    assert.deepEqual(await came, ['/', id]);
+    ui.emit('leave', '/', 'support desk', id);
+    assert.deepEqual(await went, ['/', id]);
+    const forbidden = next(ui, 'error');
+    ui.emit('join', '/', 'project:p2', id);
+    assert.equal((await forbidden).code, 'forbidden_room');
+    const everybody = next(ui, 'error');
+    ui.emit('join', '/', 'support desk');
+    assert.match((await everybody).message, /name a socket or a room/);
+    assert.ok(own.logs.some((line) => line.includes('leave_room') && line.includes('support desk')), 'the move is in the audit log');
+
     const refused = next(ui, 'error');
     ui.emit('_disconnect', '/', false);
     assert.match((await refused).message, /name a socket or a room/);

@@ -12,7 +12,7 @@ pub struct Actor {
     pub who: Arc<Identity>,
     /// The address that the admin comes from.
     pub address: IpAddr,
-    /// `socketio` or `http`.
+    /// `socketio`, `http` or `admin_ui`.
     pub door: &'static str,
 }
 

@@ -27,8 +27,10 @@ pub(super) const INCLUDE_SELF: &str = "include_self";
 /// The refusal of an argument that names no token.
 const ONE_OF: &str = "name one of user, token_id (as list_connections shows it) and token";
 /// The keys that the audit log may show.
-const SHOWN: [&str; 8] = [
+const SHOWN: [&str; 10] = [
     "client_id",
+    "namespace",
+    "room",
     "user",
     "address",
     "token_id",

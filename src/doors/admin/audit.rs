@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{act::Act, actor::Actor, argument::Argument};
+use super::{actor::Actor, argument::Argument};
 use crate::{error::Error, observe::Metrics};
 
 /// An audit line in the making.
@@ -19,16 +19,21 @@ pub(super) struct Audit<'a> {
 
 impl Audit<'_> {
     /// Writes the line, whether the act succeeded or not.
-    pub(super) fn write(&self, act: Act, outcome: &Result<Value, Error>, metrics: &Metrics) {
+    pub(super) fn write(
+        &self,
+        act: &'static str,
+        outcome: &Result<Value, Error>,
+        metrics: &Metrics,
+    ) {
         let (result, code) = match outcome {
             Ok(answer) => (answer.to_string(), "ok"),
             Err(refusal) => (refusal.message.clone(), refusal.code),
         };
-        metrics.admin_acted(act.name(), code);
+        metrics.admin_acted(act, code);
         let who = &self.actor.who;
         tracing::info!(
             target: "stoa::audit",
-            act = act.name(),
+            act,
             actor = who.user.as_deref().or(who.name.as_deref()).unwrap_or("(nobody)"),
             token = who.token.as_ref().map(tracing::field::display),
             address = %self.actor.address,
@@ -40,4 +45,21 @@ impl Audit<'_> {
             "an admin acted"
         );
     }
+}
+
+/// Audits an act that a door carried out by itself.
+pub(in crate::doors) fn audit(
+    actor: &Actor,
+    act: &'static str,
+    argument: &Value,
+    outcome: &Result<Value, Error>,
+    metrics: &Metrics,
+) {
+    let argument = Argument(argument);
+    let audit = Audit {
+        actor,
+        argument,
+        about: None,
+    };
+    audit.write(act, outcome, metrics);
 }

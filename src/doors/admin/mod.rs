@@ -11,3 +11,4 @@ mod perform;
 
 pub use act::Act;
 pub use actor::Actor;
+pub(in crate::doors) use audit::audit;

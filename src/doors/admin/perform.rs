@@ -62,7 +62,7 @@ impl Act {
             Err(Error::forbidden("this takes the role admin"))
         };
         if self.changes_something() {
-            audit.write(self, &outcome, authenticator.metrics());
+            audit.write(self.name(), &outcome, authenticator.metrics());
         }
         outcome
     }

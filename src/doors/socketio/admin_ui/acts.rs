@@ -1,21 +1,39 @@
-//! The acts of the UI: `_disconnect`, with a socket or a room to say which.
+//! The acts of the UI: `_disconnect`, `join` and `leave`, with a socket or a room to say which sockets.
 //!
 //! The UI asks for no answers: a refusal is told as an `error`, and each act is in the audit log.
+
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::{
+    access::authz::RoomKind,
     channel::Namespace,
     config::Role,
     doors::{
-        admin::{Act, Actor},
+        admin::{Act, Actor, audit},
         socketio::{client::Client, inbox::Inbound},
     },
     error::Error,
 };
 
 /// The features by which the UI offers these acts.
-pub(super) const FEATURES: [&str; 2] = ["DISCONNECT", "MDISCONNECT"];
+pub(super) const FEATURES: [&str; 6] = [
+    "DISCONNECT",
+    "MDISCONNECT",
+    "JOIN",
+    "MJOIN",
+    "LEAVE",
+    "MLEAVE",
+];
+
+/// An act, by the event that asks for it: `[event, namespace, close or room, sockets]`.
+#[derive(Clone, Copy)]
+enum Wish<'a> {
+    Disconnect,
+    /// Into a room, or out of it.
+    Move(&'a str, bool),
+}
 
 /// Carries out an act of the UI; false if the event is none of its.
 pub(in crate::doors::socketio) async fn act(client: &Client, inbound: &Inbound) -> bool {
@@ -23,19 +41,22 @@ pub(in crate::doors::socketio) async fn act(client: &Client, inbound: &Inbound) 
         return false;
     };
     let text = |nth: usize| arguments.get(nth).and_then(Value::as_str);
-    if text(0) != Some("_disconnect") {
-        return false;
-    }
+    let wish = match (text(0), text(2)) {
+        (Some("_disconnect"), _) => Wish::Disconnect,
+        (Some("join"), Some(room)) => Wish::Move(room, true),
+        (Some("leave"), Some(room)) => Wish::Move(room, false),
+        _ => return false,
+    };
     client.used("admin");
     let done = match (client.context.admin_ui.is_readonly(), text(3)) {
         (true, _) => Err(Error::forbidden(
             "this login may only look ([admin_ui] readonly)",
         )),
         (false, None) => Err(Error::bad_request(
-            "name a socket or a room: all of a namespace are not disconnected at once",
+            "name a socket or a room: an act is not for all of a namespace at once",
         )),
         (false, Some(filter)) => match text(1).and_then(Namespace::at) {
-            Some(namespace) => disconnect(client, namespace, filter).await,
+            Some(namespace) => carry_out(client, wish, namespace, filter).await,
             None => Err(Error::bad_request("there is no such namespace")),
         },
     };
@@ -46,8 +67,13 @@ pub(in crate::doors::socketio) async fn act(client: &Client, inbound: &Inbound) 
     true
 }
 
-/// Ends the connection of a socket, or those of a room's members.
-async fn disconnect(client: &Client, namespace: Namespace, filter: &str) -> Result<(), Error> {
+/// Does to a socket, or to each of a room's members, as the UI wishes.
+async fn carry_out(
+    client: &Client,
+    wish: Wish<'_>,
+    namespace: Namespace,
+    filter: &str,
+) -> Result<(), Error> {
     let room = namespace.room_key(filter).into_owned();
     let members = client.context.hub.members_of(room).await?;
     if members.is_empty() {
@@ -55,23 +81,55 @@ async fn disconnect(client: &Client, namespace: Namespace, filter: &str) -> Resu
     }
     let mut who = (*client.who()).clone();
     who.role = Role::Admin;
-    let who = std::sync::Arc::new(who);
+    let who = Arc::new(who);
     for id in members {
         let actor = Actor {
             who: who.clone(),
             address: client.address,
             door: "admin_ui",
         };
-        let (authenticator, breakers) = (&client.context.authenticator, &client.context.breakers);
-        let argument = json!({ "client_id": id });
+        let done = match wish {
+            Wish::Disconnect => disconnect(client, actor, &id).await,
+            Wish::Move(room, on) => place(client, &actor, (namespace, id), (room, on)).await,
+        };
         // One that left by itself meanwhile is disconnected, too.
-        Act::Disconnect
-            .perform(authenticator, breakers, actor, argument)
-            .await
-            .or_else(|refusal| match refusal.code {
-                "not_found" => Ok(Value::Null),
-                _ => Err(refusal),
-            })?;
+        done.or_else(|refusal| match refusal.code {
+            "not_found" => Ok(()),
+            _ => Err(refusal),
+        })?;
     }
     Ok(())
+}
+
+/// Ends the connection of a socket.
+async fn disconnect(client: &Client, actor: Actor, id: &str) -> Result<(), Error> {
+    let (authenticator, breakers) = (&client.context.authenticator, &client.context.breakers);
+    let argument = json!({ "client_id": id });
+    let done = Act::Disconnect.perform(authenticator, breakers, actor, argument);
+    done.await.map(|_| ())
+}
+
+/// Puts a socket into a room of the application, or takes it out of one. Rooms of things are joined by rights alone: a
+/// login of the UI gives nobody what a token does not.
+async fn place(
+    client: &Client,
+    actor: &Actor,
+    (namespace, id): (Namespace, Arc<str>),
+    (room, on): (&str, bool),
+) -> Result<(), Error> {
+    let argument = json!({ "client_id": &*id, "namespace": namespace.path(), "room": room });
+    let placed = match RoomKind::on(namespace.is_app(), room) {
+        RoomKind::Free => {
+            let placed = client.context.hub.place((namespace, id), room.to_owned(), on);
+            placed.await.map(|members| json!({ "members": members }))
+        }
+        _ => Err(Error::new(
+            "forbidden_room",
+            "the Admin UI moves clients between the application's own rooms only; this one takes a right of theirs",
+        )
+        .about_room(room)),
+    };
+    let act = if on { "join_room" } else { "leave_room" };
+    audit(actor, act, &argument, &placed, &client.context.metrics);
+    placed.map(|_| ())
 }
