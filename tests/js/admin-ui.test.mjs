@@ -38,7 +38,7 @@ test('a password opens a session, which opens itself, and figures come', LIMIT, 
   const ui = connect(stoa, '/admin', { username: 'admin', password: 'changeit' });
   const [session, config, stats] = await Promise.all([next(ui, 'session'), next(ui, 'config'), next(ui, 'server_stats')]);
   assert.match(session, /^[0-9a-f]{32}$/);
-  assert.deepEqual(config, { supportedFeatures: ['AGGREGATED_EVENTS', 'DISCONNECT', 'MDISCONNECT'] });
+  assert.deepEqual(config, { supportedFeatures: ['AGGREGATED_EVENTS', 'DISCONNECT', 'MDISCONNECT', 'JOIN', 'MJOIN', 'LEAVE', 'MLEAVE'] });
   assert.ok(stats.serverId && stats.hostname && stats.pid > 0 && stats.uptime >= 0);
   assert.ok(stats.clientsCount >= 1);
   assert.equal(stats.namespaces.find(({ name }) => name === '/admin').socketsCount, 1);
