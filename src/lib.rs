@@ -31,6 +31,7 @@
 //! | [`alerts`] | what operators are told without asking |
 //! | [`doors`] | Socket.IO, HTTP, and the acts of admins by either |
 //! | [`net`] | listener, TLS, connections and bodies |
+//! | [`recovery`] | sessions that clients come back to |
 //! | [`history`] | events as they were, page by page |
 //! | [`config`], [`cli`], [`server`] | settings, commands, start and stop of all parts |
 //! | [`demo`] | an invented team at work |
@@ -64,6 +65,7 @@ pub mod pace;
 pub mod pattern;
 mod private_file;
 pub mod projections;
+pub mod recovery;
 pub mod server;
 pub mod timestamp;
 pub mod update;

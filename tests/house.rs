@@ -25,6 +25,7 @@ const FLOORS: &[&str] = &[
     "breaker",
     "ledger",
     "journal",
+    "recovery",
     "access",
     "update",
     "pace",

@@ -19,6 +19,7 @@ mod origins;
 mod place;
 mod policy;
 mod recipients;
+mod recovery;
 mod role;
 mod rule_config;
 mod rules;
@@ -52,6 +53,7 @@ pub use policy::{
     Transform,
 };
 pub use recipients::Recipients;
+pub use recovery::{Offsets, Recovery};
 pub use role::Role;
 pub use rule_config::{MAX_WINDOW_MS, RuleConfig};
 pub use rules::{FreeRooms, Rule, Rules};
@@ -78,6 +80,8 @@ pub struct Config {
     pub rooms: Rooms,
     /// The namespaces of applications.
     pub namespaces: Namespaces,
+    /// Sessions that clients come back to.
+    pub recovery: Recovery,
     /// Speed against memory and bytes.
     pub performance: Performance,
     /// Tokens.

@@ -35,6 +35,8 @@ pub struct Outgoing {
     is_bare: bool,
     /// The cursor after it, for shapes that write it outside of the JSON; none for a message that has no cursor.
     cursor: Option<Arc<str>>,
+    /// The cursor at which an emission is sent that has none of its own: live clients have everything up to there.
+    offset: Option<Arc<str>>,
     /// The canonical type of the event that it tells of; none for a message that tells of none, or in words of a rule.
     event_type: Option<Arc<str>>,
     role: Role,
@@ -59,6 +61,8 @@ pub enum Shape {
     SocketIo,
     /// The same for a client of Engine.IO 3, where attachments have another form.
     FirstSocketIo,
+    /// The same with the cursor as a last argument more, for a client that asks for it.
+    Offset,
     /// A server-sent event.
     ServerSent,
     /// The JSON as it is.
@@ -74,7 +78,7 @@ pub enum Shape {
 }
 
 impl Shape {
-    pub(super) const COUNT: usize = 8;
+    pub(super) const COUNT: usize = 9;
 }
 
 /// The form of an update that one observer is sent.
@@ -117,6 +121,7 @@ impl Outgoing {
             emission: None,
             is_bare: false,
             cursor: None,
+            offset: None,
             event_type: None,
             role: Role::Told,
             trail: Trail::default(),
@@ -135,6 +140,18 @@ impl Outgoing {
             emission: Some(emission.clone()),
             ..Self::new(namespace, name, emission.args.clone())
         }
+    }
+
+    /// The same as it is sent to live clients at this cursor.
+    #[must_use]
+    pub(crate) fn passing(mut self, cursor: Option<Arc<str>>) -> Self {
+        self.offset = cursor;
+        self
+    }
+
+    /// The cursor after which a client has nothing, once it has this.
+    pub(crate) fn offset(&self) -> Option<&str> {
+        self.cursor().or(self.offset.as_deref())
     }
 
     /// The emission that it is, if it is one.

@@ -22,6 +22,8 @@ pub struct UpdateRun {
 pub struct Updates<'r> {
     run: &'r UpdateRun,
     form: Form,
+    /// Whether the observer is live, so that it has everything up to the cursor at which emissions are sent.
+    is_live: bool,
 }
 
 impl UpdateRun {
@@ -44,7 +46,11 @@ impl UpdateRun {
 
     /// The updates in the form that an observer is sent.
     pub fn of(&self, form: Form) -> Updates<'_> {
-        Updates { run: self, form }
+        Updates {
+            run: self,
+            form,
+            is_live: true,
+        }
     }
 
     /// The updates as they are.
@@ -59,6 +65,20 @@ impl UpdateRun {
 }
 
 impl<'r> Updates<'r> {
+    /// The same for an observer that is behind: emissions tell it no place.
+    #[must_use]
+    pub fn behind(self) -> Self {
+        Self {
+            is_live: false,
+            ..self
+        }
+    }
+
+    /// Whether the observer is live.
+    pub fn is_live(self) -> bool {
+        self.is_live
+    }
+
     /// Each of them.
     pub fn iter(self) -> impl Iterator<Item = &'r Outgoing> {
         let updates = self.run.updates.iter();

@@ -9,6 +9,7 @@ use super::{
     Emit, Membership, Moment, SharedSnapshot, SnapshotOf,
     member::{JoinRequest, MemberId},
     presence::{MembersOf, Visit},
+    recovery::Standing,
     subscription::Subscription,
 };
 use crate::{
@@ -161,6 +162,16 @@ pub(super) enum Command {
         reply: oneshot::Sender<Result<usize, Error>>,
     },
     Visit(Visit, oneshot::Sender<Result<Object, Error>>),
+    /// A member as it could be made again; it may leave with that.
+    Standing {
+        member: MemberId,
+        leaves: bool,
+        reply: oneshot::Sender<Option<Standing>>,
+    },
+    CanResume {
+        from: Resumption,
+        reply: oneshot::Sender<Result<(), &'static str>>,
+    },
     RoomsOf {
         member: MemberId,
         reply: oneshot::Sender<Vec<Arc<str>>>,

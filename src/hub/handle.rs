@@ -9,6 +9,7 @@ use super::{
     command::{Answer, Command, JoinReply, Question},
     member::{JoinRequest, MemberId},
     presence::Visit,
+    recovery::Standing,
     subscription::Subscription,
 };
 use crate::{
@@ -330,6 +331,32 @@ impl HubHandle {
                 .await
                 .map_err(|_| Error::unavailable("the answer could not be written; ask again")),
         }
+    }
+
+    /// A member as it could be made again; it `leaves` with that, or stays. None if it is gone.
+    ///
+    /// # Errors
+    /// `unavailable` while the server goes down.
+    pub async fn standing(
+        &self,
+        member: MemberId,
+        leaves: bool,
+    ) -> Result<Option<Standing>, Error> {
+        self.ask(|reply| Command::Standing {
+            member,
+            leaves,
+            reply,
+        })
+        .await
+    }
+
+    /// Whether a client could go on from a cursor, or the reason why not.
+    ///
+    /// # Errors
+    /// `unavailable` while the server goes down.
+    pub async fn can_resume(&self, cursor: String) -> Result<Result<(), &'static str>, Error> {
+        let from = cursor.into();
+        self.ask(|reply| Command::CanResume { from, reply }).await
     }
 
     /// The rooms that a member is in, its own among them.

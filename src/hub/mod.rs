@@ -40,6 +40,7 @@ mod placed;
 mod presence;
 mod projections;
 mod questions;
+mod recovery;
 mod requests;
 mod room_groups;
 mod room_limits;
@@ -70,6 +71,7 @@ pub use member::{JoinRequest, MemberId};
 pub use options::HubOptions;
 pub use outlet::Outlet;
 pub use presence::{MembersOf, Visit};
+pub use recovery::Standing;
 pub use subscription::{Channels, Subscription};
 
 use crate::{

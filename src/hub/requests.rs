@@ -174,6 +174,16 @@ impl Hub {
                 reply.send(self.visit(&visit)).ok();
             }
             Command::Emit(emit) => self.emit(emit),
+            Command::Standing {
+                member,
+                leaves,
+                reply,
+            } => {
+                reply.send(self.standing(member, leaves)).ok();
+            }
+            Command::CanResume { from, reply } => {
+                reply.send(self.can_resume(&from)).ok();
+            }
             Command::RoomsOf { member, reply } => {
                 let member = self.roster.get(member);
                 let rooms = member.map(|member| member.rooms.clone());

@@ -13,6 +13,13 @@ use crate::{
 };
 
 impl Roster {
+    /// Whether a member is told of the presence in one of its rooms.
+    pub(super) fn watches_presence(&self, id: MemberId) -> bool {
+        let rooms = self.get(id).map(|member| member.rooms.iter());
+        !self.presence.is_idle()
+            && rooms.is_some_and(|mut rooms| rooms.any(|room| self.presence.tells(room, id)))
+    }
+
     /// Puts a member into a room of its namespace. `None` if there is no such member; else the number of members in the
     /// room now.
     pub(crate) fn join(&mut self, id: MemberId, room: &str) -> Option<usize> {

@@ -223,6 +223,26 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         Box::pin(ready(Ok(None)))
     }
 
+    /// Keeps sessions' texts under their names, in place of those before; a name without a text is let go of. A journal in memory
+    /// keeps none.
+    ///
+    /// # Errors
+    /// When they can't be kept now.
+    fn save_sessions(
+        &self,
+        _changes: Vec<(String, Option<String>)>,
+    ) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(ready(Ok(())))
+    }
+
+    /// All sessions that are kept, by name.
+    ///
+    /// # Errors
+    /// When the journal can't be read now.
+    fn load_sessions(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, JournalError>> {
+        Box::pin(ready(Ok(Vec::new())))
+    }
+
     /// This part of the newest checkpoint, from 0 on; none after the last.
     ///
     /// # Errors

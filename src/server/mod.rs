@@ -55,6 +55,7 @@ use crate::{
     observe::Metrics,
     pace::degradation::Degradation,
     projections::{analytics, state::checkpoint},
+    recovery::{self, RecoveryMetrics, Sessions},
     update::{Rule, Table, TransformOptions},
 };
 
@@ -171,6 +172,11 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         &breakers,
         &metrics,
     )?;
+    let sessions = Sessions::new(options::recovery(config), RecoveryMetrics::default());
+    metrics.add(|registry| sessions.metrics().register(registry));
+    recovery::restore(&*journal, &sessions).await?;
+    let keeping = recovery::keep(journal.clone(), sessions.clone());
+    aside.push(essential.spawn("keeper of sessions", keeping));
     let context = socketio::start(
         handle.clone(),
         (intake.clone(), emitter.clone()),
@@ -183,6 +189,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
             quota.clone(),
             compression.clone(),
             application.clone(),
+            sessions,
         ),
     );
     let door = Door::new(context, options::door(config, &metrics));

@@ -31,6 +31,7 @@ use crate::{
     observe::Metrics,
     pace::degradation::{Bounds as LoadBounds, Degradation, Tempo},
     projections::state::Limits,
+    recovery::{SessionLimits, Sessions},
 };
 
 /// Attachments of one packet: as many as Socket.IO's own server takes.
@@ -162,8 +163,13 @@ pub(super) fn sockets(
     quota: Arc<Quota>,
     compression: Option<Arc<Compression>>,
     application: Application,
+    sessions: Arc<Sessions>,
 ) -> socketio::Options {
     socketio::Options {
+        recovery: socketio::RecoveryOptions {
+            offsets: config.recovery.offsets,
+            sessions,
+        },
         quota,
         compression,
         default_room: config.rooms.default_room.clone(),
@@ -182,6 +188,15 @@ pub(super) fn sockets(
         backend: application.backend,
         operations: application.operations,
         sessions: application.sessions,
+    }
+}
+
+/// The bounds of sessions that clients come back to.
+pub(super) fn recovery(config: &Config) -> SessionLimits {
+    SessionLimits {
+        max_age: config.recovery.max_age.get(),
+        max_bytes: config.recovery.max_bytes.into(),
+        max_session: config.recovery.max_session_bytes.into(),
     }
 }
 

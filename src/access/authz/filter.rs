@@ -180,6 +180,21 @@ impl Filter {
         })
     }
 
+    /// The filter as clients write it: read again it is the same. `null` lets everything through.
+    pub fn to_value(&self) -> Value {
+        if self.is_empty() {
+            return Value::Null;
+        }
+        let spec = &self.spec;
+        let mut value = serde_json::json!({
+            "types": spec.types, "exclude": spec.exclude, "projects": spec.projects, "agents": spec.agents, "runs": spec.runs,
+        });
+        if let Some(priority) = spec.min_priority {
+            value["min_priority"] = priority.as_str().into();
+        }
+        value
+    }
+
     /// The bytes of memory that the filter holds beside itself, estimated, with the verdicts that it may come to
     /// remember.
     pub fn held(&self) -> usize {

@@ -90,11 +90,11 @@ impl Operations {
             Operation::Emit(emission) => self.emit(&emission, by).await,
             Operation::Join { room, client } => {
                 let client = self.named(client.as_deref(), caller)?;
-                self.place(&*client, room, true).await
+                self.place(client, room, true).await
             }
             Operation::Leave { room, client } => {
                 let client = self.named(client.as_deref(), caller)?;
-                self.place(&*client, room, false).await
+                self.place(client, room, false).await
             }
             Operation::CloseRoom { room, namespace } => self.close(room, &namespace).await,
             Operation::Disconnect(id) => {
@@ -148,9 +148,15 @@ impl Operations {
     }
 
     /// Puts a client into a room, whatever its token says, or takes it out.
-    async fn place(&self, client: &dyn Connected, room: String, on: bool) -> Result<Value, Error> {
+    async fn place(
+        &self,
+        client: Arc<dyn Connected>,
+        room: String,
+        on: bool,
+    ) -> Result<Value, Error> {
         let whom = (client.namespace(), client.id().clone());
         let members = self.context.hub.place(whom, room.clone(), on).await?;
+        client.placed().await;
         Ok(json!({ "room": room, "members": members }))
     }
 
@@ -176,7 +182,7 @@ impl Operations {
         let mut left = 0;
         for client in members {
             // One that has left meanwhile is out of the room already.
-            let leaving = self.place(&*client, room.clone(), false);
+            let leaving = self.place(client, room.clone(), false);
             left += usize::from(leaving.await.is_ok());
         }
         Ok(json!({ "room": room, "left": left }))

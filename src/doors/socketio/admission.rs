@@ -16,6 +16,7 @@ use super::{
     context::DoorContext,
     entrance::{NotAdmitted, Shown},
     hello::Hello,
+    recovery::Coming,
     welcome::{self, ConnectOptions},
 };
 use crate::{
@@ -35,13 +36,13 @@ pub(super) struct Requested {
     uri: Uri,
     credential: Option<Credential>,
     address: IpAddr,
-    page: PageOrigin,
+    pub(super) page: PageOrigin,
     /// The headers that the application's service is shown.
     headers: Value,
     /// Whether the session began with polling.
     polls: bool,
     /// Whether the client speaks Engine.IO 3.
-    is_first_protocol: bool,
+    pub(super) is_first_protocol: bool,
 }
 
 impl Requested {
@@ -74,6 +75,8 @@ pub(super) struct Admitted {
     ui: Option<UiSession>,
     /// The operations of the application's service.
     operations: Vec<Value>,
+    /// The session that it is given back, or the reason why it is given none.
+    coming: Arc<Coming>,
     /// Whether its session began with polling, and the time at which it asked.
     came: (bool, Instant),
 }
@@ -94,8 +97,14 @@ impl Admission {
             .await
             .inspect_err(|refusal| self.context.metrics.turned_away("connect", refusal))?;
         let former = request.is_first_protocol.then(|| sid.to_string().into());
+        let mut coming = self.recover(&hello, &who, request, &lane).await;
+        // The service knows the client that left by its id: it is told of another one.
+        let id = coming
+            .id()
+            .filter(|_| self.context.backend(self.namespace).is_none());
         let client = Client::new(
             (former, request.address),
+            (id, coming.way_back.take()),
             self.namespace,
             who,
             lane.clone(),
@@ -114,7 +123,13 @@ impl Admission {
         client
             .begin()
             .inspect_err(|refusal| self.context.metrics.turned_away("connect", refusal))?;
-        client.lane.known_as(self.namespace, client.id.clone());
+        let pid = client.way_back.as_ref().map(|way_back| way_back.pid());
+        client.lane.known_as(self.namespace, &client.id, pid);
+        client.is_here();
+        if coming.recovered.is_some() {
+            let sessions = &self.context.options.recovery.sessions;
+            sessions.metrics().came("recovered");
+        }
         self.context.actions.listed(&client.performer);
         let weak: Weak<Client> = Arc::downgrade(&client);
         let clients = &self.context.options.operations.clients;
@@ -125,6 +140,7 @@ impl Admission {
             ui,
             operations,
             came: (request.polls, requested),
+            coming: Arc::new(coming),
         })
     }
 
@@ -177,9 +193,10 @@ impl Admission {
             ui,
             operations,
             came,
+            coming,
         } = admitted;
         client.stays(client.lane.connect(self.namespace, engine));
-        let options = ConnectOptions::of(hello, self.namespace, *came);
+        let options = ConnectOptions::of(hello, self.namespace, *came, coming);
         if !client.count() {
             return;
         }

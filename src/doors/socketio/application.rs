@@ -1,8 +1,9 @@
 //! Clients and the application's service: it is asked before a client is let in, is told when one has left, and its
 //! operations reach them.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
+use futures_util::future::BoxFuture;
 use http::HeaderMap;
 use serde_json::Value;
 use socketioxide::socket::DisconnectReason;
@@ -192,15 +193,23 @@ impl Connected for Client {
         left(&self, DisconnectReason::ServerNSDisconnect);
     }
 
+    fn placed(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async move { self.remember().await })
+    }
+
     fn ask(&self, event: &str, arguments: &Arguments) -> Asking {
         asking(&self.lane, self.namespace, event, arguments)
     }
 }
 
-/// Notes that a client has left its namespace, and why.
+/// Notes that a client has left its namespace, and why; only the first reason counts.
 pub(super) fn left(client: &Arc<Client>, reason: DisconnectReason) {
+    if client.gone.swap(true, Ordering::SeqCst) {
+        return;
+    }
     tracing::debug!(client = %client.id, %reason, "disconnected");
-    client.disconnected(format!("{reason:?}"), is_loss(reason));
+    let departs = client.leaves_session(reason);
+    client.disconnected(format!("{reason:?}"), is_loss(reason), departs);
     client.leaves(reason);
 }
 

@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use super::{context::DoorContext, hands::LaneHands, inbox::Inbox, outlet::LaneOutlet};
+use super::{
+    context::DoorContext, hands::LaneHands, inbox::Inbox, outlet::LaneOutlet, recovery::WayBack,
+};
 use crate::{
     access::{
         Identity,
@@ -69,6 +71,8 @@ pub(super) struct Client {
     session_counted: Mutex<Option<Arc<CountedConnection>>>,
     /// Whether the client has disconnected.
     pub(super) gone: AtomicBool,
+    /// The way back to its session, if it has one.
+    pub(super) way_back: Option<Box<WayBack>>,
     /// Whether it logged in as Socket.IO's Admin UI.
     pub(super) is_ui: AtomicBool,
     /// The hub's way to it, which knows whether the server ended the session.
@@ -82,6 +86,7 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 impl Client {
     pub(super) fn new(
         (former_id, address): (Option<Arc<str>>, IpAddr),
+        (id, way_back): (Option<Arc<str>>, Option<Box<WayBack>>),
         namespace: Namespace,
         who: Identity,
         lane: Arc<ExpressLane>,
@@ -90,7 +95,7 @@ impl Client {
         let meter = context.authenticator.meter(&who, address);
         let backend = context.backend(namespace);
         let waiting = backend.map(|backend| backend.waiting_bytes().clone());
-        let id: Arc<str> = crate::event::mint_id().to_string().into();
+        let id = id.unwrap_or_else(|| crate::event::mint_id().to_string().into());
         let client = Self {
             id: id.clone(),
             former_id,
@@ -112,6 +117,7 @@ impl Client {
             counted: AtomicBool::new(false),
             session_counted: Mutex::default(),
             gone: AtomicBool::new(false),
+            way_back,
             is_ui: AtomicBool::new(false),
             context,
         };
@@ -216,14 +222,15 @@ impl Client {
 
     /// Ends a client that disconnected: it leaves its rooms at once, even if many of its events still wait to be
     /// handled.
-    /// `lost` says that nobody meant it to end.
-    pub(super) fn disconnected(&self, reason: String, lost: bool) {
-        self.gone.store(true, Ordering::SeqCst);
+    /// `lost` says that nobody meant it to end, `departs` that its membership ends with its session.
+    pub(super) fn disconnected(&self, reason: String, lost: bool, departs: bool) {
         self.context.options.operations.clients.left(&self.id);
         if let Some(stay) = self.stay.get() {
             self.lane.disconnect(self.namespace, *stay);
         }
-        self.place().take();
+        if !departs {
+            self.place().take();
+        }
         if let Some(session) = lock(&self.session).take()
             && (!lost || self.is_ended())
         {

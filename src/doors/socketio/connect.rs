@@ -19,6 +19,7 @@ use super::{
     context::{DoorContext, Options},
     entrance::NotAdmitted,
     inbox::Inbound,
+    recovery::Here,
 };
 use crate::{
     access::Authenticator,
@@ -85,6 +86,7 @@ pub(crate) fn start(
         metrics,
         admin_ui: Arc::new(AdminUi::new(&options.admin_ui)),
         options,
+        here: Here::default(),
         locals,
         engine: OnceLock::new(),
     });

@@ -8,7 +8,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::admin_ui::AdminUi;
+use super::{
+    admin_ui::AdminUi,
+    recovery::{Here, RecoveryOptions},
+};
 use crate::{
     access::Authenticator,
     breaker::Breakers,
@@ -61,6 +64,8 @@ pub struct Options {
     pub compression: Option<Arc<Compression>>,
     /// The application's service, if there is one.
     pub(crate) backend: Option<Arc<Backend>>,
+    /// The sessions that clients come back to.
+    pub recovery: RecoveryOptions,
     /// Carries out what the application wants done.
     pub(crate) operations: Arc<Operations>,
     /// The bounds of session data.
@@ -82,6 +87,8 @@ pub struct DoorContext {
     pub(super) actions: Arc<Actions>,
     /// Socket.IO's Admin UI.
     pub(super) admin_ui: Arc<AdminUi>,
+    /// The clients that could come back to their sessions.
+    pub(super) here: Here,
     /// The engine's own way to a client.
     pub(super) locals: Locals,
     /// Set once the engine exists, which is made of handlers that hold this context.

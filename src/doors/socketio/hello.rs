@@ -11,6 +11,7 @@ use crate::{
     config::Role,
     error::Error,
     observe::is_unfit_for_lines,
+    recovery::Pid,
     update::UpdateShape,
 };
 
@@ -30,6 +31,12 @@ pub struct Hello {
     pub filter: Filter,
     /// The place to resume from.
     pub cursor: Option<String>,
+    /// The secret of the session that it comes back to.
+    pub pid: Option<Pid>,
+    /// The last place that it was told, as Socket.IO's own client noted it: perhaps an application's text.
+    pub offset: Option<String>,
+    /// Whether updates are to carry their place.
+    pub recovery: bool,
     /// Whether a snapshot comes first.
     pub snapshot: bool,
     /// Whether several updates may come in one `batch`.
@@ -92,9 +99,14 @@ impl Hello {
         }
     }
 
-    /// Whether it says nothing that the protocol knows.
+    /// Whether it says nothing that the protocol knows, but for what a client's library adds by itself.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        let of_library = Self {
+            pid: self.pid,
+            offset: self.offset.clone(),
+            ..Self::default()
+        };
+        *self == of_library
     }
 
     fn read_query(&mut self, uri: &Uri) -> Result<(), Error> {
@@ -131,6 +143,10 @@ impl Hello {
                 self.name = Some(plain.take(128).collect());
             }
             "cursor" => self.cursor = Some(text(key, value)?).filter(|c| !c.is_empty()),
+            // These are the library's: a page may mean something of its own by them.
+            "pid" => self.pid = value.as_str().and_then(Pid::read),
+            "offset" => self.offset = value.as_str().map(str::to_owned),
+            "recovery" => self.recovery = is_yes(value),
             "rooms" => self.rooms = rooms(value)?,
             "filters" => self.filter = Filter::parse(value)?,
             "snapshot" => self.snapshot = flag(key, value)?,
@@ -161,6 +177,10 @@ fn text(key: &str, value: &Value) -> Result<String, Error> {
         .as_str()
         .map(str::to_owned)
         .ok_or_else(|| Error::bad_request(format!("auth.{key} must be a string")))
+}
+
+fn is_yes(value: &Value) -> bool {
+    value == true || value == 1 || matches!(value.as_str(), Some("1" | "true"))
 }
 
 fn flag(key: &str, value: &Value) -> Result<bool, Error> {

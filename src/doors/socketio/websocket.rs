@@ -26,11 +26,7 @@ use super::{
     },
     inbox::Inbound,
 };
-use crate::{
-    channel::{Namespace, PerNamespace},
-    error::Error,
-    net::frame,
-};
+use crate::{channel::PerNamespace, error::Error, net::frame};
 
 /// The client's protocol and transport.
 const SPEECH: Speech = Speech {
@@ -273,11 +269,9 @@ impl Session {
     /// Tells the client that it is on a namespace.
     fn joined(&mut self, admission: &Admission, admitted: Admitted, due: Pin<&mut Sleep>) {
         let namespace = admission.namespace;
-        let sid = json!({ "sid": admitted.client.id });
-        self.send(&match namespace {
-            Namespace::Root => format!("40{sid}"),
-            _ => format!("40{},{sid}", namespace.path()),
-        });
+        if let Some(answer) = self.lane.connected(namespace) {
+            self.send(&answer);
+        }
         admission.enter(&admitted, NoEngine::shared());
         // Nothing of the engine's is before its frames.
         self.lane.marked(namespace);

@@ -4,9 +4,12 @@ use std::{sync::Arc, time::Instant};
 
 use serde_json::{Value, json};
 
-use super::{client::Client, hello::Hello};
+use super::{client::Client, hello::Hello, recovery::Coming};
 use crate::{
-    access::{self, Identity, authz::OBSERVERS},
+    access::{
+        self, Identity,
+        authz::{Filter, OBSERVERS},
+    },
     channel::Namespace,
     event::Object,
     hub::{JoinReply, JoinRequest, Subscription},
@@ -17,7 +20,9 @@ use crate::{
 /// The parts of a hello that the hub needs.
 pub(super) struct ConnectOptions {
     /// Rooms to join, once they are checked.
-    rooms: Vec<String>,
+    rooms: Wanted,
+    /// The news about the session that it asked for.
+    recovery: Option<Value>,
     /// The client's filter and permissions.
     subscription: Subscription,
     /// Whether the client wants batches.
@@ -39,9 +44,16 @@ impl ConnectOptions {
         hello: &Hello,
         namespace: Namespace,
         (polls, requested): (bool, Instant),
+        coming: &Coming,
     ) -> Self {
-        Self {
-            rooms: hello.rooms.clone(),
+        let recovery = match (&coming.recovered, coming.refused) {
+            (Some(_), _) => Some(json!({ "recovered": true })),
+            (None, Some(reason)) => Some(json!({ "recovered": false, "reason": reason })),
+            (None, None) => None,
+        };
+        let asked = Self {
+            rooms: Wanted::Asked(hello.rooms.clone()),
+            recovery,
             subscription: match namespace {
                 Namespace::Conversations => {
                     Subscription::Conversation(ConversationFilter::default())
@@ -54,8 +66,26 @@ impl ConnectOptions {
             cursor: hello.cursor.clone(),
             silent: polls && hello.is_empty(),
             requested,
+        };
+        let Some((session, from)) = &coming.recovered else {
+            return asked;
+        };
+        let filter = Filter::parse(&session.filter).unwrap_or_default();
+        Self {
+            rooms: Wanted::All(session.rooms.clone()),
+            subscription: Subscription::Filter(filter),
+            cursor: Some(from.clone()),
+            ..asked
         }
     }
+}
+
+/// The rooms that a client wants to be in.
+enum Wanted {
+    /// These beside those of all clients.
+    Asked(Vec<String>),
+    /// These and no others.
+    All(Vec<Arc<str>>),
 }
 
 pub(super) async fn introduce(
@@ -76,14 +106,17 @@ pub(super) async fn introduce(
         silent: options.silent,
     };
     let welcome = JoinReply {
-        rooms: rooms(
-            client.namespace,
-            &client.who(),
-            &context.options.default_room,
-            options.rooms,
-        ),
+        rooms: match options.rooms {
+            Wanted::All(rooms) => rooms,
+            Wanted::Asked(asked) => rooms(
+                client.namespace,
+                &client.who(),
+                &context.options.default_room,
+                asked,
+            ),
+        },
         own_rooms: own_rooms(&client),
-        greeting: greeting(&client, options.shape),
+        greeting: greeting(&client, options.shape, options.recovery),
         snapshot: options.snapshot,
         state: Vec::new(),
         requested: options.requested,
@@ -130,7 +163,11 @@ pub(super) fn rooms(
 }
 
 /// The event that greets a client; none on the namespace of an application, on which nothing else speaks.
-fn greeting(client: &Client, shape: UpdateShape) -> Option<(&'static str, Object)> {
+fn greeting(
+    client: &Client,
+    shape: UpdateShape,
+    recovery: Option<Value>,
+) -> Option<(&'static str, Object)> {
     let now = Timestamp::now().to_string();
     let id = &client.id;
     let (name, body) = match client.namespace {
@@ -153,9 +190,12 @@ fn greeting(client: &Client, shape: UpdateShape) -> Option<(&'static str, Object
             }),
         ),
     };
-    let body = match body {
+    let mut body = match body {
         Value::Object(body) => body,
         _ => Object::new(),
     };
+    if let Some(recovery) = recovery {
+        body.insert("recovery".into(), recovery);
+    }
     Some((name, body))
 }

@@ -28,6 +28,8 @@ impl Client {
         if self.gone.load(Ordering::Acquire) || self.is_ended() {
             self.place().take();
         }
+        self.is_introduced();
+        self.remember().await;
         self.carry_out(operations).await;
         if self.inbox.open() {
             self.clone().work().await;

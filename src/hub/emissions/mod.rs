@@ -213,7 +213,10 @@ impl Hub {
         let emissions = &mut self.emissions;
         emissions.is_volatile = emission.volatile;
         emissions.after = emissions.after.max(emit.after);
-        emissions.run.push(Outgoing::of_emission(emission));
+        let at = (emission.namespace == Namespace::Root).then(|| self.stream.cursor_text().into());
+        emissions
+            .run
+            .push(Outgoing::of_emission(emission).passing(at));
         emissions.flying.push(emit.flying);
         Ok(())
     }
@@ -251,6 +254,7 @@ impl Hub {
             // A member that has still to be sent what the sender published before can't get this now.
             let lacks = |at| first_missed(at) <= after;
             let misses = member.behind.as_ref();
+            let is_behind = misses.is_some();
             if misses.is_some_and(|b| b.is_given_snapshot() || lacks(b.place())) {
                 behind += number;
                 continue;
@@ -266,7 +270,11 @@ impl Hub {
                 full += number;
                 continue;
             }
-            member.outlet.send_run(run.of(member.form));
+            let updates = run.of(member.form);
+            member.outlet.send_run(match is_behind {
+                false => updates,
+                true => updates.behind(),
+            });
             sent += number;
             self.roster.touch(id);
         }

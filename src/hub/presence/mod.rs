@@ -91,6 +91,12 @@ impl Presence {
         }
     }
 
+    /// Whether a member is told of the room with this key.
+    pub(super) fn tells(&self, room: &str, id: MemberId) -> bool {
+        let watched = self.watched.get(room);
+        watched.is_some_and(|watched| watched.subscribers.contains(&id))
+    }
+
     /// Whether anybody asks about anything.
     pub(super) fn is_idle(&self) -> bool {
         self.watched.is_empty()

@@ -23,6 +23,7 @@ mod queue;
 mod reader;
 mod repair;
 mod schema;
+mod sessions;
 mod shared;
 mod tail;
 #[cfg(test)]
@@ -311,6 +312,26 @@ impl Journal for SqliteJournal {
         let reader = self.reader.clone();
         Box::pin(async move {
             let read = tokio::task::spawn_blocking(move || reader.text(name));
+            read.await.unwrap_or_else(|_| interrupted())
+        })
+    }
+
+    fn save_sessions(
+        &self,
+        changes: Vec<(String, Option<String>)>,
+    ) -> BoxFuture<'_, Result<(), JournalError>> {
+        let (reply, saved) = oneshot::channel();
+        let queued = self.queue.push(Job::Sessions { changes, reply });
+        Box::pin(async move {
+            queued?;
+            answer(saved).await
+        })
+    }
+
+    fn load_sessions(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, JournalError>> {
+        let reader = self.reader.clone();
+        Box::pin(async move {
+            let read = tokio::task::spawn_blocking(move || reader.sessions());
             read.await.unwrap_or_else(|_| interrupted())
         })
     }

@@ -31,6 +31,11 @@ pub(super) enum Job {
         text: String,
         reply: oneshot::Sender<Result<(), JournalError>>,
     },
+    /// Sessions to be kept in place of those before, or let go of.
+    Sessions {
+        changes: Vec<(String, Option<String>)>,
+        reply: oneshot::Sender<Result<(), JournalError>>,
+    },
     Stop,
 }
 
@@ -211,7 +216,7 @@ impl Queue {
                     taken.bytes += held;
                 }
                 Job::Decide(_) => taken.decision_bytes += held,
-                Job::Checkpoint { .. } | Job::Text { .. } => {}
+                Job::Checkpoint { .. } | Job::Text { .. } | Job::Sessions { .. } => {}
                 Job::Stop => {
                     taken.jobs.push(job);
                     break;

@@ -16,6 +16,7 @@ use super::{
     kept,
     repair::next_good,
     schema::BUSY,
+    sessions,
 };
 use crate::{
     decision::Decisions,
@@ -128,6 +129,17 @@ impl Reader {
             Err(error) if is_damage(&error) => {
                 tracing::error!(%error, name = name.name(), "figures that were kept in the journal are damaged; they begin anew");
                 Ok(None)
+            }
+            read => read.map_err(unavailable),
+        }
+    }
+
+    /// The sessions that clients come back to; none when they can't be read: their clients connect anew.
+    pub(super) fn sessions(&self) -> Result<Vec<(String, String)>, JournalError> {
+        match sessions::read(&self.lock()) {
+            Err(error) if is_damage(&error) => {
+                tracing::warn!(%error, "sessions that were kept in the journal are damaged; their clients connect anew");
+                Ok(Vec::new())
             }
             read => read.map_err(unavailable),
         }

@@ -12,6 +12,7 @@ use super::{
     decisions, kept,
     options::{Durability, SqliteOptions},
     queue::{Append, Decide, Job, Queue, TakeLimits},
+    sessions,
     shared::Shared,
     trim::Trimmer,
     watch::{Lost, Watch},
@@ -86,6 +87,10 @@ impl Writer {
                     }
                     Job::Text { name, text, reply } => {
                         let save = |connection: &mut _| kept::write(connection, name, &text);
+                        reply.send(self.save(save)).ok();
+                    }
+                    Job::Sessions { changes, reply } => {
+                        let save = |connection: &mut _| sessions::write(connection, &changes);
                         reply.send(self.save(save)).ok();
                     }
                     Job::Stop => stop = true,

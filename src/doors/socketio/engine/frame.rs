@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::{
     channel::Namespace,
@@ -49,14 +50,31 @@ pub enum Packet {
 impl Frame {
     /// `["event",payload]` for all members of a namespace: an update's frame, made for its first observer.
     pub fn message_of(update: &Outgoing) -> &Arc<WireMessage> {
-        update.shape(Shape::SocketIo, || written(update, &[]))
+        update.shape(Shape::SocketIo, || written(update, &update.json, &[]))
+    }
+
+    /// The same with the cursor after it as a last argument more, by which Socket.IO's own client knows its place.
+    pub fn offset_message_of(update: &Outgoing) -> &Arc<WireMessage> {
+        let Some(cursor) = update
+            .offset()
+            .filter(|_| update.namespace == Namespace::Root)
+        else {
+            return Self::message_of(update);
+        };
+        update.shape(Shape::Offset, || {
+            let comma = if update.json.is_empty() { "" } else { "," };
+            let arguments = format!("{}{comma}{}", update.json, Value::from(cursor));
+            written(update, &arguments, &[])
+        })
     }
 
     /// The same for a client of Engine.IO 3: attachments have another form there.
     pub fn first_message_of(update: &Outgoing) -> &Arc<WireMessage> {
         match attachments_of(update) {
             [] => Self::message_of(update),
-            _ => update.shape(Shape::FirstSocketIo, || written(update, &[MESSAGE])),
+            _ => update.shape(Shape::FirstSocketIo, || {
+                written(update, &update.json, &[MESSAGE])
+            }),
         }
     }
 
@@ -102,7 +120,7 @@ impl Frame {
     }
 
     /// The refusal to let a client onto a namespace: `{"message":…}`, perhaps with `data`.
-    pub fn connect_error(namespace: Namespace, body: &serde_json::Value) -> Self {
+    pub fn connect_error(namespace: Namespace, body: &Value) -> Self {
         Self::new(namespace, Packet::ConnectError, Tag::Aside, |out| {
             serde_json::to_writer(&mut *out, body).ok();
         })
@@ -266,9 +284,9 @@ fn attachments_of(update: &Outgoing) -> &[Bytes] {
     emission.map_or(&[], |emission| &emission.attachments[..])
 }
 
-/// The frames of an update: its packet, and one for each attachment, behind these bytes.
-fn written(update: &Outgoing, before: &[u8]) -> Bytes {
-    let (namespace, name, payload) = (update.namespace, &update.name, &update.json);
+/// The frames of an update: its packet with these arguments, and one for each attachment, behind these bytes.
+fn written(update: &Outgoing, payload: &str, before: &[u8]) -> Bytes {
+    let (namespace, name) = (update.namespace, &update.name);
     let attachments = attachments_of(update);
     let packet = match attachments.len() {
         0 => Packet::Event,
@@ -338,6 +356,21 @@ mod tests {
             assert_eq!(&frame.bytes()[payload_at..payload_at + 2], b"42");
             assert_eq!(frame.body(), format!("[\"e\",{payload}]").as_bytes());
         }
+    }
+
+    #[test]
+    fn a_cursor_is_an_argument_more_where_there_is_one() {
+        let plain = Outgoing::new(Namespace::Root, "e", "1".into());
+        let frame = |update: &Outgoing| {
+            let frame = Frame::of_update(Frame::offset_message_of(update).clone(), false);
+            String::from_utf8(frame.body().to_vec()).unwrap()
+        };
+        assert_eq!(frame(&plain), "[\"e\",1]");
+        assert_eq!(frame(&plain.at("a.1")), "[\"e\",1,\"a.1\"]");
+        let bare = Outgoing::new(Namespace::Root, "e", String::new());
+        assert_eq!(frame(&bare.passing(Some("a.1".into()))), "[\"e\",\"a.1\"]");
+        let other = Outgoing::new(Namespace::Conversations, "e", "1".into());
+        assert_eq!(frame(&other.at("a.1")), "[\"e\",1]");
     }
 
     #[test]

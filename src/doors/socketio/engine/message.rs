@@ -31,6 +31,11 @@ impl Message {
         Self::Text(text.into().into_bytes())
     }
 
+    /// Whether it is this text.
+    pub(super) fn is_text(&self, text: &str) -> bool {
+        matches!(self, Self::Text(bytes) if bytes == text.as_bytes())
+    }
+
     /// Writes the message, a long one in fragments. A client's frames must be masked; a mask of zeros leaves the
     /// payload as it is.
     pub(super) fn write(&self, out: &mut BytesMut) {

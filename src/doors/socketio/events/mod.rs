@@ -71,7 +71,11 @@ pub(super) async fn handle<'c>(client: &'c Arc<Client>, inbound: Inbound, calls:
     while !calls.is_empty() {
         answer_first(client, calls).await;
     }
+    let changes_standing = changes_standing(&request.event);
     let answer = dispatch(client, request, &inbound).await;
+    if changes_standing {
+        client.remember().await;
+    }
     match refusal_of(&answer) {
         Some(refusal) => client.context.metrics.refused("socketio", refusal),
         None => client.context.metrics.attempts.succeed(1),
@@ -196,6 +200,15 @@ async fn dispatch(client: &Arc<Client>, request: Request, inbound: &Inbound) -> 
         notify_refusal(client, refusal, room.as_deref());
     }
     handled
+}
+
+/// Whether an event may change a client's rooms, its filter or what it is told: its session is noted anew then, before the
+/// answer.
+fn changes_standing(event: &str) -> bool {
+    matches!(
+        event,
+        "join_room" | "join" | "leave_room" | "leave" | "presence" | "authenticate"
+    ) || event.contains("subscribe")
 }
 
 async fn on_root(client: &Arc<Client>, request: Request) -> Handled {

@@ -21,6 +21,7 @@ use super::{
     },
     open::Open,
     pulse::Pulse,
+    receipt::Receipt,
 };
 use crate::{
     channel::{Namespace, PerNamespace},
@@ -69,6 +70,8 @@ pub struct ExpressLane {
     pub(super) pinged: AtomicBool,
     /// Whether the client speaks Engine.IO 3.
     pub(super) is_first_protocol: AtomicBool,
+    /// Whether updates on `/` carry their cursor as a last argument more.
+    pub(super) sends_offsets: AtomicBool,
     /// Filled by the hub, the handlers and the guard, emptied by the writer. Never held across an await.
     pub(super) state: Mutex<State>,
     /// The list in which the lane waits for its sender.
@@ -96,8 +99,8 @@ pub struct ExpressLane {
     pub(super) is_upgraded: AtomicBool,
     /// The time of the session's request, and whether a namespace was asked for since.
     requested: (Instant, AtomicBool),
-    /// The ids that the client knows itself by.
-    pub(super) ids: Mutex<PerNamespace<Option<Arc<str>>>>,
+    /// The answer to CONNECT on each namespace: the id that the client knows itself by there, and perhaps its session's secret.
+    pub(super) answers: Mutex<PerNamespace<Option<Arc<str>>>>,
     /// The session as it is counted while it is on a namespace.
     counted: Mutex<Weak<CountedConnection>>,
     /// Counts every kill with its reason.
@@ -141,6 +144,8 @@ pub(super) struct State {
     pub(super) stamps: VecDeque<Option<Stamp>>,
     /// The ping that the client has not answered.
     pub(super) pulse: Pulse,
+    /// Whether the client has everything that it was sent on `/`.
+    pub(super) receipt: Receipt,
 }
 
 /// The task that writes to a socket: one at a time.
@@ -206,6 +211,7 @@ impl ExpressLane {
                 socket: None,
                 pouring: false,
                 pulse: Pulse::default(),
+                receipt: Receipt::default(),
             }),
             writer: Notify::new(),
             reader: AtomicWaker::new(),
@@ -215,6 +221,7 @@ impl ExpressLane {
             killed: AtomicU8::new(0),
             joined: AtomicBool::new(false),
             is_first_protocol: AtomicBool::new(false),
+            sends_offsets: AtomicBool::new(false),
             screen: Mutex::new(Screen::new(limits.attachments, metrics.clone())),
             asked: Mutex::default(),
             owes_pong: AtomicBool::new(false),
@@ -225,7 +232,7 @@ impl ExpressLane {
             let_go: Notify::new(),
             is_upgraded: AtomicBool::new(false),
             requested: (Instant::now(), AtomicBool::new(false)),
-            ids: Mutex::default(),
+            answers: Mutex::default(),
             counted: Mutex::default(),
             limits,
             metrics,

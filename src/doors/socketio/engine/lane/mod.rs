@@ -25,6 +25,7 @@ mod open;
 mod public;
 mod pulse;
 mod reading;
+mod receipt;
 mod reclaim;
 mod sending;
 #[cfg(test)]

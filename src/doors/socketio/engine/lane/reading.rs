@@ -52,6 +52,9 @@ impl ExpressLane {
     /// # Errors
     /// The connection can't go on.
     pub fn screen(&self, message: Message, speech: Speech) -> Result<Passed, CloseReason> {
+        if !speech.is_first_protocol && message.is_text("3") {
+            self.ponged();
+        }
         self.screen
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

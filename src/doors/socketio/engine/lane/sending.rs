@@ -67,23 +67,26 @@ impl ExpressLane {
 
     /// The same for an update, whose frame all observers share; `exempt` as for [`ExpressLane::send_exempt`].
     pub fn send_update(self: &Arc<Self>, update: &Outgoing, exempt: bool) -> bool {
-        let message = self.message_of()(update);
+        let message = self.message_of(true)(update);
         let first = self.speaks_first_protocol();
         self.queue(message, || Frame::of_update(message.clone(), first), exempt)
     }
 
     /// Queues updates in a row: as one message, where nothing stands between the queue and the socket.
     pub fn send_run(self: &Arc<Self>, updates: Updates<'_>) -> bool {
+        let message_of = self.message_of(updates.is_live());
+        let first = self.speaks_first_protocol();
         if let Some(update) = updates.single() {
-            return self.send_update(update, false);
+            let message = message_of(update);
+            return self.queue(message, || Frame::of_update(message.clone(), first), false);
         }
-        if self.killed().is_some() {
+        if self.is_over() {
             return true;
         }
-        let (first, message_of) = (self.speaks_first_protocol(), self.message_of());
-        let shape = match first {
-            false => Shape::SocketIo,
-            true => Shape::FirstSocketIo,
+        let shape = match (first, updates.is_live() && self.sends_offsets()) {
+            (true, _) => Shape::FirstSocketIo,
+            (false, true) => Shape::Offset,
+            (false, false) => Shape::SocketIo,
         };
         let joined = updates.joined(shape, message_of);
         let mut state = self.lock();
@@ -103,11 +106,12 @@ impl ExpressLane {
         })
     }
 
-    /// The form of an update's message for this client.
-    fn message_of(&self) -> fn(&Outgoing) -> &Arc<WireMessage> {
-        match self.speaks_first_protocol() {
-            false => Frame::message_of,
-            true => Frame::first_message_of,
+    /// The form of an update's message for this client; `live` says that it has everything up to the update's place.
+    fn message_of(&self, live: bool) -> fn(&Outgoing) -> &Arc<WireMessage> {
+        match (self.speaks_first_protocol(), live && self.sends_offsets()) {
+            (true, _) => Frame::first_message_of,
+            (false, true) => Frame::offset_message_of,
+            (false, false) => Frame::message_of,
         }
     }
 
@@ -137,7 +141,7 @@ impl ExpressLane {
         frame: impl Fn() -> Frame,
         exempt: bool,
     ) -> bool {
-        if self.killed().is_some() {
+        if self.is_over() {
             return true;
         }
         self.queue_locked(&mut self.lock(), message, frame, exempt)
@@ -151,6 +155,7 @@ impl ExpressLane {
         exempt: bool,
     ) -> bool {
         let len = message.bytes.len();
+        state.receipt.sent(message.namespace);
         if state.bytes > self.limits.max_bytes.saturating_mul(2) {
             self.kill_locked(state, CloseReason::SlowClient);
             return true;
@@ -192,6 +197,9 @@ impl ExpressLane {
         if state.bytes.max(least) > self.limits.max_bytes.saturating_mul(2) {
             self.kill_locked(&mut state, CloseReason::SlowClient);
             return;
+        }
+        if bytes == HEARTBEATS[0] {
+            state.note_ping();
         }
         let frame = Bytes::copy_from_slice(bytes);
         if state.begun && HEARTBEATS.contains(&bytes) {

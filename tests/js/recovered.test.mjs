@@ -1,0 +1,330 @@
+// `socket.recovered` of the stock client: what it missed comes once, its rooms and its id are the same, also over kill -9;
+// and whoever can't be given back what was, is told so.
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { io } from 'socket.io-client';
+import io2 from 'socket.io-client-2';
+import { ask, startGuarded, token, until } from './guarded.mjs';
+import { LIMIT, next, publish, startStoa } from './server.mjs';
+
+const ways = { websocket: { transports: ['websocket'] }, 'polling, then upgrade': {}, polling: { transports: ['polling'] } };
+const call = (socket, event, argument) => new Promise((resolve) => socket.emit(event, argument, resolve));
+const decision = (what, project = 'p1') => ({ type: 'decision.logged', project_id: project, data: { what } });
+
+/** A client that comes back only when it is told to; `said` has all that it was sent, by name. */
+function observe(url, options = {}) {
+  const socket = io(url, { forceNew: true, reconnection: false, autoConnect: false, ...options });
+  const said = [];
+  socket.onAny((name, ...args) => said.push({ name, args }));
+  const greeted = async () => {
+    const hello = next(socket, 'connection_established');
+    const refused = new Promise((_, reject) => socket.once('connect_error', reject));
+    socket.connect();
+    const greeting = await Promise.race([hello, refused]);
+    socket.off('connect_error');
+    return greeting;
+  };
+  const cut = async () => {
+    const gone = new Promise((resolve) => socket.once('disconnect', resolve));
+    socket.io.engine.close();
+    await gone;
+  };
+  const decisions = () => said.filter(({ name }) => name === 'decision_event').map(({ args }) => args[0].decision);
+  return { socket, said, greeted, cut, decisions };
+}
+
+const asks = (more = {}) => ({ auth: { recovery: true, filters: { types: ['decision.*', 'note', 'gone', 'blob'] }, ...more } });
+
+async function emit(stoa, emission) {
+  const response = await fetch(`${stoa.url}/api/v1/emit`, {
+    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(emission),
+  });
+  assert.equal(response.status, 202, await response.text());
+}
+
+async function outcomes(stoa, bearer) {
+  const headers = bearer ? { authorization: `Bearer ${bearer}` } : {};
+  const text = await (await fetch(`${stoa.url}/metrics`, { headers })).text();
+  return Object.fromEntries([...text.matchAll(/^stoa_recoveries_total\{outcome="(\w+)"\} (\d+)/gm)].map(([, name, count]) => [name, Number(count)]));
+}
+
+test('what was missed comes once, again and again', LIMIT, async (t) => {
+  const stoa = await startStoa({ env: { STOA_NAMESPACES__DECLARED: '["/chat"]' } });
+  try {
+    for (const [way, options] of Object.entries(ways)) {
+      await t.test(way, async () => {
+        const { socket, said, greeted, cut, decisions } = observe(stoa.url, { ...asks(), ...options });
+        const chat = socket.io.socket('/chat');
+        const hello = await greeted();
+        assert.equal(hello.recovery, undefined);
+        assert.equal(socket.recovered, false);
+        const { id } = socket;
+        assert.equal((await call(socket, 'join_room', 'project:p1')).status, 'ok');
+        const expected = [];
+        for (let round = 0; round < 3; round += 1) {
+          await cut();
+          for (const part of ['a', 'b']) expected.push(`${way} ${round}${part}`);
+          await publish(stoa.url, expected.slice(-2).map((what) => decision(what)));
+          await emit(stoa, { event: 'note', args: ['kept', round], rooms: ['project:p1'], keep: true });
+          await emit(stoa, { event: 'gone', args: [round], rooms: ['project:p1'] });
+          const resumed = next(socket, 'resumed');
+          const { recovery, rooms } = await greeted();
+          assert.deepEqual(recovery, { recovered: true });
+          assert.ok(rooms.includes('project:p1'), rooms.join());
+          assert.equal(socket.recovered, true);
+          assert.equal(socket.id, id);
+          assert.equal((await resumed).complete, true);
+          assert.deepEqual(decisions(), expected);
+        }
+        const live = next(socket, 'decision_event');
+        await publish(stoa.url, [decision(`${way} live`)]);
+        await live;
+        assert.deepEqual(decisions(), [...expected, `${way} live`]);
+        const updates = said.filter(({ name }) => name === 'decision_event');
+        for (const { args } of updates) assert.deepEqual(args.slice(1), [args[0].cursor], 'its place is the last argument');
+        const notes = said.filter(({ name }) => name === 'note').map(({ args }) => args.slice(0, 2));
+        assert.deepEqual(notes, [['kept', 0], ['kept', 1], ['kept', 2]]);
+        assert.ok(said.filter(({ name }) => name === 'note').every(({ args }) => args.length === 3));
+        assert.equal(said.filter(({ name }) => name === 'gone').length, 0, 'an ephemeral emission is not sent again');
+        // A namespace of an application has no journal to go on from.
+        if (!chat.connected) await new Promise((resolve) => { chat.once('connect', resolve); chat.connect(); });
+        assert.equal(chat.recovered, false);
+        chat.disconnect();
+        socket.disconnect();
+      });
+    }
+    const { recovered } = await outcomes(stoa);
+    assert.equal(recovered, 9);
+  } finally {
+    await stoa.stop();
+  }
+});
+
+test('whatever came last: texts of the application, attachments, questions', LIMIT, async () => {
+  const stoa = await startStoa();
+  const { socket, said, greeted, cut, decisions } = observe(stoa.url, { ...asks({ rooms: ['project:p1'] }), transports: ['websocket'] });
+  try {
+    await greeted();
+    const lasts = [
+      { event: 'gone', args: ['a text of the application'] },
+      { event: 'gone', args: [] },
+      { event: 'gone', args: [{ a: 1 }, '1jhgbk3.0'] },
+      { event: 'blob', args: [{ _placeholder: true, num: 0 }], attachments: ['AQI='] },
+    ];
+    const expected = [];
+    for (const [round, last] of lasts.entries()) {
+      const came = new Promise((resolve) => socket.once(last.event, (...args) => resolve(args)));
+      await emit(stoa, { rooms: [socket.id], ...last });
+      const args = await came;
+      assert.equal(args.length, last.args.length + 1);
+      if (last.event === 'blob') assert.deepEqual([...args[0]], [1, 2]);
+      await cut();
+      expected.push(`after ${round}`);
+      await publish(stoa.url, [decision(`after ${round}`)]);
+      const resumed = next(socket, 'resumed');
+      assert.deepEqual((await greeted()).recovery, { recovered: true });
+      await resumed;
+      assert.deepEqual(decisions(), expected);
+    }
+    // A question and its answer move nothing.
+    socket.once('question', (text, answer) => answer(text));
+    const asked = await fetch(`${stoa.url}/api/v1/operations`, {
+      method: 'POST', headers: { 'content-type': 'application/json' },
+      body: JSON.stringify([{ op: 'call', client_id: socket.id, event: 'question', args: ['a text'] }]),
+    });
+    assert.ok(asked.status < 500);
+    await cut();
+    assert.deepEqual((await greeted()).recovery, { recovered: true });
+    assert.equal(said.filter(({ name }) => name === 'snapshot').length, 0);
+  } finally {
+    socket.disconnect();
+    await stoa.stop();
+  }
+});
+
+test('a client that does not ask gets no argument more, and recovers if nothing was on its way', LIMIT, async () => {
+  const stoa = await startStoa({ env: { STOA_SERVER__PING_INTERVAL: '0.1', STOA_SENECA__AGGREGATES: 'nobody' } });
+  const { socket, said, greeted, cut, decisions } = observe(stoa.url, { auth: { rooms: ['project:p1'] }, transports: ['websocket'] });
+  try {
+    await greeted();
+    const { id } = socket;
+    const came = next(socket, 'decision_event');
+    await publish(stoa.url, [decision('one')]);
+    await came;
+    // Two pings later its answer to the first says that it has all.
+    for (let pings = 0; pings < 3; pings += 1) await new Promise((resolve) => socket.io.engine.once('ping', resolve));
+    await cut();
+    await publish(stoa.url, [decision('two')]);
+    const resumed = next(socket, 'resumed');
+    assert.deepEqual((await greeted()).recovery, { recovered: true });
+    await resumed;
+    assert.deepEqual([socket.recovered, socket.id, decisions()], [true, id, ['one', 'two']]);
+    assert.ok(said.every(({ args }) => args.length === 1), 'no argument more');
+    // Right after something was sent nobody can know.
+    await cut();
+    const hello = await greeted();
+    assert.deepEqual(hello.recovery, { recovered: false, reason: 'no_offset' });
+    assert.equal(socket.recovered, false);
+    // What another version of the protocol knows nothing of.
+    const old = io2(stoa.url, { forceNew: true, transports: ['websocket'], query: { recovery: '1', rooms: '["project:p1"]' } });
+    const heard = new Promise((resolve) => old.on('decision_event', (...args) => resolve(args)));
+    await new Promise((resolve) => old.on('connection_established', resolve));
+    await publish(stoa.url, [decision('three')]);
+    assert.equal((await heard).length, 1);
+    old.close();
+  } finally {
+    socket.disconnect();
+    await stoa.stop();
+  }
+});
+
+test('kill -9, and a restart between', LIMIT, async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'stoa-recovered-'));
+  const env = { STOA_JOURNAL__KIND: 'sqlite', STOA_JOURNAL__PATH: join(folder, 'stoa.db') };
+  let stoa = await startStoa({ env });
+  const { url, port } = stoa;
+  const seen = observe(url, { ...asks(), transports: ['websocket'] });
+  const idle = observe(url, { ...asks(), transports: ['polling'] });
+  try {
+    await seen.greeted();
+    await idle.greeted();
+    const ids = [seen.socket.id, idle.socket.id];
+    for (const { socket } of [seen, idle]) assert.equal((await call(socket, 'join_room', 'project:p1')).status, 'ok');
+    const came = next(seen.socket, 'decision_event');
+    await publish(url, [decision('before')]);
+    await came;
+    for (const signal of ['SIGKILL', 'SIGTERM']) {
+      const gone = [seen, idle].map(({ socket }) => new Promise((resolve) => socket.once('disconnect', resolve)));
+      // The journal has it, whoever hears of it.
+      await publish(url, [decision(`with ${signal}`)]);
+      await stoa.stop(signal);
+      await Promise.all(gone);
+      stoa = await startStoa({ env, port });
+      await publish(url, [decision(`after ${signal}`)]);
+      for (const one of [seen, idle]) {
+        const resumed = next(one.socket, 'resumed');
+        const { recovery, rooms } = await one.greeted();
+        assert.deepEqual(recovery, { recovered: true }, signal);
+        assert.ok(rooms.includes('project:p1'), rooms.join());
+        assert.equal((await resumed).complete, true);
+      }
+    }
+    const all = ['before', 'with SIGKILL', 'after SIGKILL', 'with SIGTERM', 'after SIGTERM'];
+    assert.deepEqual(seen.decisions(), all);
+    assert.deepEqual(idle.decisions(), all);
+    assert.deepEqual([seen.socket.id, idle.socket.id], ids);
+  } finally {
+    seen.socket.disconnect();
+    idle.socket.disconnect();
+    await stoa.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test('its own cursor goes before the offset, and nothing comes twice', LIMIT, async () => {
+  const stoa = await startStoa();
+  let cursor;
+  const auth = (send) => send({ recovery: true, cursor, rooms: ['project:p1'] });
+  const { socket, greeted, cut, decisions } = observe(stoa.url, { auth, transports: ['websocket'] });
+  socket.onAny((_, update) => { cursor = update?.cursor ?? cursor; });
+  try {
+    await greeted();
+    for (const what of ['one', 'two', 'three']) {
+      await cut();
+      await publish(stoa.url, [decision(what)]);
+      const resumed = next(socket, 'resumed');
+      assert.deepEqual((await greeted()).recovery, { recovered: true });
+      await resumed;
+    }
+    assert.deepEqual(decisions(), ['one', 'two', 'three']);
+    // `resume` sets back to a place, recovered or not.
+    const { replayed } = await call(socket, 'resume', { cursor });
+    assert.equal(replayed, 0);
+    assert.deepEqual(decisions(), ['one', 'two', 'three']);
+  } finally {
+    socket.disconnect();
+    await stoa.stop();
+  }
+});
+
+test('nobody else recovers a session, and nobody keeps what was taken from it', LIMIT, async () => {
+  const stoa = await startGuarded({ env: { STOA_RECOVERY__MAX_AGE: '1' } });
+  const admin = token('--role', 'admin', '--user', 'root');
+  const of = (user, ...more) => token('--user', user, ...more);
+  const by = (jwt, more = {}) => ({ auth: { token: jwt, recovery: true, ...more }, transports: ['websocket'] });
+  const all = [];
+  const come = async (options) => {
+    const one = observe(stoa.url, options);
+    all.push(one);
+    return { ...one, hello: await one.greeted() };
+  };
+  const tell = (what, project = 'p1') => ask(stoa, 'POST', '/api/v1/events', admin, decision(what, project));
+  try {
+    const revoked = of('ann', '--projects', 'p1');
+    const ann = await come(by(revoked));
+    assert.equal((await call(ann.socket, 'join_room', 'project:p1')).status, 'ok');
+    const pid = ann.socket._pid;
+    assert.match(pid, /^[0-9a-f]{32}$/);
+    const offset = ann.said.findLast(({ args }) => typeof args.at(-1) === 'string').args.at(-1);
+
+    // Somebody else knows the secret: neither the living session nor the one that was left is his.
+    const refused = { recovered: false, reason: 'identity' };
+    const bob = await come(by(of('bob'), { pid, offset }));
+    assert.deepEqual(bob.hello.recovery, refused);
+    assert.notEqual(bob.socket.id, ann.socket.id);
+    assert.equal(ann.socket.connected, true);
+    await ann.cut();
+    assert.deepEqual((await come(by(of('bob'), { pid, offset }))).hello.recovery, refused);
+    await tell('missed');
+    const resumed = next(ann.socket, 'resumed');
+    assert.deepEqual((await ann.greeted()).recovery, { recovered: true });
+    await resumed;
+    assert.deepEqual(ann.decisions(), ['missed']);
+
+    // Who comes by a second connection takes over; the end of the first one, noticed later, changes nothing.
+    const gone = new Promise((resolve) => ann.socket.once('disconnect', resolve));
+    const second = await come(by(of('ann', '--projects', 'p1'), { pid, offset: ann.socket._lastOffset }));
+    assert.deepEqual(second.hello.recovery, { recovered: true });
+    assert.equal(second.socket._pid, pid);
+    await gone;
+    const live = next(second.socket, 'decision_event');
+    await tell('to the second');
+    await live;
+    const { body } = await ask(stoa, 'GET', '/api/v1/admin/connections', admin);
+    if (body.connections) assert.equal(body.connections.filter((one) => one.client_id === second.socket.id).length, 1);
+
+    // A client that asks for other things gets those; so does one whose rights are less.
+    await second.cut();
+    const shown = { pid, offset: second.socket._lastOffset };
+    assert.equal((await come(by(of('ann', '--projects', 'p1'), { ...shown, rooms: ['agent:a1'] }))).hello.recovery.reason, 'changed');
+    assert.equal((await come(by(of('ann'), shown))).hello.recovery.reason, 'rights');
+    for (const wrong of ['0'.repeat(32), pid.replace(/^./, (digit) => (digit === '0' ? '1' : '0'))]) {
+      assert.equal((await come(by(of('ann'), { ...shown, pid: wrong }))).hello.recovery.reason, 'unknown');
+    }
+    // A secret that is none of ours belongs to the page.
+    assert.equal((await come(by(of('ann'), { ...shown, pid: 'mine' }))).hello.recovery, undefined);
+
+    // A revoked token does not come in, whatever it shows.
+    const { status } = await ask(stoa, 'POST', '/api/v1/admin/revocations', admin, { user: 'ann' });
+    assert.ok(status < 300, `revoked: ${status}`);
+    const late = observe(stoa.url, by(revoked, shown));
+    all.push(late);
+    await assert.rejects(late.greeted(), /unauthorized/);
+
+    // In time a session is over.
+    const carl = await come(by(of('carl')));
+    await carl.cut();
+    await until('a second', async () => {
+      const again = await come(by(of('carl'), { pid: carl.socket._pid, offset: 'none' }));
+      return again.hello.recovery.reason === 'expired';
+    });
+    const counted = await outcomes(stoa, admin);
+    assert.deepEqual([counted.recovered, counted.identity, counted.changed, counted.rights, counted.unknown, counted.expired], [2, 2, 1, 1, 2, 1]);
+  } finally {
+    for (const { socket } of all) socket.disconnect();
+    await stoa.stop();
+  }
+});
