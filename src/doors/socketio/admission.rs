@@ -16,7 +16,7 @@ use super::{
     context::DoorContext,
     entrance::{NotAdmitted, Shown},
     hello::Hello,
-    recovery::Coming,
+    way_back::Coming,
     welcome::{self, ConnectOptions},
 };
 use crate::{

@@ -24,6 +24,7 @@ use crate::{
         socketio::engine::{CloseReason, Frame},
     },
     hub::MemberId,
+    recovery::Pid,
     timestamp::Timestamp,
 };
 
@@ -62,10 +63,7 @@ impl Client {
             self.is_known(presence);
             return Ok(Vec::new());
         }
-        let mut auth = shown.auth.clone();
-        if let Value::Object(auth) = &mut auth {
-            auth.remove("token");
-        }
+        let auth = of_application(shown.auth);
         let kind = CallKind::Connect {
             auth: &auth,
             query: shown.query,
@@ -200,6 +198,25 @@ impl Connected for Client {
     fn ask(&self, event: &str, arguments: &Arguments) -> Asking {
         asking(&self.lane, self.namespace, event, arguments)
     }
+}
+
+/// The part of `auth` that is the application's: without the credential, and without what a client's library adds when it
+/// comes back.
+fn of_application(auth: &Value) -> Value {
+    let Value::Object(all) = auth else {
+        return auth.clone();
+    };
+    let mut own = all.clone();
+    own.remove("token");
+    let pid = own.get("pid").and_then(Value::as_str);
+    if pid.and_then(Pid::read).is_some() {
+        own.remove("pid");
+        own.remove("offset");
+        if own.is_empty() && !all.contains_key("token") {
+            return Value::Null;
+        }
+    }
+    Value::Object(own)
 }
 
 /// Notes that a client has left its namespace, and why; only the first reason counts.

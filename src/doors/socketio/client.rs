@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    context::DoorContext, hands::LaneHands, inbox::Inbox, outlet::LaneOutlet, recovery::WayBack,
+    context::DoorContext, hands::LaneHands, inbox::Inbox, outlet::LaneOutlet, way_back::WayBack,
 };
 use crate::{
     access::{

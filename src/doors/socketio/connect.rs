@@ -18,8 +18,8 @@ use super::{
     client::Client,
     context::{DoorContext, Options},
     entrance::NotAdmitted,
+    here::Here,
     inbox::Inbound,
-    recovery::Here,
 };
 use crate::{
     access::Authenticator,

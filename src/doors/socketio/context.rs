@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     admin_ui::AdminUi,
-    recovery::{Here, RecoveryOptions},
+    here::{Here, RecoveryOptions},
 };
 use crate::{
     access::Authenticator,

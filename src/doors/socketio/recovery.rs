@@ -5,20 +5,21 @@
 //! everything after it can be sent. Otherwise the client is let in anew, and told why.
 
 use std::{
-    collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use futures_util::future::BoxFuture;
 use socketioxide::socket::DisconnectReason;
-use tokio::sync::OnceCell;
 
 use super::{
     admission::{Admission, Requested},
     application::left,
     client::Client,
     hello::Hello,
+    here::Replaceable,
+    way_back::{Coming, WayBack, locked},
     welcome,
 };
 use crate::{
@@ -28,110 +29,8 @@ use crate::{
     delivery::Cursor,
     doors::socketio::engine::{CloseReason, ExpressLane},
     hub::Standing,
-    recovery::{Pid, Session, Sessions},
+    recovery::{Pid, Session},
 };
-
-/// The settings of recovery.
-#[derive(Debug, Clone)]
-pub struct RecoveryOptions {
-    /// The clients whose updates carry their place.
-    pub offsets: Offsets,
-    /// The sessions to come back to.
-    pub sessions: Arc<Sessions>,
-}
-
-/// The clients that are here, by their sessions' secrets.
-#[derive(Debug, Default)]
-pub(super) struct Here(Mutex<HashMap<Pid, Weak<Client>>>);
-
-impl Here {
-    fn get(&self, pid: Pid) -> Option<Arc<Client>> {
-        self.lock().get(&pid)?.upgrade()
-    }
-
-    fn left(&self, pid: Pid, client: &Client) {
-        let mut here = self.lock();
-        if here
-            .get(&pid)
-            .is_some_and(|one| std::ptr::eq(one.as_ptr(), client))
-        {
-            here.remove(&pid);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Pid, Weak<Client>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A client's way back to its session.
-#[derive(Debug)]
-pub(super) struct WayBack {
-    pid: Pid,
-    /// A hash of what the client asked for.
-    asked: u64,
-    /// Whether its session outlives the process: only with the places that it is told it can be recovered then.
-    is_kept: bool,
-    /// The session that it came back to, until it is introduced.
-    former: Mutex<Option<Arc<Session>>>,
-    /// Whether its session is left, so that it is not noted as a live one again.
-    is_left: Mutex<bool>,
-    departed: OnceCell<()>,
-    sessions: Arc<Sessions>,
-}
-
-/// The session of a client that comes.
-#[derive(Debug, Default)]
-pub(super) struct Coming {
-    pub(super) way_back: Option<Box<WayBack>>,
-    /// The session that it is given back, and the cursor from which it goes on.
-    pub(super) recovered: Option<(Arc<Session>, String)>,
-    /// The reason why it is given back none, although it asked for it.
-    pub(super) refused: Option<&'static str>,
-}
-
-impl WayBack {
-    fn new(
-        pid: Pid,
-        asked: u64,
-        is_kept: bool,
-        former: Option<Arc<Session>>,
-        sessions: &Arc<Sessions>,
-    ) -> Box<Self> {
-        Box::new(Self {
-            sessions: sessions.clone(),
-            pid,
-            asked,
-            is_kept,
-            former: Mutex::new(former),
-            is_left: Mutex::default(),
-            departed: OnceCell::new(),
-        })
-    }
-
-    /// The secret's text, for the client alone.
-    pub(super) fn pid(&self) -> String {
-        self.pid.text()
-    }
-}
-
-/// A client that was not let in after all leaves the session where it was.
-impl Drop for WayBack {
-    fn drop(&mut self) {
-        let is_left = *lock(&self.is_left);
-        if let Some(former) = lock(&self.former).take().filter(|_| !is_left) {
-            self.sessions.put(self.pid, Session::clone(&former));
-        }
-    }
-}
-
-impl Coming {
-    /// The public id of the client that it was.
-    pub(super) fn id(&self) -> Option<Arc<str>> {
-        let (session, _) = self.recovered.as_ref()?;
-        Some(session.client.clone())
-    }
-}
 
 impl Admission {
     /// Finds the session of a client that may come in, and takes it if it can be recovered.
@@ -208,7 +107,7 @@ impl Admission {
             if before.who().verified() != who.verified() {
                 return Err("identity");
             }
-            if Arc::ptr_eq(&before.lane, lane) {
+            if before.is_by(lane) {
                 return Err("unknown");
             }
             before.give_way().await;
@@ -263,8 +162,8 @@ impl Client {
     /// Lists the client as one that is here.
     pub(super) fn is_here(self: &Arc<Self>) {
         if let Some(way_back) = &self.way_back {
-            let mut here = self.context.here.lock();
-            here.insert(way_back.pid, Arc::downgrade(self));
+            let client: Weak<Self> = Arc::downgrade(self);
+            self.context.here.entered(way_back.pid, client);
         }
     }
 
@@ -273,7 +172,7 @@ impl Client {
         if let Some(way_back) = &self.way_back
             && self.member().is_some()
         {
-            lock(&way_back.former).take();
+            locked(&way_back.former).take();
         }
     }
 
@@ -290,7 +189,7 @@ impl Client {
         };
         let sessions = &self.context.options.recovery.sessions;
         {
-            let is_left = lock(&way_back.is_left);
+            let is_left = locked(&way_back.is_left);
             if *is_left {
                 return;
             }
@@ -317,8 +216,8 @@ impl Client {
             Some(membership) => self.context.hub.standing(membership.id(), true).await,
             None => Ok(None),
         };
-        *lock(&way_back.is_left) = true;
-        let former = lock(&way_back.former).take();
+        *locked(&way_back.is_left) = true;
+        let former = locked(&way_back.former).take();
         let session = match (standing, former) {
             (Ok(Some(standing)), _) => Some(self.session(way_back, standing, Some(now()))),
             // It was not introduced yet, so it got nothing.
@@ -338,17 +237,10 @@ impl Client {
     /// Ends the client's session: nobody comes back to it.
     fn forget(&self) {
         if let Some(way_back) = &self.way_back {
-            *lock(&way_back.is_left) = true;
+            *locked(&way_back.is_left) = true;
             self.context.here.left(way_back.pid, self);
             self.context.options.recovery.sessions.take(way_back.pid);
         }
-    }
-
-    /// Ends the connection, since its client has come by another one. Its own end, noticed later, changes nothing.
-    async fn give_way(self: &Arc<Self>) {
-        self.lane.kill(CloseReason::Replaced);
-        left(self, DisconnectReason::TransportError);
-        self.depart().await;
     }
 
     /// Decides what becomes of the session of a client that left. Returns whether its membership is still to be ended with
@@ -390,6 +282,22 @@ impl Client {
     }
 }
 
+impl Replaceable for Client {
+    fn who(&self) -> Arc<Identity> {
+        self.performer.who()
+    }
+
+    fn is_by(&self, lane: &Arc<ExpressLane>) -> bool {
+        Arc::ptr_eq(&self.lane, lane)
+    }
+
+    fn give_way(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        self.lane.kill(CloseReason::Replaced);
+        left(&self, DisconnectReason::TransportError);
+        Box::pin(async move { self.depart().await })
+    }
+}
+
 /// A hash of what a client asks for, the same in each process.
 fn hash(hello: &Hello) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -406,8 +314,4 @@ fn now() -> u64 {
     since.map_or(0, |since| {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     })
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

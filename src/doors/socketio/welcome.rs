@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use serde_json::{Value, json};
 
-use super::{client::Client, hello::Hello, recovery::Coming};
+use super::{client::Client, hello::Hello, way_back::Coming};
 use crate::{
     access::{
         self, Identity,
