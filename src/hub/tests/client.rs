@@ -48,6 +48,10 @@ pub(super) struct Connection {
     pub(super) tasks: Vec<Value>,
     /// The number of its requests for the state, the number of states that it was told, and whether it waits for one.
     pub(super) asked: (u32, u32, bool),
+    /// For each of these requests that it was not told of, the updates that were sent when it asked.
+    pub(super) asks: VecDeque<usize>,
+    /// The same for the state that it was told of and has not got.
+    pub(super) told: Option<usize>,
     /// The number of updates that were sent when it came, and when it had last read everything.
     pub(super) began: usize,
     pub(super) had_all: usize,
@@ -183,6 +187,8 @@ impl Client {
             part: None,
             tasks: Vec::new(),
             asked: (0, 0, false),
+            asks: VecDeque::new(),
+            told: None,
             began: when.0,
             had_all: when.0,
             settled: 0,
@@ -227,10 +233,11 @@ impl Client {
 
     pub(super) fn asks_for_state(&mut self, truth: &Truth) {
         self.note("-- asks for the state");
-        self.account.asks_for_state(truth);
+        self.account.falls_behind(0);
         if let Some(connection) = &mut self.connection {
             connection.asked.0 += 1;
             connection.asked.2 = true;
+            connection.asks.push_back(truth.count);
         }
     }
 

@@ -60,3 +60,43 @@ fn a_filter_takes_what_is_coalesced_by_its_most_urgent_event() {
         run(&script).unwrap();
     }
 }
+
+/// A snapshot that was asked for and never came says nothing about the updates that the one before it says: these were unsent
+/// when that was made, and a cursor from then on names them.
+#[test]
+fn whoever_leaves_before_the_snapshot_comes_has_only_the_one_before() {
+    let other_tasks = [(0, 0), (2, 0), (1, 1)].map(|(project, who)| Said {
+        project,
+        who,
+        long: true,
+        ..progress(2)
+    });
+    let script = Script {
+        settings: Settings {
+            // Whoever settles waits for what is sent before its window ends.
+            window: LONG / 2,
+            snapshot_part: 1_000,
+            ..settings(Wanted::Everything)
+        },
+        steps: vec![
+            // The second is held.
+            Step::Publish(vec![progress(2), progress(2)]),
+            Step::Comes(0, Comes::WithState),
+            Step::CatchUp(0),
+            // The state is so long now that it comes in parts.
+            Step::Publish(other_tasks.to_vec()),
+            Step::CatchUp(0),
+            // The end of the task sends what was held of it.
+            Step::Publish(vec![Said {
+                what: What::TaskCompleted,
+                ..progress(2)
+            }]),
+            Step::Settle,
+            Step::State(0, true),
+            Step::Leaves(0),
+            Step::Comes(0, Comes::Last),
+            Step::CatchUp(0),
+        ],
+    };
+    run(&script).unwrap();
+}

@@ -59,6 +59,7 @@ impl Client {
                 self.note("asked for the state");
                 let connection = self.connection.as_mut().ok_or("it is gone")?;
                 connection.asked.1 += 1;
+                connection.told = connection.asks.pop_front();
             }
             Received::Changed => {
                 self.note("looks otherwise");
@@ -214,9 +215,10 @@ impl Client {
             None => Mode::Quiet,
         };
         let tasks = std::mem::take(&mut connection.tasks);
+        let asked = connection.told.take();
         self.note(format!("snapshot behind e{}", place.seq));
         super::state::check(truth, self.claims, place.seq, &tasks, &body["counts"])?;
-        self.account.is_given_state(truth, place.seq);
+        self.account.is_given_state(truth, place.seq, asked);
         if whole && self.is_live() {
             self.account.is_up_to_date(truth);
         } else {

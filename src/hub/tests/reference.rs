@@ -38,7 +38,7 @@ pub(super) struct Account {
     newest: HashMap<String, u64>,
     /// The updates since it went back to a place while others were in flight: these may come twice.
     again: Option<HashMap<Update, u8>>,
-    /// The updates that were sent when it asked for a snapshot.
+    /// The updates that were sent when it asked for the snapshot that it was given last.
     asked: usize,
 }
 
@@ -123,11 +123,6 @@ impl Account {
 
     pub(super) fn falls_behind(&mut self, from: usize) {
         self.behind.push((from, None));
-    }
-
-    pub(super) fn asks_for_state(&mut self, truth: &Truth) {
-        self.falls_behind(0);
-        self.asked = truth.count;
     }
 
     pub(super) fn is_up_to_date(&mut self, truth: &Truth) {
@@ -339,7 +334,9 @@ impl Account {
     }
 
     /// Takes the state up to this event: later events come again, and no others.
-    pub(super) fn is_given_state(&mut self, truth: &Truth, to: u64) {
+    /// `asked` updates were sent when it asked for it, if it did.
+    pub(super) fn is_given_state(&mut self, truth: &Truth, to: u64, asked: Option<usize>) {
+        self.asked = asked.unwrap_or(self.asked);
         for (_, update) in truth.updates() {
             if update.0 <= to {
                 self.standing.insert(update, Standing::InSnapshot);
