@@ -324,3 +324,50 @@ async fn a_fast_sender_is_slowed_down_and_nobody_who_reads_loses_anything() {
     );
     server.shutdown().await;
 }
+
+/// The bodies of polls, in Engine.IO 3, until one has this in it.
+async fn poll_until(url: &str, what: &str) -> Vec<u8> {
+    loop {
+        let answer = reqwest::get(url).await.unwrap();
+        assert_eq!(answer.status(), 200, "before {what}");
+        let body = answer.bytes().await.unwrap();
+        if String::from_utf8_lossy(&body).contains(what) {
+            return body.into();
+        }
+    }
+}
+
+/// Clients of version 2 take bytes as base64 where they can't do otherwise, as in Node.js, and else as they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn attachments_have_their_type_in_the_polls_of_version_2() {
+    let server = server().await;
+    let address = server.address();
+    for as_base64 in [true, false] {
+        let more = if as_base64 { "&b64=1" } else { "" };
+        let url = format!("http://{address}/socket.io/?EIO=3&transport=polling{more}");
+        let opened = String::from_utf8(poll_until(&url, "sid").await).unwrap();
+        let (_, rest) = opened.split_once("\"sid\":\"").unwrap();
+        let url = format!("{url}&sid={}", rest.split('"').next().unwrap());
+        poll_until(&url, "connection_established").await;
+        let placeholder = |num: u8| json!({ "_placeholder": true, "num": num });
+        let args = json!(["é", placeholder(0), placeholder(1)]);
+        let sent = json!({ "event": "b", "args": args, "attachments": ["AP8=", ""] });
+        assert_eq!(emit(address, &sent).await.0, 202);
+        let event = format!("452-[\"b\",\"é\",{},{}]", placeholder(0), placeholder(1));
+        let expected = match as_base64 {
+            true => {
+                let units = event.chars().count();
+                format!("{units}:{event}6:b4AP8=2:b4").into_bytes()
+            }
+            false => {
+                let len = event.len().to_string();
+                let len = len.bytes().map(|digit| digit - b'0');
+                let text = [0].into_iter().chain(len).chain([255]).chain(event.bytes());
+                text.chain(*b"\x01\x03\xff\x04\x00\xff\x01\x01\xff\x04")
+                    .collect()
+            }
+        };
+        assert_eq!(poll_until(&url, "452-").await, expected);
+    }
+    server.shutdown().await;
+}

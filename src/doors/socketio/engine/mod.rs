@@ -24,6 +24,7 @@ mod screen;
 mod send_list;
 pub(super) mod senders;
 mod source;
+mod typed;
 mod upgrade;
 mod writer;
 pub(super) use client_packet::{ClientPacket, packets};

@@ -16,6 +16,7 @@ use super::{
     door::{Door, Refused, begin, query, session},
     packets::{Form, joined, messages, packets, write},
     refusal::mended_poll,
+    typed::typed_poll,
 };
 use crate::{
     doors::socketio::engine::{ExpressLane, Speech},
@@ -108,7 +109,10 @@ async fn fetch(
     }
     let form = form(first_protocol, response.headers());
     let (mut response, mut body) = whole(response).await?;
-    if let Some(mended) = mended_poll(form, &body) {
+    for mend in [mended_poll, typed_poll] {
+        let Some(mended) = mend(form, &body) else {
+            continue;
+        };
         body = mended.into();
         response.headers_mut().remove(header::CONTENT_LENGTH);
         *response.body_mut() = Body::from(body.clone());
