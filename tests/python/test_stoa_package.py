@@ -618,3 +618,24 @@ def test_the_wheel_is_whole_and_needs_the_standard_library_only(tmp_path):
     script = f"import sys; sys.path.insert(0, {str(wheel)!r}); import stoa, stoa.socketio; print(stoa.__version__)"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == stoa.__version__, done.stderr
+
+
+def test_a_call_to_a_client_that_is_gone_is_both_a_refusal_and_a_timeout(recorder):
+    from stoa.socketio.exceptions import TimeoutError as NoAnswer
+
+    gone = {"status": "error", "error": {"code": "not_found", "message": "no such client"}}
+    recorder.results = lambda operation: gone
+    server = Server(stoa_url=recorder.url, secret=SECRET)
+    for kind in (NoAnswer, StoaError):
+        with pytest.raises(kind, match="no such client"):
+            server.call("ask", to="nobody")
+
+
+def test_a_client_that_comes_to_the_application_is_told_where_stoa_is(caplog):
+    app = Flask(__name__)
+    SocketIO(app, secret=SECRET)
+    for _ in range(2):
+        answer = app.test_client().get("/socket.io/?EIO=4&transport=polling")
+        assert answer.status_code == 404
+        assert "clients connect to Stoa" in answer.json["error"]["message"]
+    assert sum("a client asked for /socket.io/" in line for line in caplog.messages) == 1

@@ -38,6 +38,10 @@ class TimeoutError(SocketIOError):  # noqa: A001 - the name of python-socketio
     """A client did not answer a call in time."""
 
 
+class ClientGoneError(StoaError, TimeoutError):
+    """A call to a client that is not connected, which can therefore give no answer."""
+
+
 class BadNamespaceError(SocketIOError):
     """A namespace that is not there."""
 

@@ -69,6 +69,7 @@ def serve(socketio: Any, app: Any, host: str, port: int, options: dict[str, Any]
         child = Child(program, settings, f"http://{_here(host)}:{port}{settings.path}", names(socketio.server))
         atexit.register(child.stop)
         socketio.server.operations.bus = Http(child.url, settings.secret)
+        log.warning("other programs that emit to its clients begin with: STOA_URL=%s STOA_SECRET=%s", child.url, settings.secret)
         app.wsgi_app = Front(app.wsgi_app, child.port)
         threading.Thread(target=child.watch, daemon=True).start()
     _end_in_order()

@@ -56,10 +56,12 @@ class Settings:
         self.json: Any = options.pop("json", None)
         self.namespaces: Any = options.pop("namespaces", None) or ["/"]
         self.logger: Any = options.pop("logger", None)
+        #: Whether the log named a client that came here instead of to Stoa.
+        self.told_elsewhere = False
         #: Arguments that a Stoa which this process starts is given.
         self.of_server = {key: options.pop(key) for key in KEYS if key in options}
         if queue and not is_address:
-            log.info("message_queue is not needed on Stoa: every process emits to %s (stoa_url or STOA_URL)", self.url)
+            log.info("message_queue is not needed on Stoa: processes emit to its address, here %s (stoa_url or STOA_URL)", self.url)
         self._refuse(options)
         for key in list(options):
             if key not in NEEDLESS:

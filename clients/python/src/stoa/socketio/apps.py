@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
+import logging
 from http import HTTPStatus
 from typing import Any, Callable, Iterable
 
@@ -15,7 +17,15 @@ from ..static import find
 from .async_server import AsyncServer
 from .server import Server
 
+log = logging.getLogger("stoa")
+
 _JSON = "application/json"
+_CLIENTS = "/socket.io"
+#: The words for a client that asks the application instead of Stoa.
+_ELSEWHERE = (
+    "clients connect to Stoa and not to this application: start it with socketio.run(app), or have the proxy pass "
+    "/socket.io/ on to Stoa"
+)
 
 
 class WSGIApp:
@@ -40,6 +50,8 @@ class WSGIApp:
                 body = file.read()
             start_response("200 OK", [("Content-Type", found[1]), ("Content-Length", str(len(body)))])
             return [body]
+        if _is_for_clients(path):
+            return _respond(start_response, 404, _elsewhere(self.server.settings))
         if self.wsgi_app is not None:
             return self.wsgi_app(environ, start_response)
         return _respond(start_response, 404, b'{"error":{"code":"not_found","message":"there is nothing here"}}')
@@ -125,6 +137,8 @@ class ASGIApp:
             with open(found[0], "rb") as file:
                 body = file.read()
             await _send(send, 200, body, found[1])
+        elif scope["type"] == "http" and _is_for_clients(path):
+            await _send(send, 404, _elsewhere(self.server.settings))
         elif self.other_asgi_app is not None:
             await self.other_asgi_app(scope, receive, send)
         elif scope["type"] == "http":
@@ -199,6 +213,19 @@ async def _send(send: Any, status: int, body: bytes, kind: str = _JSON) -> None:
     headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def _is_for_clients(path: str) -> bool:
+    """Whether a request is one of a Socket.IO client."""
+    return path == _CLIENTS or path.startswith(f"{_CLIENTS}/")
+
+
+def _elsewhere(settings: Any) -> bytes:
+    """The answer to a client that came to the application. The log names the mistake once."""
+    if not settings.told_elsewhere:
+        settings.told_elsewhere = True
+        log.warning("a client asked for %s/ here: %s", _CLIENTS, _ELSEWHERE)
+    return json.dumps({"error": {"code": "not_found", "message": _ELSEWHERE}}).encode()
 
 
 def _check_path(path: str | None) -> None:

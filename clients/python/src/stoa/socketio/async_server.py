@@ -11,7 +11,7 @@ from typing import Any, AsyncIterator, Awaitable, Callable
 
 from .. import endpoint, wire
 from ..environ import environ
-from ..exceptions import SocketIOError, StoaError, TimeoutError
+from ..exceptions import ClientGoneError, SocketIOError, StoaError, TimeoutError
 from ..handlers import NOT_HANDLED
 from ..operations import Call, current
 from .base import BaseServer, one_or_all
@@ -188,6 +188,8 @@ class AsyncServer(BaseServer):
         except StoaError as error:
             if error.code == "timeout":
                 raise TimeoutError(f"{to} did not answer {event!r} within {seconds:g} s") from error
+            if error.code == "not_found":
+                raise ClientGoneError(error.code, error.message) from error
             raise
 
     async def enter_room(self, sid: str, room: Any, namespace: str | None = None) -> None:

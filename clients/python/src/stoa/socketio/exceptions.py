@@ -2,6 +2,7 @@
 
 from ..exceptions import (
     BadNamespaceError,
+    ClientGoneError,
     ConnectionError,
     ConnectionRefusedError,
     DisconnectedError,
@@ -13,6 +14,7 @@ from ..exceptions import (
 
 __all__ = [
     "BadNamespaceError",
+    "ClientGoneError",
     "ConnectionError",
     "ConnectionRefusedError",
     "DisconnectedError",

@@ -9,7 +9,7 @@ import time
 from typing import Any, Callable, Iterator
 
 from .. import endpoint, wire
-from ..exceptions import SocketIOError, StoaError, TimeoutError
+from ..exceptions import ClientGoneError, SocketIOError, StoaError, TimeoutError
 from ..handlers import NOT_HANDLED
 from ..operations import Call, current
 from .base import BaseServer, one_or_all
@@ -183,6 +183,8 @@ class Server(BaseServer):
         except StoaError as error:
             if error.code == "timeout":
                 raise TimeoutError(f"{to} did not answer {event!r} within {seconds:g} s") from error
+            if error.code == "not_found":
+                raise ClientGoneError(error.code, error.message) from error
             raise
 
     def enter_room(self, sid: str, room: Any, namespace: str | None = None) -> None:
