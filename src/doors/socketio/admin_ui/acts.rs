@@ -120,8 +120,13 @@ async fn place(
     let argument = json!({ "client_id": &*id, "namespace": namespace.path(), "room": room });
     let placed = match RoomKind::on(namespace.is_app(), room) {
         RoomKind::Free => {
+            let moved = client.context.options.operations.clients.get(&id);
             let placed = client.context.hub.place((namespace, id), room.to_owned(), on);
-            placed.await.map(|members| json!({ "members": members }))
+            let placed = placed.await;
+            if let Some(moved) = moved {
+                moved.placed().await;
+            }
+            placed.map(|members| json!({ "members": members }))
         }
         _ => Err(Error::new(
             "forbidden_room",
