@@ -77,18 +77,18 @@ impl Sessions {
         let held = session.held();
         if held > self.limits.max_session {
             self.metrics.dropped("too_long");
-            return self.changed(inner);
+            return self.changed(&inner);
         }
         while inner.bytes + held > self.limits.max_bytes {
             let Some(&(_, oldest)) = inner.ends.first() else {
                 self.metrics.dropped("full");
-                return self.changed(inner);
+                return self.changed(&inner);
             };
             inner.remove(oldest);
             self.metrics.dropped("full");
         }
         inner.insert(key, session, held);
-        self.changed(inner);
+        self.changed(&inner);
     }
 
     /// A session as it was left, and whether its time is over.
@@ -103,7 +103,7 @@ impl Sessions {
     pub fn take(&self, pid: Pid) -> Option<Arc<Session>> {
         let mut inner = self.lock();
         let taken = inner.remove(pid.key());
-        self.changed(inner);
+        self.changed(&inner);
         taken
     }
 
@@ -155,7 +155,7 @@ impl Sessions {
         let mut inner = self.lock();
         inner.dirty.insert(key);
         inner.changes += 1;
-        self.changed(inner);
+        self.changed(&inner);
     }
 
     /// Lets go of sessions whose time is over. They are remembered as long again, so that who comes late is told why.
@@ -169,7 +169,7 @@ impl Sessions {
     }
 
     /// Tells the keeper of changes, and the gauges.
-    fn changed(&self, inner: MutexGuard<'_, Inner>) {
+    fn changed(&self, inner: &Inner) {
         let gauge = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         self.metrics.sessions.set(gauge(inner.by_key.len()));
         self.metrics.bytes.set(gauge(inner.bytes));

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     access::{Identity, authn::PageOrigin, authz::Filter},
     channel::Namespace,
-    config::Offsets,
+    config::{Offsets, Role},
     delivery::Cursor,
     doors::socketio::engine::{CloseReason, ExpressLane},
     hub::Standing,
@@ -302,7 +302,7 @@ impl Replaceable for Client {
 fn hash(hello: &Hello) -> u64 {
     let mut hasher = DefaultHasher::new();
     let filter = hello.filter.to_value().to_string();
-    let role = hello.role.map(|role| role.as_str());
+    let role = hello.role.map(Role::as_str);
     let shape = hello.shape.as_str();
     (&hello.rooms, filter, hello.batch, shape, role).hash(&mut hasher);
     hasher.finish()
