@@ -5,8 +5,9 @@ use toml::Table;
 /// The beginning of all our variables' names.
 const VARIABLES: &str = "STOA_";
 
-/// Variables that the command line reads.
-const OF_COMMANDS: [&str; 1] = ["TOKEN"];
+/// Variables that the command line and programs beside the server read: `SECRET`, `URL` and `BINARY` are those of `stoa-agents`, which
+/// may share an environment with the server.
+const OF_OTHERS: [&str; 4] = ["TOKEN", "SECRET", "URL", "BINARY"];
 
 /// The least similarity at which a name counts as a misspelt setting.
 const LIKE: f64 = 0.85;
@@ -26,7 +27,7 @@ pub fn is_setting(variable: &str) -> bool {
 /// `STOA_AUTHENTICATION_REQUIRED` runs open.
 pub(super) fn slip(defaults: &Table, variable: &str, value: &str) -> Option<String> {
     let name = variable.strip_prefix(VARIABLES)?;
-    if OF_COMMANDS.contains(&name) || is_link(name, value) {
+    if OF_OTHERS.contains(&name) || is_link(name, value) {
         return None;
     }
     let name = name.to_ascii_lowercase();
@@ -88,7 +89,6 @@ mod tests {
             ("STOA_SERVER_PORT", "STOA_SERVER__PORT"),
             ("STOA_PORT", "STOA_SERVER__PORT"),
             ("STOA_REQUIRED", "STOA_AUTHENTICATION__REQUIRED"),
-            ("STOA_SECRET", "STOA_AUTHENTICATION__SECRET"),
             ("STOA_JOURNAL_PATH", "STOA_JOURNAL__PATH"),
             ("STOA_RATE_LIMIT_ENABLED", "STOA_RATE_LIMITING__ENABLED"),
             ("STOA_HOSTS", "STOA_SERVER__HOSTS"),
@@ -105,6 +105,9 @@ mod tests {
     fn what_is_not_meant_for_a_setting_is_left_alone() {
         for (variable, value) in [
             ("STOA_TOKEN", "x"),
+            ("STOA_SECRET", "x"),
+            ("STOA_URL", "http://127.0.0.1:8000"),
+            ("STOA_BINARY", "target/release/stoa"),
             ("STOA_BIN", "target/release/stoa"),
             ("STOA_CRASH_ROUNDS", "7"),
             ("STOA_STOP_ROUNDS", "7"),

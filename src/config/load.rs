@@ -53,8 +53,13 @@ impl Config {
                 .entry(section.clone())
                 .or_insert_with(|| Value::Table(Table::new()));
             if let Value::Table(given) = given {
-                let text = matches!(defaults[&section].get(&key), Some(Value::String(_)));
-                given.insert(key.clone(), environment_value(&value, text));
+                let known = defaults[&section].get(&key);
+                let value = environment_value(&value, matches!(known, Some(Value::String(_))));
+                let value = match (known, value) {
+                    (Some(Value::Array(_)), Value::String(text)) => list_of(&text),
+                    (_, value) => value,
+                };
+                given.insert(key.clone(), value);
             }
             places.by_environment(&section, &key, &variable);
         }
@@ -164,6 +169,13 @@ fn environment_value(text: &str, is_text: bool) -> Value {
         _ if is_text => Value::String(text.to_owned()),
         _ => value,
     }
+}
+
+/// A list that the environment gives as plain text: its entries stand between commas.
+fn list_of(text: &str) -> Value {
+    let entries = text.split(',').map(str::trim);
+    let named = entries.filter(|entry| !entry.is_empty());
+    Value::Array(named.map(|entry| Value::String(entry.to_owned())).collect())
 }
 
 fn check_key(defaults: &Table, section: &str, key: &str) -> Result<(), String> {

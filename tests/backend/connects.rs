@@ -165,6 +165,31 @@ async fn a_disconnect_comes_after_the_clients_events_with_its_reason() {
 }
 
 #[tokio::test]
+async fn what_was_emitted_to_a_client_comes_before_its_disconnect() {
+    let (server, _application) = served(|call| {
+        let id = &call["client_id"];
+        let bye = json!({ "event": "bye", "args": ["x"], "rooms": id });
+        json!({ "do": [{ "emit": bye }, { "disconnect": id }] })
+    })
+    .await;
+    for _ in 0..10 {
+        let mut websocket = client(&server).await;
+        websocket.emit("kick", json!(null)).await;
+        let mut heard = Vec::new();
+        while heard.last().is_none_or(|text| text != "41") {
+            heard.push(websocket.text().await.expect("a packet"));
+        }
+        assert!(
+            heard.iter().any(|text| text == r#"42["bye","x"]"#),
+            "{heard:?}"
+        );
+        let polls = Polling::join(server.address(), 4).await;
+        polls.send(r#"42["kick"]"#).await;
+        polls.wait_for(r#"42["bye","x"]"#).await;
+    }
+}
+
+#[tokio::test]
 async fn the_reason_of_a_disconnect_is_in_the_words_of_socketio() {
     let (server, application) = served(|call| match call["event"].as_str() {
         Some("leave_me") => json!({ "do": [{ "disconnect": call["client_id"] }] }),

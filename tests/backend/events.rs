@@ -81,6 +81,10 @@ async fn an_unhandled_event_and_a_refused_one_are_told() {
     assert_eq!(refused, json!({ "status": "error", "error": error }));
     let unhandled = client.call("typing", json!({})).await;
     assert_eq!(unhandled["error"]["code"], "unknown_event");
+    assert_eq!(
+        unhandled["error"]["message"],
+        "the application has no handler for \"typing\""
+    );
     assert_eq!(calls(&server, "event", "refused"), 1);
     assert_eq!(calls(&server, "event", "unhandled"), 1);
 }
@@ -105,6 +109,8 @@ async fn stoas_own_events_stay_its_own_but_those_that_applications_name() {
         .await;
     assert_eq!(joined["members"], 1);
     assert_eq!(client.call("ping", json!(null)).await["status"], "ok");
+    let watched = client.call("presence", json!({ "room": "project:p1" }));
+    assert_eq!(watched.await["status"], "ok");
     let names: Vec<_> = application
         .calls()
         .iter()

@@ -55,6 +55,28 @@ fn the_environment_comes_before_the_file() {
 }
 
 #[test]
+fn a_list_is_one_text_or_several_between_commas_for_every_key() {
+    let env = [
+        ("STOA_SERVER__HOSTS", "stoa.example.org"),
+        ("STOA_NAMESPACES__DECLARED", "/game, /chat"),
+        ("STOA_BACKEND__OVERRIDE", "*"),
+        ("STOA_BACKEND__HEADERS", "[\"cookie\"]"),
+        ("STOA_SERVER__TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8"),
+    ];
+    let config = load("", &env).expect("loads");
+    assert_eq!(config.server.hosts, ["stoa.example.org"]);
+    assert_eq!(config.namespaces.declared, ["/game", "/chat"]);
+    assert_eq!(config.backend.overrides, ["*"]);
+    assert_eq!(config.backend.headers, ["cookie"]);
+    let both = load(
+        "[server]\ntrusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\"]\n",
+        &[],
+    );
+    let trusted = both.expect("loads").server.trusted_proxies;
+    assert_eq!(config.server.trusted_proxies, trusted);
+}
+
+#[test]
 fn a_secret_may_be_all_digits_and_is_never_quoted() {
     let digits = "0123456789".repeat(4);
     let variable = "STOA_AUTHENTICATION__SECRET";

@@ -221,7 +221,14 @@ impl Service {
 
 /// The fault in an answer with another status than success.
 fn refused(status: StatusCode, response: &Response) -> Fault {
-    let fault = Fault::new("status", format!("it answers {status}"));
+    let hint = match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            ": it does not take the signature; [backend] secret here and the service's own (STOA_SECRET of stoa-agents) must be the same, \
+             and so the time of both machines"
+        }
+        _ => "",
+    };
+    let fault = Fault::new("status", format!("it answers {status}{hint}"));
     let seconds = response
         .headers()
         .get(RETRY_AFTER)

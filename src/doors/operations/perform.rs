@@ -98,7 +98,10 @@ impl Operations {
             }
             Operation::CloseRoom { room, namespace } => self.close(room, &namespace).await,
             Operation::Disconnect(id) => {
-                self.named(Some(&id), None)?.disconnect();
+                let client = self.named(Some(&id), None)?;
+                // The hub may still have what was emitted to it before.
+                self.emitted().await;
+                client.disconnect();
                 Ok(json!({}))
             }
             Operation::Session { data, client } => {

@@ -7,7 +7,6 @@ use serde_json::{json, value::RawValue};
 
 use super::{
     answer::{Answer, Handled},
-    ping::unknown,
     request::Request,
 };
 use crate::{
@@ -44,11 +43,11 @@ const OWN: [&str; 23] = [
     "ping",
     "get_stats",
     "get_rooms",
-    "get_presence",
+    "presence",
 ];
 
 /// The events on the namespaces of applications.
-const OWN_ON_APPLICATIONS: [&str; 3] = ["join_room", "leave_room", "authenticate"];
+const OWN_ON_APPLICATIONS: [&str; 4] = ["join_room", "leave_room", "presence", "authenticate"];
 
 /// Whether Stoa has a handler of its own for an event on a namespace.
 fn is_own(namespace: Namespace, event: &str) -> bool {
@@ -82,10 +81,20 @@ pub(super) async fn instead(
     match handle(client, backend, request, inbound).await {
         // The service left it to Stoa.
         Ok(None) if is_own => None,
-        Ok(None) => Some(Err(unknown(client))),
+        Ok(None) => Some(Err(unhandled(client, event))),
         Ok(Some(answer)) => Some(Ok(answer)),
         Err(refusal) => Some(Err(refusal)),
     }
+}
+
+/// The answer to an event for which neither side has a handler.
+fn unhandled(client: &Client, event: &str) -> Error {
+    client.context.metrics.unknown_event();
+    let shown: String = event.chars().take(64).collect();
+    Error::new(
+        "unknown_event",
+        format!("the application has no handler for {shown:?}"),
+    )
 }
 
 /// Hands an event over; none when the service does not handle it.
@@ -161,5 +170,33 @@ fn refused(refusal: &Refusal) -> Arguments {
     Arguments {
         json: json!({ "status": "error", "error": error }).to_string(),
         attachments: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names in the arms of a function of the dispatch.
+    fn names_in(function: &str) -> Vec<&'static str> {
+        let source = include_str!("mod.rs");
+        let (_, body) = source.split_once(function).expect("the function");
+        let (body, _) = body.split_once("\n}").expect("its end");
+        body.split('"').skip(1).step_by(2).collect()
+    }
+
+    #[test]
+    fn every_event_of_the_dispatch_is_known_as_stoas_own() {
+        let root = [names_in("async fn on_root"), names_in("async fn on_admin")].concat();
+        assert!(root.len() > 15, "{root:?}");
+        for name in root.into_iter().chain(["publish", "emit_to"]) {
+            assert!(is_own(Namespace::Root, name), "{name} is not in OWN");
+        }
+        for name in names_in("async fn on_application") {
+            assert!(
+                OWN_ON_APPLICATIONS.contains(&name),
+                "{name} is not in OWN_ON_APPLICATIONS"
+            );
+        }
     }
 }
