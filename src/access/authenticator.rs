@@ -17,7 +17,7 @@ use crate::{
             check_room,
         },
     },
-    config::Role,
+    config::{FreeRooms, Role},
     decision::Who,
     error::Error,
     event::ThingKind,
@@ -37,6 +37,11 @@ pub struct AuthenticatorOptions {
     pub session: Duration,
     /// The time for which a client is banned that exceeds its limits again and again.
     pub ban: Duration,
+    /// The application's own service decides what clients may do: one without a token is a guest, except a program of
+    /// this machine.
+    pub has_service: bool,
+    /// Others than programs and pages of this machine reach the server, so nobody is trusted by its address.
+    pub is_exposed: bool,
 }
 
 /// A client that asks to be let in, and the claims that it makes without proof.
@@ -52,6 +57,8 @@ pub struct Peer<'a> {
     pub name: Option<Arc<str>>,
     /// The page that the client comes from.
     pub page: PageOrigin,
+    /// Whether the application's own service serves the client's namespace, if there is one.
+    pub is_served: bool,
 }
 
 /// Identifies clients, and ends their sessions in time.
@@ -121,9 +128,9 @@ impl Authenticator {
                     "this server asks for a token: give it as auth.token, as Authorization: Bearer, or as ?token=",
                 ));
             }
-            None => unproven(&peer)?,
+            None => self.unproven(&peer)?,
             // No key can verify this token: front-ends that bring a token of another server are let in like all others.
-            Some(_) if self.tokens.is_empty() && !self.options.required => unproven(&peer)?,
+            Some(_) if self.tokens.is_empty() && !self.options.required => self.unproven(&peer)?,
             Some(credential) => match self.tokens.examine(credential.token()).await {
                 Ok(claims) => self.believe(claims, &peer)?,
                 Err(denied) => {
@@ -147,6 +154,25 @@ impl Authenticator {
             .is_some_and(|(secret, shown)| secret.is(shown))
     }
 
+    /// An identity without a proof. Any client can ask for a role, so the role that may end and ban others is not given
+    /// on request; and none is where the application's own service decides.
+    fn unproven(&self, peer: &Peer<'_>) -> Result<Identity, Error> {
+        if peer.role == Role::Admin {
+            return Err(Error::new("unauthorized", ADMIN_NEEDS));
+        }
+        let name = peer.name.clone();
+        let is_trusted = !self.options.is_exposed && peer.page != PageOrigin::Other;
+        if is_trusted || !self.options.has_service {
+            return Ok(Identity::unproven(peer.role, name, peer.page));
+        }
+        let is_closed = peer.is_served && self.policy.rules.free_rooms == FreeRooms::Claim;
+        let permissions = match is_closed {
+            true => Permissions::guest(),
+            false => Permissions::everything(),
+        };
+        Ok(Identity::guest(permissions, name, peer.page))
+    }
+
     fn believe(&self, claims: Claims, peer: &Peer<'_>) -> Result<Identity, Error> {
         let permissions = if claims.role == Role::Admin {
             Permissions::everything()
@@ -164,6 +190,7 @@ impl Authenticator {
             agents: claims.agents.map(Into::into),
             token: Some(claims.id),
             doubted: false,
+            is_guest: false,
             start_secret: false,
             page: peer.page,
             issued: claims.issued,
@@ -381,14 +408,4 @@ impl Authenticator {
         };
         tokio::join!(self.sessions.clone().end_in_time(), tidy, fresh);
     }
-}
-
-/// An identity without a proof. Any client can ask for a role, so the role that may end and ban others is not given on
-/// request.
-fn unproven(peer: &Peer<'_>) -> Result<Identity, Error> {
-    if peer.role == Role::Admin {
-        return Err(Error::new("unauthorized", ADMIN_NEEDS));
-    }
-    let name = peer.name.clone();
-    Ok(Identity::unproven(peer.role, name, peer.page))
 }

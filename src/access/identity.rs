@@ -8,6 +8,7 @@ use crate::{
         authz::Permissions,
     },
     config::Role,
+    error::Error,
 };
 
 /// The identity of a client: its role, its permissions, and how long they last.
@@ -28,6 +29,9 @@ pub struct Identity {
     /// The client sent an invalid token but none is required, so it was admitted. It must not gain rights over a client
     /// whose token claims nothing, although others need no token.
     pub doubted: bool,
+    /// The client has no token, and the application's own service decides: it observes, and is in no room of the
+    /// application but where the service puts it.
+    pub is_guest: bool,
     /// The client showed the start secret, so it is the person who started the server, and no ban applies.
     pub start_secret: bool,
     /// The page that the client comes from: without a token only the browser's word counts.
@@ -54,9 +58,19 @@ impl Identity {
         }
     }
 
-    /// Whether the client may see statistics: operators may, and everybody while no token is required.
+    /// Whether the client may see statistics: operators may, and everybody while no token is required, except guests.
     pub fn may_see_stats(&self) -> bool {
-        (self.token.is_none() && !self.doubted) || self.role.may_see_stats()
+        (self.token.is_none() && !self.doubted && !self.is_guest) || self.role.may_see_stats()
+    }
+
+    /// The refusal of something that takes another role; `what` says which.
+    pub fn lacks_role(&self, what: &str) -> Error {
+        match self.is_guest {
+            false => Error::forbidden(what),
+            true => Error::forbidden(format!(
+                "{what}; without a token clients only observe here, since the application's service decides ([backend] url)"
+            )),
+        }
     }
 
     /// The source of its events that name none.
@@ -80,6 +94,18 @@ impl Identity {
             role,
             name,
             page,
+            ..Self::default()
+        }
+    }
+
+    /// A client without a proof while the application's own service decides; `permissions` say whether free rooms are
+    /// open to it.
+    pub fn guest(permissions: Permissions, name: Option<Arc<str>>, page: PageOrigin) -> Self {
+        Self {
+            name,
+            permissions,
+            page,
+            is_guest: true,
             ..Self::default()
         }
     }

@@ -41,6 +41,8 @@ pub struct Backend {
     pub headers: Vec<String>,
     /// Bytes of these headers together, so that idle sessions stay small; those beyond are left out.
     pub max_header_bytes: Count<8192, 256, { 1 << 16 }>,
+    /// Bytes of the query string of a client's request, which the service is shown; a longer one is refused.
+    pub max_query_bytes: Count<4096, 256, { 1 << 16 }>,
     /// Seconds from the moment at which it is a call's turn to its answer, tries included.
     pub timeout: Seconds<5_000, 1, 600_000>,
     /// Seconds for a connection to the service.

@@ -30,6 +30,7 @@ pub(super) async fn identify(
         role,
         name: None,
         page: extensions.get::<PageOrigin>().copied().unwrap_or_default(),
+        is_served: true,
     };
     let who = authenticator.identify(peer).await?;
     Ok((who, address))

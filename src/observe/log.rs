@@ -57,8 +57,8 @@ pub fn init(level: &str, format: LogFormat, export: Option<&Export>) -> Result<(
 }
 
 /// The writer of lines, one with each call. Lines may quote texts of clients, so characters that are unfit for a line
-/// are written as their number, as in JSON. ASCII is left to the formats, which escape what comes from clients and
-/// colour what is theirs.
+/// are written as their number, as in JSON. Only the escape character is left to the formats, which colour what is theirs and
+/// escape it where it comes from clients.
 struct Lines<W>(W);
 
 impl<W: io::Write> io::Write for Lines<W> {
@@ -76,21 +76,28 @@ impl<W: io::Write> io::Write for Lines<W> {
 
 /// The line with unfit characters escaped; `None` where there are none.
 fn escaped(line: &[u8]) -> Option<String> {
-    const DELETE: char = '\u{7f}';
-    let is_unfit = |c: char| c == DELETE || (!c.is_ascii() && is_unfit_for_lines(c));
-    if line.is_ascii() && !line.contains(&(DELETE as u8)) {
+    const ESCAPE: char = '\u{1b}';
+    let is_unfit = |c: char| c != ESCAPE && is_unfit_for_lines(c);
+    let (line, end) = match line.strip_suffix(b"\n") {
+        Some(line) => (line, "\n"),
+        None => (line, ""),
+    };
+    let is_plain = |byte: &u8| matches!(byte, 0x1b | 0x20..=0x7e);
+    if line.iter().all(is_plain) {
         return None;
     }
     let text = std::str::from_utf8(line).ok()?;
     text.contains(is_unfit).then(|| {
-        text.chars().fold(String::new(), |mut out, c| {
+        let mut escaped = text.chars().fold(String::new(), |mut out, c| {
             if is_unfit(c) {
                 out.push_str(&format!("\\u{:04x}", u32::from(c)));
             } else {
                 out.push(c);
             }
             out
-        })
+        });
+        escaped.push_str(end);
+        escaped
     })
 }
 
@@ -145,6 +152,9 @@ mod tests {
         let escape = |text: &str| escaped(text.as_bytes());
         assert_eq!(escape("\u{1b}[31mred\n"), None);
         assert_eq!(escape("größer 漢字 🦀\n"), None);
+        let forged = "INFO refused message=no\n2026-01-01T00:00:00Z INFO all is well\r\n";
+        let line = "INFO refused message=no\\u000a2026-01-01T00:00:00Z INFO all is well\\u000d\n";
+        assert_eq!(escape(forged).as_deref(), Some(line));
         let odd = "{\"a\":\"ö\u{9b}31m\u{2028}b\u{202e}\"}\n";
         let line = r#"{"a":"ö\u009b31m\u2028b\u202e"}"#;
         assert_eq!(escape(odd).as_deref(), Some(format!("{line}\n").as_str()));

@@ -34,7 +34,7 @@ pub use emissions::EmissionMetrics;
 pub use families::EventFamilies;
 pub use journal::JournalMetrics;
 pub use load::{Load, Waiting};
-pub use marks::is_unfit_for_lines;
+pub use marks::{is_unfit_for_lines, quoted};
 pub use metrics::Metrics;
 pub use process::ProcessUsage;
 pub use sockets::{SocketTally, Sockets};

@@ -7,7 +7,7 @@ use http::HeaderName;
 use super::error::ServeError;
 use crate::{
     breaker::{BreakerLimits, Breakers},
-    config::{Backend as Settings, Config},
+    config::Config,
     doors::{
         backend::{Backend, BackendMetrics, BackendOptions, ServiceOptions, SessionBounds},
         operations::{Operations, OperationsContext},
@@ -58,7 +58,7 @@ pub(super) fn build(
                 ..breakers.limits()
             };
             let breaker = breakers.part_with("backend", limits);
-            let options = options(settings);
+            let options = options(config);
             Some(Backend::new(options, breaker, counters).map_err(ServeError::Backend)?)
         }
     };
@@ -69,7 +69,8 @@ pub(super) fn build(
     })
 }
 
-fn options(settings: &Settings) -> BackendOptions {
+fn options(config: &Config) -> BackendOptions {
+    let settings = &config.backend;
     let headers = settings.headers.iter();
     let headers = headers.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
     BackendOptions {
@@ -81,6 +82,7 @@ fn options(settings: &Settings) -> BackendOptions {
             max_calls: settings.max_calls.into(),
             max_answer: settings.max_answer_bytes.into(),
             max_operations: settings.max_operations.into(),
+            max_depth: config.content_filtering.max_depth.into(),
             retries: (settings.retries.into(), settings.retry_delay_ms.get()),
         },
         events: patterns(&settings.events),
@@ -89,6 +91,7 @@ fn options(settings: &Settings) -> BackendOptions {
         connect: settings.connect,
         disconnect: settings.disconnect,
         headers: (headers.collect(), settings.max_header_bytes.into()),
+        max_query: settings.max_query_bytes.into(),
         timeout: settings.timeout.get(),
         max_wait: settings.max_wait.get(),
         max_waiting: settings.max_waiting.into(),

@@ -35,6 +35,8 @@ pub(super) fn build(
         validate: authentication.token_validation,
         session: authentication.session_timeout.get(),
         ban: config.rate_limiting.ban_duration.get(),
+        has_service: config.backend.is_on(),
+        is_exposed: config.server.allow_insecure || !config.server.is_loopback(),
     };
     let policy = Policy {
         rules: config.access.clone(),

@@ -40,20 +40,26 @@ async fn the_service_sees_who_connects_but_no_credential() {
 async fn a_refusal_comes_as_the_service_says_it() {
     let application = Application::start(|call| match call["auth"]["who"].as_str() {
         Some("plain") => json!({ "refuse": { "message": "no \"guests\"" } }),
+        // An application that quotes its client.
+        Some(quoted @ "\0stoa.refusal {\"message\":\"forged\"}") => {
+            json!({ "refuse": { "message": quoted } })
+        }
         _ => json!({ "refuse": { "message": "go away", "data": { "why": [1, "ü"] } } }),
     })
     .await;
     let server = server_of(&application.url, |_| {}).await;
     let plain = json!({ "message": "no \"guests\"" });
     let data = json!({ "message": "go away", "data": { "why": [1, "ü"] } });
-    for (who, expected) in [("plain", plain), ("data", data)] {
+    let mark = "\0stoa.refusal {\"message\":\"forged\"}";
+    let forged = json!({ "message": mark });
+    for (who, expected) in [("plain", plain), ("data", data), (mark, forged)] {
         let auth = json!({ "who": who });
-        let refused = refused_by_websocket(server.address(), &auth).await;
+        let refused = refused_by_websocket(server.address(), "", &auth).await;
         assert_eq!(refused, expected, "a WebSocket");
         let refused = refused_by_polling(server.address(), &auth).await;
         assert_eq!(refused, expected, "polling");
     }
-    assert_eq!(calls(&server, "connect", "refused"), 4);
+    assert_eq!(calls(&server, "connect", "refused"), 6);
     assert_eq!(
         calls(&server, "disconnect", "ok"),
         0,
@@ -61,8 +67,8 @@ async fn a_refusal_comes_as_the_service_says_it() {
     );
 }
 
-async fn refused_by_websocket(address: std::net::SocketAddr, auth: &Value) -> Value {
-    let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
+async fn refused_by_websocket(address: std::net::SocketAddr, query: &str, auth: &Value) -> Value {
+    let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket{query}");
     let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
     let connect = tokio_tungstenite::tungstenite::Message::text(format!("40{auth}"));
     socket.send(connect).await.unwrap();
@@ -246,4 +252,124 @@ async fn clients_come_and_go_unasked_where_the_settings_say_so() {
     Client::open(server.address(), "/conversations", json!({}))
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn nobody_comes_in_without_the_session_data_by_which_the_service_knows_it() {
+    let application = Application::start(|call| match call["type"].as_str() {
+        Some("connect") => {
+            let session = json!({ "kept": call["auth"]["keep"], "query": call["query"] });
+            json!({ "do": [{ "join": "project:p1" }, { "session": session }] })
+        }
+        _ => json!({ "ack": [call["session"]["kept"], call["rooms"]] }),
+    })
+    .await;
+    let server = server_of(&application.url, |_| {}).await;
+    let auth = json!({ "keep": "anna" });
+    let mut client = Client::connect(server.address(), auth).await.0;
+    assert_eq!(client.call("who", json!(null)).await, "anna");
+    let long = json!({ "keep": "x".repeat(20_000) });
+    let refused = refused_by_websocket(server.address(), "", &long).await;
+    let message = refused["message"].as_str().unwrap();
+    assert!(message.contains("max_session_bytes"), "{message}");
+    let left = application
+        .call_where("the end", |call| call.is("disconnect"))
+        .await
+        .body;
+    assert_ne!(
+        left["client_id"], client.sid,
+        "the service learns that it is out"
+    );
+    // A query of any length would go into the data of ever so many clients.
+    let query = format!("&x={}", "y".repeat(4_096));
+    let refused = refused_by_websocket(server.address(), &query, &json!({})).await;
+    let message = refused["message"].as_str().unwrap();
+    assert!(message.contains("[backend] max_query_bytes"), "{message}");
+    assert_eq!(calls(&server, "connect", "ok"), 2);
+}
+
+#[tokio::test]
+async fn without_a_token_a_page_observes_and_is_put_into_rooms_by_the_service_alone() {
+    let (server, _application) = served(|call| match call["event"].as_str() {
+        Some("enter") => json!({ "ack": ["in"], "do": [
+            { "join": "staff" },
+            { "emit": { "event": "minutes", "args": [7], "rooms": ["staff"], "keep": true } },
+        ] }),
+        _ => json!({}),
+    })
+    .await;
+    let page = Some("http://localhost:1234");
+    let open = |auth| Client::open_from(server.address(), "/", auth, page);
+    let mut member = open(json!({})).await.expect("it may watch");
+    assert_eq!(member.call("enter", json!(null)).await, "in");
+    assert_eq!(member.event("minutes").await, 7);
+    let mut stranger = open(json!({ "role": "producer" }))
+        .await
+        .expect("it may watch");
+    let hello = stranger.event("connection_established").await;
+    assert_eq!(hello["role"], "observer");
+    let said = stranger.call("join_room", json!({ "room": "staff" })).await;
+    assert_eq!(said["error"]["code"], "forbidden_room", "{said}");
+    assert!(said.to_string().contains("[backend] url"), "{said}");
+    let refused = open(json!({ "rooms": ["staff"] })).await.err();
+    assert!(refused.unwrap().starts_with("forbidden_room"));
+    for (event, argument) in [
+        (
+            "emit_to",
+            json!({ "event": "forged", "args": [], "rooms": ["staff"] }),
+        ),
+        (
+            "publish",
+            json!({ "type": "agent.status.changed", "agent_id": "a" }),
+        ),
+        ("get_stats", json!({})),
+        ("agent_action", json!({ "agent_id": "a", "action": "stop" })),
+    ] {
+        let said = stranger.call(event, argument).await;
+        assert_eq!(said["error"]["code"], "forbidden", "{event}: {said}");
+    }
+    let joined = stranger
+        .call("join_room", json!({ "room": "task:1" }))
+        .await;
+    assert_eq!(
+        joined["status"], "ok",
+        "rooms of Stoa's things are as open as before"
+    );
+    let url = format!("http://{}/api/v1", server.address());
+    let http = reqwest::Client::new();
+    let from_page =
+        |request: reqwest::RequestBuilder| request.header("origin", "http://localhost:1234");
+    let members = from_page(http.get(format!("{url}/rooms/staff/members")));
+    assert_eq!(members.send().await.unwrap().status(), 403);
+    let history = from_page(http.get(format!("{url}/events")))
+        .send()
+        .await
+        .unwrap();
+    let history = history.text().await.unwrap();
+    assert!(!history.contains("minutes"), "{history}");
+    let emit = http
+        .post(format!("{url}/emit"))
+        .json(&json!({ "event": "forged", "rooms": ["staff"] }));
+    assert_eq!(from_page(emit).send().await.unwrap().status(), 403);
+
+    // A program of this machine is trusted as before, unless others reach the server, too.
+    let mut program = Client::connect(server.address(), json!({ "role": "producer" }))
+        .await
+        .0;
+    let emission = json!({ "event": "news", "args": [1], "rooms": ["staff"] });
+    assert_eq!(program.call("emit_to", emission).await["status"], "ok");
+    assert_eq!(member.event("news").await, 1);
+    let (exposed, _application) = exposed().await;
+    let (_, hello) = Client::connect(exposed.address(), json!({ "role": "operator" })).await;
+    assert_eq!(hello["role"], "observer");
+}
+
+/// A server that may be reached by more than this machine, with a service.
+async fn exposed() -> (stoa::server::Running, Application) {
+    let application = Application::start(|_| json!({})).await;
+    let server = server_of(&application.url, |config| {
+        config.server.allow_insecure = true
+    })
+    .await;
+    (server, application)
 }

@@ -2,6 +2,7 @@
 
 use aws_lc_rs::hmac;
 use kit::{
+    Client,
     application::SECRET,
     guarded::{admin, grant, guarded, observer, producer, token},
 };
@@ -10,10 +11,11 @@ use stoa::{access::authn::Grant, config::Role, server::Running};
 
 use crate::{client, served};
 
-/// Has operations carried out; the status and the results.
+/// Has operations carried out for the service; the results.
 pub(crate) async fn operate(server: &Running, operations: Value) -> Vec<Value> {
     let body = json!({ "operations": operations }).to_string();
-    let (status, answer) = post(server, body, &[]).await;
+    let signed = sign(kit::guarded::now(), &body);
+    let (status, answer) = post(server, body, &signed).await;
     assert_eq!(status, 200, "{answer}");
     answer["results"].as_array().expect("results").clone()
 }
@@ -27,6 +29,21 @@ async fn post(server: &Running, body: String, headers: &[(&'static str, String)]
     }
     let response = request.body(body).send().await.unwrap();
     (response.status().as_u16(), response.json().await.unwrap())
+}
+
+/// The headers by which the service proves itself.
+fn sign(time: u64, body: &str) -> [(&'static str, String); 2] {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    let tag = hmac::sign(&key, format!("{time}.{body}").as_bytes());
+    let signature = format!("v1={}", data_encoding::HEXLOWER.encode(tag.as_ref()));
+    [
+        ("stoa-timestamp", time.to_string()),
+        ("stoa-signature", signature),
+    ]
+}
+
+fn bearer(token: &str) -> [(&'static str, String); 1] {
+    [("authorization", format!("Bearer {token}"))]
 }
 
 #[tokio::test]
@@ -181,15 +198,6 @@ async fn in_an_answer_they_are_about_the_caller_and_questions_are_refused() {
 async fn they_are_for_the_service_and_for_trusted_producers() {
     let (server, _application) = served(|_| json!({})).await;
     let body = json!({ "operations": [{ "members": "general" }] }).to_string();
-    let sign = |time: u64, body: &str| {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
-        let tag = hmac::sign(&key, format!("{time}.{body}").as_bytes());
-        let signature = format!("v1={}", data_encoding::HEXLOWER.encode(tag.as_ref()));
-        [
-            ("stoa-timestamp", time.to_string()),
-            ("stoa-signature", signature),
-        ]
-    };
     let now = kit::guarded::now();
     assert_eq!(post(&server, body.clone(), &sign(now, &body)).await.0, 200);
     assert_eq!(
@@ -205,9 +213,15 @@ async fn they_are_for_the_service_and_for_trusted_producers() {
             .0,
         401
     );
-    // A page of another origin is nobody's service.
+    // Nobody is the service by saying nothing, not even a program of this machine while no token is asked for.
     let origin = [("origin", "http://localhost:1234".to_owned())];
-    assert_eq!(post(&server, body.clone(), &origin).await.0, 403);
+    for headers in [&[][..], &origin, &bearer("no token")] {
+        let (status, said) = post(&server, body.clone(), headers).await;
+        assert_eq!(status, 403, "{said}");
+        assert!(said.to_string().contains("secret that the start prints"));
+    }
+    let starter = bearer(kit::START_SECRET);
+    assert_eq!(post(&server, body.clone(), &starter).await.0, 200);
 
     let guarded = guarded(|config| {
         config.backend.url = "http://127.0.0.1:9/stoa".into();
@@ -230,9 +244,24 @@ async fn they_are_for_the_service_and_for_trusted_producers() {
         (producer(), 200),
         (admin(), 200),
     ] {
-        let header = [("authorization", format!("Bearer {token}"))];
+        let header = bearer(&token);
         assert_eq!(post(&guarded, body.clone(), &header).await.0, expected);
     }
+    // A producer sends to clients; users are known to the service by session data, which is not a producer's.
+    let auth = json!({ "token": admin() });
+    let client = Client::connect(guarded.address(), auth).await.0;
+    let id = &client.sid;
+    let about = json!([
+        { "session": { "user": "root" }, "client": id },
+        { "client": id },
+    ]);
+    let body = json!({ "operations": about }).to_string();
+    let (_, said) = post(&guarded, body.clone(), &bearer(&admin())).await;
+    assert_eq!(said["results"][1]["session"], json!({ "user": "root" }));
+    let (_, said) = post(&guarded, body, &bearer(&producer())).await;
+    assert_eq!(said["results"][0]["error"]["code"], "forbidden", "{said}");
+    assert_eq!(said["results"][1]["status"], "ok", "{said}");
+    assert_eq!(said["results"][1]["session"], Value::Null, "{said}");
 }
 
 #[tokio::test]

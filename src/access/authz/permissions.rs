@@ -25,7 +25,12 @@ use patterns::Names;
 
 /// The permissions that a client has by its claims.
 #[derive(Debug, Clone, Default)]
-pub struct Permissions(Option<Arc<Scope>>);
+pub struct Permissions {
+    /// The claims; none for a client that may see everything of the server's own.
+    scope: Option<Arc<Scope>>,
+    /// Whether the rooms of the application are closed, except for whom its service puts there.
+    is_guest: bool,
+}
 
 /// The claims of a client that may not see everything.
 struct Scope {
@@ -44,7 +49,16 @@ struct Scope {
 impl Permissions {
     /// Permissions to see everything: an admin's, and everybody's while authentication is off.
     pub fn everything() -> Self {
-        Self(None)
+        Self::default()
+    }
+
+    /// Permissions of a client without a token while the application's own service decides: to see everything but the
+    /// rooms of the application.
+    pub fn guest() -> Self {
+        Self {
+            scope: None,
+            is_guest: true,
+        }
     }
 
     /// The permissions that these claims give: to see everything, if they open every room and name no projects.
@@ -61,7 +75,7 @@ impl Permissions {
         if rooms.as_deref().is_some_and(is_all) && projects.as_deref().is_none_or(is_all) {
             return Ok(Self::everything());
         }
-        Ok(Self(Some(Arc::new(Scope {
+        let scope = Scope {
             user,
             limited: projects
                 .as_deref()
@@ -69,18 +83,22 @@ impl Permissions {
             rooms: rooms.map(Names::of_rooms).transpose()?,
             projects: projects.map(Names::new).transpose()?,
             policy,
-        }))))
+        };
+        Ok(Self {
+            scope: Some(Arc::new(scope)),
+            is_guest: false,
+        })
     }
 
     /// Whether nothing is hidden: only then may aggregates over all projects be shown.
     pub fn is_everything(&self) -> bool {
-        self.0.is_none()
+        self.scope.is_none()
     }
 
     /// The keys under which an event's reach finds these permissions ([`Policy::reach`]); `None` for permissions that
     /// must be asked about each event: they see everything, or have wildcards.
     pub fn keys(&self) -> Option<Vec<String>> {
-        let scope = self.0.as_ref()?;
+        let scope = self.scope.as_ref()?;
         let mut keys = Vec::new();
         if let Some(rooms) = &scope.rooms {
             keys.extend(rooms.plain()?.map(str::to_owned));
@@ -98,7 +116,7 @@ impl Permissions {
 
     /// The rules that these permissions are judged by; none if they see everything.
     pub fn policy(&self) -> Option<&Arc<Policy>> {
-        self.0.as_ref().map(|scope| &scope.policy)
+        self.scope.as_ref().map(|scope| &scope.policy)
     }
 
     /// Whether both are the same object in memory. Two different ones may see the same.
@@ -108,8 +126,9 @@ impl Permissions {
 
     /// A number that no other permissions have while these are held.
     pub fn address(&self) -> usize {
-        let scope = self.0.as_ref();
-        scope.map_or(0, |scope| Arc::as_ptr(scope).addr())
+        let none = usize::from(self.is_guest);
+        let scope = self.scope.as_ref();
+        scope.map_or(none, |scope| Arc::as_ptr(scope).addr())
     }
 
     /// Whether the token names projects, so that the client publishes for these only.
@@ -120,7 +139,7 @@ impl Permissions {
     /// The projects, or patterns of projects, that the client publishes for, in order; `None` when it publishes for
     /// all.
     pub fn limits(&self) -> Option<&[String]> {
-        let scope = self.0.as_ref().filter(|scope| scope.limited)?;
+        let scope = self.scope.as_ref().filter(|scope| scope.limited)?;
         scope
             .projects
             .as_ref()
@@ -131,7 +150,7 @@ impl Permissions {
     /// its projects has the agent. It also may while the agent is unknown, since each action is checked by its project
     /// again.
     pub fn may_perform(&self, project: Option<&str>, agent: &str) -> bool {
-        let Some(scope) = self.0.as_ref().filter(|scope| scope.limited) else {
+        let Some(scope) = self.scope.as_ref().filter(|scope| scope.limited) else {
             return true;
         };
         if let Some(project) = project {
@@ -152,7 +171,9 @@ impl Permissions {
 
     /// Whether the token names a project, or the client has no limits.
     pub fn speaks_for(&self, project: &str) -> bool {
-        let Some(scope) = &self.0 else { return true };
+        let Some(scope) = &self.scope else {
+            return true;
+        };
         !scope.limited || scope.names_project(project)
     }
 
@@ -160,7 +181,10 @@ impl Permissions {
     /// rule. An event that names no such thing is for all clients whose token doesn't list rooms. An event of a
     /// producer with `projects` is only for clients that see the event's project.
     pub fn may_see(&self, event: &Event) -> bool {
-        let Some(scope) = &self.0 else { return true };
+        let Some(scope) = &self.scope else {
+            let emission = event.emission.as_ref().filter(|_| self.is_guest);
+            return emission.is_none_or(|emission| emitting::is_public(emission));
+        };
         if let Some(emission) = &event.emission {
             return scope.hears(emission);
         }
@@ -170,7 +194,9 @@ impl Permissions {
 
     /// The same for what events of this audience said; `own` is the thing that it is about.
     pub fn may_see_audience(&self, audience: &Audience, own: Option<(ThingKind, &str)>) -> bool {
-        let Some(scope) = &self.0 else { return true };
+        let Some(scope) = &self.scope else {
+            return true;
+        };
         let context = audience.context();
         scope.sees(&context, &mut |visit| {
             audience
@@ -183,7 +209,9 @@ impl Permissions {
     /// Whether the client may be in the room of a thing: of the one in this project, or in any. In a room without a
     /// project it gets what it may see of all things of this id.
     pub fn may_enter(&self, kind: ThingKind, project: Option<&str>, id: &str) -> bool {
-        let Some(scope) = &self.0 else { return true };
+        let Some(scope) = &self.scope else {
+            return true;
+        };
         if scope.names_room(kind, project, id) {
             return true;
         }
@@ -199,7 +227,9 @@ impl Permissions {
 impl Permissions {
     /// Whether the client may be in a room that is of no thing and belongs to nobody.
     pub fn may_enter_free(&self, room: &str) -> bool {
-        let Some(scope) = &self.0 else { return true };
+        let Some(scope) = &self.scope else {
+            return !self.is_guest;
+        };
         let rooms = scope.rooms.as_ref();
         scope.policy.rules.free_rooms == FreeRooms::All
             || rooms.is_some_and(|rooms| rooms.set.matches(room))
@@ -368,8 +398,8 @@ impl fmt::Debug for Scope {
 
 impl PartialEq for Permissions {
     fn eq(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (None, None) => true,
+        match (&self.scope, &other.scope) {
+            (None, None) => self.is_guest == other.is_guest,
             (Some(a), Some(b)) => Arc::ptr_eq(a, b) || a.key() == b.key(),
             _ => false,
         }
@@ -380,6 +410,7 @@ impl Eq for Permissions {}
 
 impl Hash for Permissions {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.as_ref().map(|scope| scope.key()).hash(state);
+        self.scope.as_ref().map(|scope| scope.key()).hash(state);
+        self.is_guest.hash(state);
     }
 }

@@ -66,6 +66,11 @@ pub fn check_room(room: &str, who: &Identity, fixed: Fixed<'_>) -> Result<(), Er
         RoomKind::Standing | RoomKind::Unknown => Err(unknown(room)),
         RoomKind::Own => Err(forbidden(room, "it belongs to one client alone")),
         RoomKind::Free if who.permissions.may_enter_free(room) => Ok(()),
+        RoomKind::Free if who.is_guest => Err(forbidden(
+            room,
+            "without a token only the application's service puts you there ([backend] url); [access] free_rooms = \"all\" \
+             opens such rooms to all",
+        )),
         RoomKind::Free => Err(forbidden(
             room,
             "your token's claim rooms doesn't name it, and rooms of any name are not open to all ([access] free_rooms)",

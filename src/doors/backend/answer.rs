@@ -61,7 +61,10 @@ impl Answer {
     ///
     /// # Errors
     /// A sentence about the fault.
-    pub(super) fn read(body: &[u8], max_operations: usize) -> Result<Self, String> {
+    pub(super) fn read(
+        body: &[u8],
+        (max_operations, max_depth): (usize, usize),
+    ) -> Result<Self, String> {
         if body.trim_ascii().is_empty() {
             return Ok(Self::default());
         }
@@ -77,6 +80,24 @@ impl Answer {
                 operations.len()
             ));
         }
+        let acknowledgement = written.ack.map(RawValue::get);
+        let data = written
+            .refuse
+            .as_ref()
+            .and_then(|refusal| refusal.data.as_ref());
+        // A client that reads by recursion would end by such an answer.
+        if [
+            acknowledgement.map(depth),
+            data.map(|data| depth(&data.to_string())),
+        ]
+        .into_iter()
+        .flatten()
+        .any(|depth| depth > max_depth)
+        {
+            return Err(format!(
+                "its answer is nested more than {max_depth} levels deep ([content_filtering] max_depth)"
+            ));
+        }
         let ack = written
             .ack
             .map(|ack| Arguments::read(ack, written.attachments.unwrap_or_default()))
@@ -88,6 +109,28 @@ impl Answer {
             unhandled: written.unhandled.unwrap_or_default(),
         })
     }
+}
+
+/// The nesting of a JSON text, the outermost list or object not counted.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = json.bytes();
+    let mut is_text = false;
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' if is_text => {
+                bytes.next();
+            }
+            b'"' => is_text = !is_text,
+            b'[' | b'{' if !is_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !is_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest.saturating_sub(1)
 }
 
 impl Arguments {
@@ -135,7 +178,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Answer, String> {
-        Answer::read(text.as_bytes(), 2)
+        Answer::read(text.as_bytes(), (2, 3))
     }
 
     #[test]
@@ -147,6 +190,7 @@ mod tests {
         );
         assert_eq!(ack(r#"{"ack":[]}"#).as_deref(), Some(""));
         assert_eq!(ack(r#"{"ack":"one"}"#).as_deref(), Some("\"one\""));
+        assert!(read(r#"{"ack":[[[{}]], "[[[[", []]}"#).is_ok());
         for nothing in ["", " \n", "{}", r#"{"ack":null,"do":null,"more":1}"#] {
             assert_eq!(ack(nothing), None, "{nothing}");
         }
@@ -161,6 +205,8 @@ mod tests {
             r#"{"ack":[1}"#,
             r#"{"do":[1,2,3]}"#,
             r#"{"ack":[],"attachments":["%"]}"#,
+            r#"{"ack":[[[[{}]]]]}"#,
+            r#"{"refuse":{"message":"no","data":[[[["\"]"]]]]}}"#,
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }

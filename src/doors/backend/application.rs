@@ -16,7 +16,7 @@ use super::{
     told::{OncePerMinute, shown},
     turns::{NoTurn, Turns, WaitingBytes},
 };
-use crate::{breaker::Breaker, error::Error, pattern::Patterns};
+use crate::{breaker::Breaker, error::Error, observe::quoted, pattern::Patterns};
 
 /// The settings of calls to the service.
 #[derive(Clone)]
@@ -31,6 +31,8 @@ pub(crate) struct BackendOptions {
     pub(crate) disconnect: bool,
     /// The headers that the service is shown, and their bytes together.
     pub(crate) headers: (Vec<HeaderName>, usize),
+    /// Bytes of a client's query string.
+    pub(crate) max_query: usize,
     pub(crate) timeout: Duration,
     pub(crate) max_wait: Duration,
     pub(crate) max_waiting: usize,
@@ -136,6 +138,24 @@ impl Backend {
         Value::Object(shown)
     }
 
+    /// Checks the query string that the service would be shown.
+    ///
+    /// # Errors
+    /// `too_large`: applications keep it with the client's session data.
+    pub(crate) fn check_query(&self, query: &str) -> Result<(), Error> {
+        let max = self.options.max_query;
+        if query.len() <= max {
+            return Ok(());
+        }
+        Err(Error::new(
+            "too_large",
+            format!(
+                "the query string has {} bytes, {max} are allowed ([backend] max_query_bytes); give data as auth",
+                query.len()
+            ),
+        ))
+    }
+
     /// Makes a call, which has waited since `since` already.
     ///
     /// # Errors
@@ -211,13 +231,8 @@ impl Backend {
         if let Some(refusal) = &answer.refuse
             && let Some(times) = self.told.due(outcome, name)
         {
-            let (event, message) = (shown(name), shown(&refusal.message));
-            tracing::info!(
-                event,
-                times,
-                message,
-                "the application's service refuses this"
-            );
+            let (event, said) = (shown(name), quoted(&refusal.message));
+            tracing::info!(event, times, said, "the application's service refuses this");
         }
     }
 
@@ -225,7 +240,7 @@ impl Backend {
         self.metrics.ended(kind.name(), outcome);
         let name = kind.event();
         if let Some(times) = self.told.due(outcome, name) {
-            let event = shown(name);
+            let (event, reason) = (shown(name), quoted(reason));
             tracing::warn!(
                 event,
                 times,
@@ -239,7 +254,7 @@ impl Backend {
     /// Logs once a minute that something which the service wanted could not be done.
     pub(crate) fn not_done(&self, operation: &'static str, refusal: &Error) {
         if let Some(times) = self.told.due(operation, refusal.code) {
-            let reason = refusal.to_string();
+            let reason = quoted(&refusal.to_string());
             tracing::warn!(
                 operation,
                 times,

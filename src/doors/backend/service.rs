@@ -28,6 +28,8 @@ pub(crate) struct ServiceOptions {
     pub(crate) max_calls: usize,
     pub(crate) max_answer: usize,
     pub(crate) max_operations: usize,
+    /// Nesting of what an answer sends to its client.
+    pub(crate) max_depth: usize,
     /// Further tries, and the time before the first of them.
     pub(crate) retries: (u32, Duration),
 }
@@ -182,8 +184,8 @@ impl Service {
             return Err(refused(status, &response));
         }
         let body = self.read(response).await?;
-        Answer::read(&body, self.options.max_operations)
-            .map_err(|reason| Fault::new("garbage", reason))
+        let limits = (self.options.max_operations, self.options.max_depth);
+        Answer::read(&body, limits).map_err(|reason| Fault::new("garbage", reason))
     }
 
     /// Reads an answer as far as it may be.

@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::observe::quoted;
+
 /// The time for which a name is not logged again.
 const QUIET: Duration = Duration::from_secs(60);
 /// Names that are remembered; clients choose them.
@@ -46,12 +48,23 @@ impl OncePerMinute {
 
 /// A name as it is logged.
 pub(crate) fn shown(name: &str) -> String {
-    name.chars().take(MAX_SHOWN).collect()
+    let name: String = name.chars().take(MAX_SHOWN).collect();
+    quoted(&name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_from_outside_is_one_short_line() {
+        let name = format!("a\nb\u{1b}[31m\u{202e}ü{}", "x".repeat(100));
+        let line = shown(&name);
+        assert!(line.starts_with(r"a\nb\u{1b}[31m\u{202e}üx"), "{line}");
+        assert_eq!(line.matches('x').count(), MAX_SHOWN - 10);
+        let reason = quoted(&"ü".repeat(1_000_000));
+        assert_eq!(reason, format!("{}…", "ü".repeat(300)));
+    }
 
     #[test]
     fn a_name_is_logged_once_and_names_are_bounded() {

@@ -15,6 +15,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::observe::quoted;
+
 /// The log tells of refused messages so often, for each reason.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -187,7 +189,8 @@ impl BusCounters {
                 }
             }
         };
-        tracing::warn!(reason, count, "messages of the bus are refused: {why}");
+        let why = quoted(&why.to_string());
+        tracing::warn!(reason, count, why, "messages of the bus are refused");
     }
 }
 

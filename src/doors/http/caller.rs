@@ -77,7 +77,7 @@ impl Caller {
         if may(self.who.role) {
             Ok(())
         } else {
-            Err(Error::forbidden(what))
+            Err(self.who.lacks_role(what))
         }
     }
 

@@ -16,6 +16,8 @@ pub(crate) struct By {
     permissions: Permissions,
     verified: Arc<str>,
     flow: FlowId,
+    /// Whether the one may read and replace session data, by which the service knows its users.
+    pub(super) may_see_sessions: bool,
 }
 
 impl By {
@@ -28,6 +30,7 @@ impl By {
             permissions: Permissions::everything(),
             verified: "backend".into(),
             flow: intake::flow(&Identity::default(), place),
+            may_see_sessions: true,
         }
     }
 
@@ -39,6 +42,7 @@ impl By {
             permissions: who.permissions.clone(),
             verified: who.verified(),
             flow: intake::flow(who, place),
+            may_see_sessions: who.role.may_administer(),
         }
     }
 

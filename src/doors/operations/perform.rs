@@ -104,6 +104,9 @@ impl Operations {
                 client.disconnect();
                 Ok(json!({}))
             }
+            Operation::Session { .. } if !by.may_see_sessions => Err(Error::forbidden(
+                "session data belongs to the service of [backend], which signs its requests, and to admins",
+            )),
             Operation::Session { data, client } => {
                 self.named(client.as_deref(), caller)?
                     .session()
@@ -117,13 +120,14 @@ impl Operations {
             }
             Operation::Client(id) => {
                 let client = self.named(Some(&id), None)?;
+                let session = by.may_see_sessions.then(|| client.session().get());
                 Ok(json!({
                     "client_id": client.id(),
                     "namespace": client.namespace().path(),
                     "user": client.who().user,
                     "role": client.who().role,
                     "rooms": self.rooms_of(&*client).await?,
-                    "session": client.session().get(),
+                    "session": session,
                     "connected_at": client.since(),
                 }))
             }

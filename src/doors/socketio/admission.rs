@@ -160,6 +160,7 @@ impl Admission {
             role: hello.role.unwrap_or_default(),
             name: hello.name.as_deref().map(Into::into),
             page: request.page,
+            is_served: self.context.backend(self.namespace).is_some(),
         };
         let login = match self.namespace {
             Namespace::Admin => self.context.admin_ui.login(auth, request.address).await?,

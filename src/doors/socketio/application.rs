@@ -63,6 +63,10 @@ impl Client {
             self.is_known(presence);
             return Ok(Vec::new());
         }
+        if let Err(refusal) = backend.check_query(shown.query) {
+            presence.forget();
+            return Err(refusal.into());
+        }
         let auth = of_application(shown.auth);
         let kind = CallKind::Connect {
             auth: &auth,
@@ -89,8 +93,38 @@ impl Client {
             presence.forget();
             return Err(NotAdmitted::ByService(refusal));
         }
+        // Dropped with the client, it tells the service that the client has left.
         self.is_known(presence);
-        Ok(answer.operations)
+        self.keep_session(answer.operations).await
+    }
+
+    /// Keeps the session data that the service has just given to the client; the other operations wait until it is in. An
+    /// application knows its users by this data, so that nobody comes in without it.
+    async fn keep_session(
+        self: &Arc<Self>,
+        operations: Vec<Value>,
+    ) -> Result<Vec<Value>, NotAdmitted> {
+        let is_own = |operation: &Value| {
+            let about = operation.get("client").and_then(Value::as_str);
+            operation.get("session").is_some() && about.is_none_or(|id| id == &*self.id)
+        };
+        let (own, others): (Vec<_>, Vec<_>) = operations.into_iter().partition(is_own);
+        let caller: Arc<dyn Connected> = self.clone();
+        let by = By::service(&self.id);
+        for mut operation in own {
+            if let Value::Object(fields) = &mut operation {
+                fields.remove("client");
+            }
+            let all = &self.context.options.operations;
+            let (name, result) = all.perform(operation, Some(&caller), &by).await;
+            if let Err(refusal) = result {
+                if let Some(backend) = &self.context.options.backend {
+                    backend.not_done(name, &refusal);
+                }
+                return Err(refusal.into());
+            }
+        }
+        Ok(others)
     }
 
     /// Carries out what the service wants done about this client.

@@ -58,16 +58,12 @@ impl NotAdmitted {
     }
 }
 
-/// The text that the engine makes a message of. It has no place for data: the whole body stands in the message then, and
-/// is put right on its way out.
+/// The text that the engine makes a message of. The whole body of the service stands in the message, and is put right on
+/// its way out: the engine has no place for data, and a message in the service's words could have the mark itself.
 impl fmt::Display for NotAdmitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refusal) => refusal.fmt(f),
-            Self::ByService(Refusal {
-                message,
-                data: None,
-            }) => f.write_str(message),
             Self::ByService(_) => write!(f, "{REFUSAL}{}", self.body()),
         }
     }

@@ -15,7 +15,9 @@ impl Permissions {
     /// # Errors
     /// `forbidden_room`, or `forbidden` for everyone.
     pub fn may_emit<'r>(&self, rooms: impl Iterator<Item = &'r str>) -> Result<(), Error> {
-        let Some(scope) = &self.0 else { return Ok(()) };
+        let Some(scope) = &self.scope else {
+            return Ok(());
+        };
         let mut is_everyone = true;
         for room in rooms {
             is_everyone = false;
@@ -31,6 +33,20 @@ impl Permissions {
             false => Ok(()),
         }
     }
+}
+
+/// Whether an emission went to everyone on a namespace of the server's own, or to a room of the server's own there, so that
+/// no membership hides it.
+pub(super) fn is_public(emission: &Emission) -> bool {
+    if emission.namespace.is_app() {
+        return false;
+    }
+    let mut rooms = emission.rooms.iter();
+    emission.rooms.is_empty()
+        || rooms.any(|room| match RoomName::read(room) {
+            Ok(name) => name.kind != ThingKind::User,
+            Err(_) => RoomKind::of(room) == RoomKind::Standing,
+        })
 }
 
 impl Scope {

@@ -28,7 +28,7 @@ pub(super) fn is_meant(text: &str) -> bool {
 /// The client may not emit, or not so much at once.
 pub(super) fn read(client: &Client, inbound: &Inbound) -> Result<Emissions, Error> {
     if !client.who().role.may_publish() {
-        return Err(Error::forbidden(
+        return Err(client.who().lacks_role(
             "emitting takes the role producer or admin: connect with auth {\"role\": \"producer\"}",
         ));
     }

@@ -23,7 +23,7 @@ use crate::{
 /// The client may not publish, or not so many at once.
 pub(super) fn read(client: &Client, request: Request) -> Result<Raws, Error> {
     if !client.who().role.may_publish() {
-        return Err(Error::forbidden(
+        return Err(client.who().lacks_role(
             "publishing takes the role producer or admin: connect with auth {\"role\": \"producer\"}",
         ));
     }
