@@ -80,20 +80,12 @@ impl Answer {
                 operations.len()
             ));
         }
-        let acknowledgement = written.ack.map(RawValue::get);
-        let data = written
-            .refuse
-            .as_ref()
-            .and_then(|refusal| refusal.data.as_ref());
+        // The list of arguments adds no nesting, as in what clients send.
+        let of_ack = |list: &RawValue| depth(list.get()) - usize::from(list.get().starts_with('['));
+        let data = written.refuse.as_ref().and_then(|one| one.data.as_ref());
+        let of_data = data.map_or(0, |data| depth(&data.to_string()));
         // A client that reads by recursion would end by such an answer.
-        if [
-            acknowledgement.map(depth),
-            data.map(|data| depth(&data.to_string())),
-        ]
-        .into_iter()
-        .flatten()
-        .any(|depth| depth > max_depth)
-        {
+        if written.ack.map_or(0, of_ack).max(of_data) > max_depth {
             return Err(format!(
                 "its answer is nested more than {max_depth} levels deep ([content_filtering] max_depth)"
             ));
@@ -111,7 +103,7 @@ impl Answer {
     }
 }
 
-/// The nesting of a JSON text, the outermost list or object not counted.
+/// The nesting of a JSON text: 1 for a list or an object that holds neither.
 fn depth(json: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut bytes = json.bytes();
@@ -130,7 +122,7 @@ fn depth(json: &str) -> usize {
             _ => {}
         }
     }
-    deepest.saturating_sub(1)
+    deepest
 }
 
 impl Arguments {
