@@ -226,6 +226,8 @@ async fn they_are_for_the_service_and_for_trusted_producers() {
     let guarded = guarded(|config| {
         config.backend.url = "http://127.0.0.1:9/stoa".into();
         config.backend.secret = SECRET.into();
+        config.backend.connect = false;
+        config.backend.disconnect = false;
     })
     .await;
     assert_eq!(post(&guarded, body.clone(), &[]).await.0, 401, "no token");
