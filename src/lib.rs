@@ -37,9 +37,10 @@
 //! | [`demo`] | an invented team at work |
 //! | [`breaker`] | circuit breakers around outside parts |
 //! | [`observe`] | counters, histograms, logs |
-//! | [`channel`], [`pattern`], [`timestamp`], [`error`], [`decision`], `private_file` | leaves that all others use |
+//! | [`channel`], `address`, [`pattern`], [`timestamp`], [`error`], [`decision`], `private_file` | leaves that all others use |
 
 pub mod access;
+mod address;
 pub mod alerts;
 pub mod backlog;
 pub mod breaker;

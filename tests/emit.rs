@@ -3,8 +3,13 @@
 
 use std::net::SocketAddr;
 
-use kit::{Client, counted, get, server, server_with};
+use kit::{
+    Client, counted, get,
+    guarded::{grant, guarded, producer, publish, request, token},
+    server, server_with,
+};
 use serde_json::{Value, json};
+use stoa::{access::authn::Grant, config::Role};
 
 /// Emits over HTTP; the status and the answer.
 async fn emit(address: SocketAddr, body: &Value) -> (u16, Value) {
@@ -231,6 +236,10 @@ async fn what_can_not_be_emitted_is_refused_with_its_reason() {
     for (emission, code) in [
         (json!({}), "invalid_event"),
         (json!({ "event": "connect" }), "invalid_event"),
+        (
+            json!({ "event": "agent_action", "rooms": "agent:a" }),
+            "invalid_event",
+        ),
         (json!({ "event": "e", "roms": "a" }), "bad_request"),
         (
             json!({ "event": "e", "namespace": "/nowhere" }),
@@ -369,5 +378,58 @@ async fn attachments_have_their_type_in_the_polls_of_version_2() {
         };
         assert_eq!(poll_until(&url, "452-").await, expected);
     }
+    server.shutdown().await;
+}
+
+/// An application of one project reaches no other's clients, however it names their rooms, and asks no agent for anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_of_one_project_writes_to_its_rooms_only_and_never_in_the_servers_name() {
+    let server = guarded(|_| {}).await;
+    let address = server.address();
+    let of = |role, project: &str| {
+        token(&Grant {
+            projects: Some(vec![project.to_owned()]),
+            ..grant(role)
+        })
+    };
+    let started =
+        json!({ "type": "agent.started", "project_id": "p2", "data": { "agent_id": "x" } });
+    publish(address, &started).await;
+    let hello = json!({ "token": of(Role::Producer, "p2"), "role": "producer", "rooms": ["agent:x:actions", "agent:x"] });
+    let (mut performer, _) = Client::connect(address, hello).await;
+    let sender = of(Role::Producer, "p1");
+    let action =
+        json!([{ "agent_id": "x", "action": "delete_all", "user_id": "boss", "project_id": "p2" }]);
+    for (event, room, code) in [
+        ("agent_action", "agent:x:actions", "invalid_event"),
+        ("agent_action", "agent:p1/x", "invalid_event"),
+        ("chat", "agent:x:actions", "forbidden_room"),
+        ("chat", "agent:p1/x:actions", "forbidden_room"),
+        ("chat", "agent:x", "forbidden_room"),
+        ("chat", "agent:p2/x", "forbidden_room"),
+        ("chat", "task:nobody-knows", "forbidden_room"),
+        ("error", "project:p1", "forbidden"),
+        ("task_update", "project:p1", "forbidden"),
+        ("chat", "project:p1", ""),
+        ("chat", "agent:p1/x", ""),
+        ("chat", "task:p1/nobody-knows", ""),
+    ] {
+        let emission = json!({ "event": event, "args": action, "rooms": room });
+        let (_, answer) = request("POST", address, "/api/v1/emit", &sender, Some(&emission)).await;
+        let found = answer["error"]["code"].as_str().unwrap_or_default();
+        assert_eq!(found, code, "{event} {room} {answer}");
+    }
+    let all = json!({ "event": "last" });
+    request("POST", address, "/api/v1/emit", &producer(), Some(&all)).await;
+    let mut seen = Vec::new();
+    loop {
+        let (name, _) = performer.next().await.unwrap();
+        if name == "last" {
+            break;
+        }
+        seen.push(name);
+    }
+    let emitted = |name: &&String| ["chat", "agent_action"].contains(&name.as_str());
+    assert_eq!(seen.iter().find(emitted), None, "{seen:?}");
     server.shutdown().await;
 }

@@ -232,6 +232,29 @@ async fn names_are_told_by_right() {
     assert_eq!(told["clients"][0]["user"], "ann", "{told}");
     let asked = client.call("presence", json!("general")).await;
     assert_eq!(asked["error"]["code"], "forbidden", "{asked}");
+    // In the room of an agent of any project there may be clients of projects that the caller knows nothing of.
+    let of_project = |user: &str, project: &str| {
+        token(&Grant {
+            user: Some(user.into()),
+            projects: Some(vec![project.into()]),
+            ..grant(Role::Observer)
+        })
+    };
+    let (p1, p2) = (of_project("eve", "p1"), of_project("dan", "p2"));
+    let hello = json!({ "token": p2, "rooms": ["agent:x", "agent:p2/x"] });
+    let (mut dan, _) = Client::connect(address, hello).await;
+    let (_, told) = members(address, "agent:x/members", &p1).await;
+    assert_eq!(
+        (&told["members"], &told["clients"]),
+        (&json!(1), &json!([])),
+        "{told}"
+    );
+    let asked = dan.call("presence", json!("agent:x")).await;
+    assert_eq!(asked["error"]["code"], "forbidden", "{asked}");
+    let asked = dan.call("presence", json!("agent:p2/x")).await;
+    assert_eq!(asked["members"], 1, "{asked}");
+    let (_, told) = members(address, "agent:x/members", &operator).await;
+    assert_eq!(told["clients"][0]["user"], "dan", "{told}");
     // A visit belongs to the one who made it.
     let body = json!({ "room": "lobby", "id": "w1" });
     assert_eq!(visit(address, Some(&ann), &body).await.0, 200);

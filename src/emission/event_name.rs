@@ -10,6 +10,33 @@ pub const RESERVED_EVENT_NAMES: [&str; 6] = [
     "removeListener",
 ];
 
+/// The name of the question that asks an agent for an action. Only the server asks it, for an operator.
+pub const AGENT_ACTION: &str = "agent_action";
+
+/// Names by which the server speaks with its clients of itself, on its own namespaces.
+pub const SERVER_EVENT_NAMES: [&str; 20] = [
+    "connection_established",
+    "snapshot",
+    "subscription",
+    "subscribed",
+    "unsubscribed",
+    "subscription_confirmed",
+    "room_joined",
+    "room_left",
+    "presence",
+    "resumed",
+    "batch",
+    "error",
+    "pong",
+    "agents_update",
+    "agent_action_result",
+    "conversation_summary",
+    "system_metrics",
+    "active_flows_update",
+    "flow_update",
+    "dashboard_update",
+];
+
 /// The most characters of a name.
 pub const MAX_EVENT_NAME: usize = 128;
 

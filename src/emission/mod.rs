@@ -15,7 +15,9 @@ mod walk;
 
 use bytes::Bytes;
 
-pub use event_name::{MAX_EVENT_NAME, RESERVED_EVENT_NAMES, is_event_name};
+pub use event_name::{
+    AGENT_ACTION, MAX_EVENT_NAME, RESERVED_EVENT_NAMES, SERVER_EVENT_NAMES, is_event_name,
+};
 pub use limits::EmissionLimits;
 pub use parts::Parts;
 

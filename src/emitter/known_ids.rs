@@ -1,7 +1,7 @@
 //! The newest ids of each sender's emissions that are not kept, by which a repetition is known.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     hash::{DefaultHasher, Hash, Hasher},
 };
 
@@ -16,6 +16,8 @@ pub(super) struct KnownIds {
     /// The most ids of one sender.
     most: usize,
     senders: HashMap<FlowId, Known>,
+    /// The senders by their last use, the least recent one first.
+    by_use: BTreeMap<u64, FlowId>,
     /// All ids that are remembered.
     all: usize,
     /// A number for each use, by which the sender is found that used an id least recently.
@@ -36,6 +38,7 @@ impl KnownIds {
         Self {
             most,
             senders: HashMap::new(),
+            by_use: BTreeMap::new(),
             all: 0,
             uses: 0,
         }
@@ -48,7 +51,9 @@ impl KnownIds {
         let id = hasher.finish();
         self.uses += 1;
         let known = self.senders.entry(sender).or_default();
+        self.by_use.remove(&known.used);
         known.used = self.uses;
+        self.by_use.insert(known.used, sender);
         if !known.ids.insert(id) {
             return false;
         }
@@ -68,8 +73,7 @@ impl KnownIds {
 
     /// Forgets the sender that used an id least recently.
     fn forget_one(&mut self) {
-        let oldest = self.senders.iter().min_by_key(|(_, known)| known.used);
-        if let Some(sender) = oldest.map(|(sender, _)| *sender)
+        if let Some((_, sender)) = self.by_use.pop_first()
             && let Some(forgotten) = self.senders.remove(&sender)
         {
             self.all -= forgotten.order.len();
@@ -99,6 +103,7 @@ mod tests {
         }
         assert!(ids.all <= 2 * SENDERS);
         assert_eq!(ids.all, ids.senders.len());
+        assert_eq!(ids.by_use.len(), ids.senders.len());
         assert!(!ids.is_new(FlowId::alone(999), "1"));
         assert!(ids.is_new(FlowId::alone(0), "1"));
     }

@@ -9,6 +9,7 @@
 //! have the order in which they are made, if one is made after the other.
 
 mod known_ids;
+mod own_names;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -142,6 +143,7 @@ impl Emitter {
 
     /// Checks that a producer may emit this, and names its rooms as the hub does.
     fn admit(&self, mut emission: Emission, producer: Producer<'_>) -> Result<Emission, Error> {
+        own_names::check(&emission, producer.permissions.is_limited())?;
         let names = emission.rooms.iter_mut().chain(&mut emission.except);
         for name in names.filter(|name| name.contains('%')) {
             *name = room_name::canonical(name).into_owned();

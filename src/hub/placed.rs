@@ -98,3 +98,67 @@ async fn a_client_stays_in_a_room_that_it_was_put_into() {
     assert_eq!(lost.unwrap(), [Arc::<str>::from("lobby")]);
     handle.stop().await;
 }
+
+/// Strangers fill neither a room nor the server for those whom the service puts somewhere.
+#[tokio::test]
+async fn the_service_has_room_where_strangers_have_none() {
+    let journal = MemoryJournal::new(Retention {
+        max_events: 100,
+        max_age: Duration::from_secs(3_600),
+        max_bytes: 1 << 20,
+    });
+    let table = Table::new(TransformOptions::default());
+    let options = super::HubOptions {
+        max_room_size: 1,
+        max_free: (8, 1 << 20),
+        ..options()
+    };
+    let (hub, handle, _) = Hub::new(options, Arc::new(journal), table, Metrics::new());
+    tokio::spawn(hub.run());
+    let enter = async |client_id: &str| {
+        let request = JoinRequest {
+            outlet: Arc::new(Recorder::default()),
+            namespace: Namespace::Root,
+            client_id: client_id.into(),
+            user: None,
+            subscription: Subscription::Filter(Filter::default()),
+            permissions: Permissions::everything(),
+            batch: false,
+            shape: UpdateShape::Full,
+            silent: false,
+        };
+        let welcome = JoinReply {
+            rooms: Vec::new(),
+            own_rooms: vec![client_id.into()],
+            greeting: None,
+            snapshot: false,
+            state: Vec::new(),
+            requested: std::time::Instant::now(),
+            resume: None,
+        };
+        handle.join(request, welcome).await.unwrap()
+    };
+    let stranger = enter("01a219d0-7c1f-7b3a-9d5e-0f1a2b3c4d5f").await;
+    let _placed = enter(ID).await;
+    let join = async |room: &str| {
+        let joined = handle.join_rooms(stranger.id(), vec![room.to_owned()]);
+        joined.await.map_err(|refusal| refusal.code)
+    };
+    let place = async |room: &str| {
+        let placed = handle.place((Namespace::Root, ID.into()), room.to_owned(), true);
+        placed.await.map_err(|refusal| refusal.code)
+    };
+    for n in 0..7 {
+        assert_eq!(join(&format!("room {n}")).await, Ok(1));
+    }
+    assert_eq!(join("room 7").await, Err("overloaded"), "the last eighth");
+    assert_eq!(place("room 0").await, Ok(2), "a full one");
+    assert_eq!(place("of the service").await, Ok(1));
+    assert_eq!(join("of the service").await, Err("room_full"));
+    assert_eq!(
+        place("another").await,
+        Err("overloaded"),
+        "all eight are there"
+    );
+    handle.stop().await;
+}

@@ -12,6 +12,18 @@ use crate::{
 /// Bytes that a room holds beside its name: its entry, and the list of its members.
 const ROOM_BYTES: usize = 256;
 
+/// The part of all free rooms, and of their bytes, that is kept for those of the application's own service.
+const SERVICE_SHARE: usize = 8;
+
+/// The one by whose word a member comes into a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// The client, who chooses the name: strangers fill neither a room nor the server.
+    Client,
+    /// The server, or the application's own service: it knows whom it lets in.
+    Service,
+}
+
 /// The free rooms that have members: their names are chosen by clients, and hold memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct FreeRooms {
@@ -46,16 +58,21 @@ fn is_free(key: &str) -> bool {
 }
 
 impl Hub {
-    /// Puts a member into all of these rooms, or into none of them; returns how many members are in the last one.
+    /// Puts a member into all of these rooms by its own word, or into none of them; returns how many members are in the
+    /// last one.
     pub(super) fn join_rooms(
         &mut self,
         member: MemberId,
         rooms: &[String],
     ) -> Result<usize, Error> {
+        self.put_into(member, rooms, By::Client)
+    }
+
+    fn put_into(&mut self, member: MemberId, rooms: &[String], by: By) -> Result<usize, Error> {
         if self.roster.get(member).is_none() {
             return Err(Error::bad_request("the connection is closed"));
         }
-        if let Err((reason, refusal)) = self.check_limits(member, rooms) {
+        if let Err((reason, refusal)) = self.check_limits(member, rooms, by) {
             self.metrics.room_refused(reason);
             return Err(refusal);
         }
@@ -67,7 +84,12 @@ impl Hub {
     }
 
     /// The limit that keeps a member out of these rooms, with its name.
-    fn check_limits(&self, id: MemberId, rooms: &[String]) -> Result<(), (&'static str, Error)> {
+    fn check_limits(
+        &self,
+        id: MemberId,
+        rooms: &[String],
+        by: By,
+    ) -> Result<(), (&'static str, Error)> {
         let Some(member) = self.roster.get(id) else {
             return Ok(());
         };
@@ -88,7 +110,10 @@ impl Hub {
         if asked + new.len() > most {
             return Err(("client", too_many_rooms(most)));
         }
-        let most = self.options.max_room_size;
+        let most = match by {
+            By::Client => self.options.max_room_size,
+            By::Service => usize::MAX,
+        };
         if let Some((room, _)) = new.iter().find(|(_, key)| self.roster.count(key) >= most) {
             let why = format!("room {room} is full: {most} are in it");
             return Err(("members", Error::new("room_full", why).about_room(room)));
@@ -99,6 +124,10 @@ impl Hub {
         let mut free = self.roster.free();
         fresh.for_each(|(_, key)| free.add(key));
         let (rooms, bytes) = self.options.max_free;
+        let (rooms, bytes) = match by {
+            By::Client => (rooms - rooms / SERVICE_SHARE, bytes - bytes / SERVICE_SHARE),
+            By::Service => (rooms, bytes),
+        };
         let over = |what: &str, key: &str| {
             let why = format!(
                 "the server has {what} of rooms of any name ([rooms] {key}): join one that has members, or try again later"
@@ -141,7 +170,7 @@ impl Hub {
             let why = "name a room kind:id, or one of your own of 1 to 128 of A-Z a-z 0-9 _ . : @ / - and spaces";
             return Err(Error::new("unknown_room_type", why).about_room(room));
         }
-        let members = self.join_rooms(id, &[room.to_owned()])?;
+        let members = self.put_into(id, &[room.to_owned()], By::Service)?;
         let key = namespace.room_key(room);
         if let Some(member) = self.roster.get_mut(id)
             && let Some(name) = member.rooms.iter().find(|name| ***name == *key).cloned()

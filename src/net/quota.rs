@@ -8,12 +8,12 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
-use crate::config::Networks;
+use crate::{address::network, config::Networks};
 
 /// The bounds.
 #[derive(Debug, Clone)]
@@ -284,17 +284,6 @@ impl Drop for Slot {
                 table.addresses.remove(&address);
             }
         }
-    }
-}
-
-/// The network that counts as one address: for IPv6 the /64, since a client with one address there has 2^64 of them.
-pub(super) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        address @ IpAddr::V4(_) => address,
     }
 }
 

@@ -93,6 +93,8 @@ fn options(config: &Config, emitter: &Emitter) -> BusOptions {
         limits: MessageLimits {
             max_bytes: bus.max_message.into(),
             max_depth: bus.max_depth.into(),
+            max_rooms: emitter.options().limits.max_rooms,
+            max_attachments: emitter.options().limits.max_attachments,
         },
         max_waiting: bus.max_waiting.into(),
         per_second: NonZeroU32::new(bus.messages_per_second.into()),

@@ -60,6 +60,37 @@ const PAGE_UPDATES: [&str; 4] = [
     "pipeline_event",
 ];
 
+/// The kinds whose names no configuration decides.
+const BUILT_IN: [UpdateKind; 22] = [
+    UpdateKind::AgentStatusChange,
+    UpdateKind::Agent,
+    UpdateKind::Project,
+    UpdateKind::TaskAssignment,
+    UpdateKind::Progress,
+    UpdateKind::Task,
+    UpdateKind::Decision,
+    UpdateKind::Health,
+    UpdateKind::Notification,
+    UpdateKind::Execution,
+    UpdateKind::Node,
+    UpdateKind::Ingest,
+    UpdateKind::AgentRun,
+    UpdateKind::Message,
+    UpdateKind::Visual,
+    UpdateKind::Generic,
+    UpdateKind::Seneca(SenecaKind::ConversationEvent),
+    UpdateKind::Seneca(SenecaKind::AssignmentEvent),
+    UpdateKind::Seneca(SenecaKind::BlockerEvent),
+    UpdateKind::Seneca(SenecaKind::WorkerRegistration),
+    UpdateKind::Seneca(SenecaKind::Conversation),
+    UpdateKind::Seneca(SenecaKind::MarcusThinking),
+];
+
+/// Whether a built-in update has this name.
+pub fn is_update_name(event: &str) -> bool {
+    BUILT_IN.iter().any(|kind| kind.name() == event) || PAGE_UPDATES.contains(&event)
+}
+
 impl UpdateKind {
     /// Whether only Seneca's and Marcus' own pages know it.
     pub fn is_for_pages(&self) -> bool {
@@ -209,34 +240,7 @@ mod tests {
 
     #[test]
     fn names_are_folded_as_filters_fold_them() {
-        let kinds = [
-            UpdateKind::AgentStatusChange,
-            UpdateKind::Agent,
-            UpdateKind::Project,
-            UpdateKind::TaskAssignment,
-            UpdateKind::Progress,
-            UpdateKind::Task,
-            UpdateKind::Decision,
-            UpdateKind::Health,
-            UpdateKind::Notification,
-            UpdateKind::Execution,
-            UpdateKind::Node,
-            UpdateKind::Ingest,
-            UpdateKind::AgentRun,
-            UpdateKind::Message,
-            UpdateKind::Visual,
-            UpdateKind::Generic,
-        ];
-        let seneca = [
-            SenecaKind::ConversationEvent,
-            SenecaKind::AssignmentEvent,
-            SenecaKind::BlockerEvent,
-            SenecaKind::WorkerRegistration,
-            SenecaKind::Conversation,
-            SenecaKind::MarcusThinking,
-        ]
-        .map(UpdateKind::Seneca);
-        for kind in kinds.into_iter().chain(seneca) {
+        for kind in BUILT_IN {
             assert_eq!(kind.folded(), folded(kind.name()));
         }
     }

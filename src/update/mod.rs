@@ -36,7 +36,7 @@ pub use animation::{Animation, Hint};
 pub(crate) use bodies::{execution_progress, project_progress};
 pub use harmless::harmless;
 pub(crate) use harmless::{harmless_object, made_harmless};
-pub use kind::UpdateKind;
+pub use kind::{UpdateKind, is_update_name};
 pub use planned::{Bits, Coalescing, Destination, Envelope, Key, Planned, Timing, UpdateId};
 pub use render::render;
 pub use rooms::{entities, event_rooms, rooms_hash};

@@ -32,6 +32,9 @@ test('a wrong user or password is refused in the words that open the form again'
   for (const auth of [{ username: 'admin', password: 'wrong' }, { username: 'root', password: 'changeit' }, { sessionId: 'ffff' }]) {
     assert.equal(await refusal(connect(stoa, '/admin', auth)), 'invalid credentials');
   }
+  const told = stoa.logs.filter((line) => line.includes('a login of the Admin UI'));
+  assert.equal(told.length, 1, 'refused logins of a network are told once a minute');
+  assert.ok(told[0].includes('invalid credentials') && !told[0].includes('wrong'), told[0]);
 });
 
 test('a password opens a session, which opens itself, and figures come', LIMIT, async () => {
@@ -47,6 +50,10 @@ test('a password opens a session, which opens itself, and figures come', LIMIT, 
   again.on('session', () => told.push('session'));
   await next(again, 'server_stats');
   assert.deepEqual(told, [], 'a session that is known is not told again');
+  for (const act of ['login', 'resume_session']) {
+    assert.ok(stoa.logs.some((line) => line.includes('a login of the Admin UI') && line.includes(act) && line.includes('ok')), act);
+  }
+  assert.ok(!stoa.logs.some((line) => line.includes(session)), 'the id of a session is in no log');
   ui.close();
   again.close();
 });

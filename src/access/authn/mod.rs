@@ -5,6 +5,7 @@ mod page;
 mod start_secret;
 mod token;
 mod ui_login;
+mod ui_queue;
 pub use credential::Credential;
 pub use page::PageOrigin;
 pub use start_secret::StartSecret;

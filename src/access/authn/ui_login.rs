@@ -6,18 +6,17 @@ use std::{
     net::IpAddr,
     num::NonZeroU32,
     sync::{Mutex, PoisonError},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
+use super::ui_queue::TryQueue;
+use crate::{address::network, config::AdminUi, error::Error};
 use aws_lc_rs::{
     constant_time::verify_slices_are_equal,
     digest::{SHA256, digest},
 };
 use data_encoding::HEXLOWER;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use tokio::sync::Semaphore;
-
-use crate::{config::AdminUi, error::Error};
 
 /// The code of a refused login. The UI shows its form again only for a message of exactly this text.
 pub const INVALID_CREDENTIALS: &str = "invalid credentials";
@@ -52,7 +51,7 @@ pub struct UiLogins {
     config: AdminUi,
     attempts: DefaultKeyedRateLimiter<IpAddr>,
     /// One password is tried at a time: a try is meant to be dear.
-    trying: Semaphore,
+    tries: TryQueue,
     /// Hashes of the ids with their ends, oldest first.
     sessions: Mutex<VecDeque<([u8; 32], SystemTime)>>,
 }
@@ -70,7 +69,7 @@ impl UiLogins {
         let per_minute = u32::try_from(per_minute).ok().and_then(NonZeroU32::new);
         config.is_on().then(|| Self {
             attempts: RateLimiter::keyed(Quota::per_minute(per_minute.unwrap_or(NonZeroU32::MIN))),
-            trying: Semaphore::new(1),
+            tries: TryQueue::new(),
             sessions: Mutex::default(),
             config: config.clone(),
         })
@@ -79,15 +78,16 @@ impl UiLogins {
     /// Opens a session with a password.
     ///
     /// # Errors
-    /// `invalid credentials`; `rate_limited` for an address that tries too many.
+    /// `invalid credentials`; `rate_limited` for a network that tries too many; `overloaded` when too many others try.
     pub async fn open(
         &self,
         user: &str,
         password: &str,
         address: IpAddr,
     ) -> Result<UiSession, Error> {
+        let network = network(address);
         self.attempts.retain_recent();
-        self.attempts.check_key(&address).map_err(|_| {
+        self.attempts.check_key(&network).map_err(|_| {
             Error::new(
                 "rate_limited",
                 "too many passwords were tried from here; wait a minute ([admin_ui] attempts_per_minute)",
@@ -95,9 +95,10 @@ impl UiLogins {
         })?;
         // The hash is computed for a wrong user, too: the time tells nobody whether there is one.
         let is_user = equal(user, &self.config.username);
-        if !(self.is_password(password).await? && is_user) {
+        if !(self.is_password(password, network).await? && is_user) {
             return Err(invalid());
         }
+        self.tries.succeeded(network);
         let mut id = [0; SESSION_BYTES];
         aws_lc_rs::rand::fill(&mut id)
             .map_err(|_| Error::unavailable("the system gives no random bytes; try again"))?;
@@ -144,12 +145,15 @@ impl UiLogins {
         &self.config
     }
 
-    async fn is_password(&self, password: &str) -> Result<bool, Error> {
+    /// Notes a login that was refused. Returns how many there were from the network since they were last told, if they are to
+    /// be told now.
+    pub fn failed(&self, address: IpAddr) -> Option<u64> {
+        self.tries.failed(network(address))
+    }
+
+    async fn is_password(&self, password: &str, network: IpAddr) -> Result<bool, Error> {
         let busy = || Error::unavailable("the password could not be checked; try again");
-        let _one = tokio::time::timeout(Duration::from_secs(10), self.trying.acquire())
-            .await
-            .map_err(|_| busy())?
-            .map_err(|_| busy())?;
+        let _turn = self.tries.turn(network).await?;
         let is_long = password.len() > MAX_PASSWORD;
         let password = if is_long { "" } else { password }.to_owned();
         let hash = self.config.password_bcrypt.to_string();
@@ -232,6 +236,14 @@ mod tests {
         assert_eq!(refused.code, "rate_limited");
         let elsewhere = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
         logins.open("admin", "changeit", elsewhere).await.unwrap();
+        // A machine has 2^64 addresses of the sixth version, and they count as one.
+        let sixth = |n: u16| IpAddr::from([0x2001, 0xdb8, 0, 0, n, 0, 0, 1]);
+        for n in 0..3 {
+            let refused = logins.open("admin", "wrong", sixth(n)).await.unwrap_err();
+            assert_eq!(refused.code, INVALID_CREDENTIALS);
+        }
+        let refused = logins.open("admin", "wrong", sixth(3)).await.unwrap_err();
+        assert_eq!(refused.code, "rate_limited");
     }
 
     #[tokio::test]

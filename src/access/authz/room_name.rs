@@ -111,6 +111,16 @@ pub fn is_of_a_thing(room: &str) -> bool {
     RoomName::read(room).is_ok()
 }
 
+/// Whether this names the room of a thing in any project, where clients of several projects meet.
+pub fn is_of_any_project(room: &str) -> bool {
+    RoomName::read(room).is_ok_and(|name| has_project(name.kind) && name.project.is_none())
+}
+
+/// Whether this names the room for an agent's actions, however it is spelt.
+pub fn is_of_actions(room: &str) -> bool {
+    RoomName::read(room).is_ok_and(|name| name.actions)
+}
+
 /// The one name of a room, however it is spelt. A text that names no thing's room stays as it is.
 pub fn canonical(room: &str) -> Cow<'_, str> {
     if !room.contains('%') {

@@ -29,6 +29,8 @@ use super::{
 
 /// Messages that are read and carried on together.
 const AT_A_TURN: usize = 64;
+/// Bytes of messages after which those that are read are carried on: read, they may be several times as large.
+const BYTES_AT_A_TURN: usize = 256 << 10;
 /// About what a message holds in the queue beside its own bytes.
 const OVERHEAD: usize = 96;
 
@@ -168,18 +170,38 @@ impl ChannelReader {
     pub(super) async fn read(mut self) {
         let mut waiting = Vec::with_capacity(AT_A_TURN);
         while self.queue.recv_many(&mut waiting, AT_A_TURN).await > 0 {
-            let held: usize = waiting.iter().map(|one| one.body.len() + OVERHEAD).sum();
-            let arrivals = waiting.drain(..).map(|one| Arrival {
-                message: match one.kind {
-                    Kind::Python => python::read(&one.body, self.lists, self.limits),
-                    Kind::Node => node::read(&one.body, self.limits),
-                },
-                id: None,
-            });
-            self.carrier.carry(arrivals.collect()).await;
-            let before = self.bytes.fetch_sub(held, Ordering::AcqRel);
-            self.counters.waiting(before.saturating_sub(held));
+            let (mut arrivals, mut held) = (Vec::new(), 0);
+            for one in waiting.drain(..) {
+                held += one.body.len() + OVERHEAD;
+                arrivals.push(self.arrival(&one));
+                drop(one);
+                if held >= BYTES_AT_A_TURN {
+                    self.carry(std::mem::take(&mut arrivals), held).await;
+                    held = 0;
+                }
+            }
+            self.carry(arrivals, held).await;
         }
+    }
+
+    fn arrival(&self, waiting: &Waiting) -> Arrival {
+        Arrival {
+            message: match waiting.kind {
+                Kind::Python => python::read(&waiting.body, self.lists, self.limits),
+                Kind::Node => node::read(&waiting.body, self.limits),
+            },
+            id: None,
+        }
+    }
+
+    /// Carries on messages that held so many bytes of the queue.
+    async fn carry(&self, arrivals: Vec<Arrival>, held: usize) {
+        if arrivals.is_empty() {
+            return;
+        }
+        self.carrier.carry(arrivals).await;
+        let before = self.bytes.fetch_sub(held, Ordering::AcqRel);
+        self.counters.waiting(before.saturating_sub(held));
     }
 }
 

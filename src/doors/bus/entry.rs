@@ -12,8 +12,7 @@ use serde_json::value::RawValue;
 use super::{
     depth,
     message::{Broadcast, Message, MessageLimits, join},
-    names::Names,
-    node,
+    names, node,
     refusal::Refusal,
 };
 
@@ -35,8 +34,8 @@ pub struct Fields<'a> {
 struct Data<'a> {
     #[serde(borrow)]
     packet: Packet<'a>,
-    #[serde(default)]
-    opts: Option<Opts>,
+    #[serde(borrow, default)]
+    opts: Option<Opts<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -50,11 +49,11 @@ struct Packet<'a> {
 }
 
 #[derive(Deserialize, Default)]
-struct Opts {
-    #[serde(default)]
-    rooms: Names,
-    #[serde(default)]
-    except: Names,
+struct Opts<'a> {
+    #[serde(borrow, default)]
+    rooms: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    except: Option<&'a RawValue>,
     #[serde(default)]
     flags: Option<Flags>,
 }
@@ -110,8 +109,8 @@ fn json(data: &[u8], limits: MessageLimits) -> Result<Broadcast, Refusal> {
         event: serde_json::from_str(event.get()).map_err(not_json)?,
         args: join(args.iter().map(|arg| arg.get())),
         attachments: Vec::new(),
-        rooms: opts.rooms.0,
-        except: opts.except.0,
+        rooms: names::read(opts.rooms, limits.max_rooms)?,
+        except: names::read(opts.except, limits.max_rooms)?,
         volatile: opts.flags.and_then(|flags| flags.volatile) == Some(true),
         asks_ack: data.packet.id.is_some(),
     })

@@ -88,6 +88,10 @@ pub struct MessageLimits {
     pub max_bytes: usize,
     /// Nesting of its arguments, the list of them included.
     pub max_depth: usize,
+    /// Rooms, and as many that are left out: reading stops there, since a name of one byte is dear in memory.
+    pub max_rooms: usize,
+    /// Binary parts.
+    pub max_attachments: usize,
 }
 
 /// Joins arguments; a single `null` is none, as for Socket.IO's own receivers.

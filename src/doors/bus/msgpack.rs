@@ -9,7 +9,7 @@ use rmp::{
     decode::{Bytes as Input, RmpRead, read_marker},
 };
 
-use super::refusal::Refusal;
+use super::{message::MessageLimits, refusal::Refusal};
 use crate::timestamp::Timestamp;
 
 /// The seconds since 1970 of the times that have four digits for their year.
@@ -38,7 +38,7 @@ pub(super) enum Head<'a> {
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
-    max_depth: usize,
+    limits: MessageLimits,
 }
 
 /// JSON that is being written, with the binary values that were met.
@@ -49,11 +49,8 @@ pub(super) struct Written {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(body: &'a [u8], max_depth: usize) -> Self {
-        Self {
-            rest: body,
-            max_depth,
-        }
+    pub(super) fn new(body: &'a [u8], limits: MessageLimits) -> Self {
+        Self { rest: body, limits }
     }
 
     /// Reads the beginning of the next value.
@@ -157,11 +154,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a list of names, or one name; nil and an empty one are none. A number stands for its digits.
+    /// Reads a list of names, no longer than allowed, or one name; nil and an empty one are none. A number stands for its digits.
     pub(super) fn names(&mut self) -> Result<Vec<String>, Refusal> {
         let mut names = Vec::new();
         match self.head()? {
             Head::List(len) => {
+                if size(len) > self.limits.max_rooms {
+                    return Err(Refusal::TooManyRooms(self.limits.max_rooms));
+                }
                 for _ in 0..len {
                     let head = self.head()?;
                     names.push(name(head)?);
@@ -176,8 +176,8 @@ impl<'a> Reader<'a> {
     /// Writes the next value as JSON; `depth` lists and maps are around it.
     pub(super) fn value(&mut self, out: &mut Written, depth: usize) -> Result<(), Refusal> {
         let head = self.head()?;
-        if matches!(head, Head::List(_) | Head::Map(_)) && depth >= self.max_depth {
-            return Err(Refusal::TooDeep(self.max_depth));
+        if matches!(head, Head::List(_) | Head::Map(_)) && depth >= self.limits.max_depth {
+            return Err(Refusal::TooDeep(self.limits.max_depth));
         }
         match head {
             Head::Nil => out.json.extend_from_slice(b"null"),
@@ -187,7 +187,12 @@ impl<'a> Reader<'a> {
             // As JSON has no other word for them, NaN and infinities are null.
             Head::Float(number) => out.number(&number),
             Head::Text(text) => out.text(&String::from_utf8_lossy(text)),
-            Head::Binary(bytes) => out.binary(bytes),
+            Head::Binary(bytes) => {
+                if out.attachments.len() >= self.limits.max_attachments {
+                    return Err(Refusal::TooManyAttachments(self.limits.max_attachments));
+                }
+                out.binary(bytes);
+            }
             Head::Extension(kind, bytes) => match date(kind, bytes)? {
                 Some(date) => out.text(&date),
                 None => out.json.extend_from_slice(b"null"),

@@ -3,29 +3,50 @@
 use std::fmt;
 
 use serde::{
-    Deserialize, Deserializer,
-    de::{SeqAccess, Visitor},
+    Deserializer,
+    de::{DeserializeSeed, Error, SeqAccess, Visitor},
 };
+use serde_json::value::RawValue;
 
-/// A list of names.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Names(pub(super) Vec<String>);
+use super::refusal::Refusal;
 
-impl<'de> Deserialize<'de> for Names {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut names = Vec::new();
-        deserializer.deserialize_any(Reader {
-            names: &mut names,
-            in_list: false,
-        })?;
-        Ok(Self(names))
+/// Reads names, no more than `most`. Absent ones are none.
+pub(super) fn read(json: Option<&RawValue>, most: usize) -> Result<Vec<String>, Refusal> {
+    let mut names = Vec::new();
+    let Some(json) = json else { return Ok(names) };
+    let mut is_over = false;
+    let reader = Reader {
+        names: &mut names,
+        most,
+        is_over: &mut is_over,
+        in_list: false,
+    };
+    let found = serde_json::Deserializer::from_str(json.get()).deserialize_any(reader);
+    match found {
+        Ok(()) => Ok(names),
+        Err(_) if is_over => Err(Refusal::TooManyRooms(most)),
+        Err(error) => Err(Refusal::malformed(error.to_string())),
     }
 }
 
 /// Reads a name or a list of them into `names`. A list holds no further list.
 struct Reader<'n> {
     names: &'n mut Vec<String>,
+    most: usize,
+    /// Set when there are more.
+    is_over: &'n mut bool,
     in_list: bool,
+}
+
+impl Reader<'_> {
+    fn add<E: Error>(self, name: String) -> Result<(), E> {
+        *self.is_over = self.names.len() >= self.most;
+        if *self.is_over {
+            return Err(E::custom("too many rooms"));
+        }
+        self.names.push(name);
+        Ok(())
+    }
 }
 
 impl<'de> Visitor<'de> for Reader<'_> {
@@ -39,42 +60,44 @@ impl<'de> Visitor<'de> for Reader<'_> {
         Ok(())
     }
 
-    fn visit_str<E>(self, name: &str) -> Result<(), E> {
+    fn visit_str<E: Error>(self, name: &str) -> Result<(), E> {
         // An empty name outside a list is how old emitters say "everyone".
-        if self.in_list || !name.is_empty() {
-            self.names.push(name.to_owned());
+        match self.in_list || !name.is_empty() {
+            true => self.add(name.to_owned()),
+            false => Ok(()),
         }
-        Ok(())
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
-        self.names.push(number.to_string());
-        Ok(())
+    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
+        self.add(number.to_string())
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<(), E> {
-        self.names.push(number.to_string());
-        Ok(())
+    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
+        self.add(number.to_string())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         if self.in_list {
-            return Err(serde::de::Error::custom("a list within a list of rooms"));
+            return Err(Error::custom("a list within a list of rooms"));
         }
-        while list.next_element_seed(Seed(self.names))?.is_some() {}
-        Ok(())
+        loop {
+            let seed = Reader {
+                names: self.names,
+                most: self.most,
+                is_over: self.is_over,
+                in_list: true,
+            };
+            if list.next_element_seed(seed)?.is_none() {
+                return Ok(());
+            }
+        }
     }
 }
 
-struct Seed<'n>(&'n mut Vec<String>);
-
-impl<'de> serde::de::DeserializeSeed<'de> for Seed<'_> {
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(Reader {
-            names: self.0,
-            in_list: true,
-        })
+        deserializer.deserialize_any(self)
     }
 }

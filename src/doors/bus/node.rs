@@ -22,7 +22,7 @@ pub fn read(body: &[u8], limits: MessageLimits) -> Result<Message, Refusal> {
     if body.len() > limits.max_bytes {
         return Err(Refusal::TooLarge(limits.max_bytes));
     }
-    let mut reader = Reader::new(body, limits.max_depth);
+    let mut reader = Reader::new(body, limits);
     match reader.head()? {
         Head::List(3) => reader.skip()?,
         Head::List(2) => {}
@@ -40,7 +40,7 @@ pub fn read(body: &[u8], limits: MessageLimits) -> Result<Message, Refusal> {
 
 /// Reads a map of `packet` and `opts`, as the streams have it in msgpack.
 pub(super) fn read_map(body: &[u8], limits: MessageLimits) -> Result<Broadcast, Refusal> {
-    let mut reader = Reader::new(body, limits.max_depth);
+    let mut reader = Reader::new(body, limits);
     let Head::Map(len) = reader.head()? else {
         return Err(Refusal::malformed("not a msgpack map"));
     };

@@ -21,7 +21,7 @@ use serde_json::value::RawValue;
 use super::{
     depth,
     message::{Broadcast, Message, MessageLimits, Operation, join},
-    names::Names,
+    names,
     refusal::Refusal,
 };
 
@@ -47,10 +47,10 @@ struct Written<'a> {
     binary: Option<bool>,
     #[serde(borrow, default)]
     namespace: Option<Cow<'a, str>>,
-    #[serde(default)]
-    room: Names,
-    #[serde(default)]
-    skip_sid: Names,
+    #[serde(borrow, default)]
+    room: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    skip_sid: Option<&'a RawValue>,
     #[serde(borrow, default)]
     callback: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -75,7 +75,7 @@ pub fn read(body: &[u8], lists: ListData, limits: MessageLimits) -> Result<Messa
         Some(namespace) => namespace.to_owned(),
     };
     let client = || one(written.sid.as_deref(), "sid");
-    let room = || match &*written.room.0 {
+    let room = || match &*names::read(written.room, limits.max_rooms)? {
         [room] => Ok(room.clone()),
         _ => Err(Refusal::malformed("it names no room")),
     };
@@ -138,6 +138,9 @@ fn emit(
             let Some((first, texts)) = parts.split_first() else {
                 return Err(Refusal::malformed("its binary data is an empty list"));
             };
+            if texts.len() > limits.max_attachments {
+                return Err(Refusal::TooManyAttachments(limits.max_attachments));
+            }
             for text in texts {
                 attachments.push(binary(text.get())?);
             }
@@ -152,8 +155,8 @@ fn emit(
         event: one(written.event.as_deref(), "event")?,
         args,
         attachments,
-        rooms: written.room.0,
-        except: written.skip_sid.0,
+        rooms: names::read(written.room, limits.max_rooms)?,
+        except: names::read(written.skip_sid, limits.max_rooms)?,
         volatile: false,
         asks_ack: written.callback.is_some(),
     })

@@ -24,6 +24,14 @@ pub enum Refusal {
     /// Nested deeper than allowed.
     #[error("arguments may be nested {0} deep ([bus] max_depth): flatten them")]
     TooDeep(usize),
+    /// More rooms than allowed.
+    #[error(
+        "a message may name {0} rooms ([emit] max_rooms): emit several times, or to a room for all of these"
+    )]
+    TooManyRooms(usize),
+    /// More binary parts than allowed.
+    #[error("a message may have {0} binary parts ([emit] max_attachments): emit several times")]
+    TooManyAttachments(usize),
     /// A message between servers that Stoa has no part in.
     #[error("{0} is between servers of the emitter's own kind: nothing is done about it")]
     Unsupported(String),
@@ -35,7 +43,7 @@ impl Refusal {
         match self {
             Self::Pickle => "pickle",
             Self::Malformed(_) => "malformed",
-            Self::TooLarge(_) => "too_large",
+            Self::TooLarge(_) | Self::TooManyRooms(_) | Self::TooManyAttachments(_) => "too_large",
             Self::TooDeep(_) => "too_deep",
             Self::Unsupported(_) => "unsupported",
         }

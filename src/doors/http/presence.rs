@@ -16,6 +16,7 @@ use crate::{
         Identity,
         authz::{Fixed, RoomKind, room_name},
     },
+    address::network,
     channel::Namespace,
     error::Error,
     hub::{MembersOf, Question, Visit},
@@ -52,7 +53,10 @@ pub(super) async fn members(
         let room = room_name::from_query(&room);
         let (namespace, is_everybodys) = place(&api, &caller.who, &room, of.namespace.as_deref())?;
         let is_operator = caller.who.may_see_stats();
-        let limit = match is_everybodys && !is_operator {
+        let is_shared =
+            room_name::is_of_any_project(&room) && !caller.who.permissions.is_everything();
+        // Members of such a room may be of other projects than the caller.
+        let limit = match (is_everybodys || is_shared) && !is_operator {
             true => 0,
             false => of.limit.unwrap_or(NAMED).min(MAX_NAMED),
         };
@@ -135,7 +139,7 @@ fn read_visit(api: &Api, caller: &Caller, body: &Value) -> Result<Visit, Error> 
         room,
         id: id.into(),
         owner: match verified.is_empty() {
-            true => caller.address.to_string().into(),
+            true => network(caller.address).to_string().into(),
             false => verified,
         },
         user: who.user.clone(),

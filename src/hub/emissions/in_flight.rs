@@ -51,12 +51,15 @@ impl InFlight {
         }))
     }
 
-    /// Takes room for an emission, if there is any: one of a sender without others always has room.
+    /// Takes room for an emission, if there is any. One that alone is larger than the bound, or than its sender's part, has
+    /// room when nothing else is in its way.
     pub fn try_take(&self, flow: FlowId, bytes: usize) -> Option<Flying> {
         let mut counts = self.lock();
         let own = counts.flows.get(&flow).copied().unwrap_or_default();
         let most = self.0.most;
-        if own > 0 && (own + bytes > most / SENDERS || counts.all + bytes > most) {
+        let is_beyond_own = own > 0 && own + bytes > most / SENDERS;
+        let is_beyond_all = counts.all > 0 && counts.all + bytes > most;
+        if is_beyond_own || is_beyond_all {
             return None;
         }
         counts.all += bytes;
@@ -115,5 +118,32 @@ impl Drop for Flying {
         }
         drop(counts);
         self.all.0.moved.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_bound_holds_however_many_send() {
+        let all = InFlight::new(800);
+        let mut flying = Vec::new();
+        for sender in 0..1_000 {
+            flying.extend(all.try_take(FlowId::alone(sender), 90));
+        }
+        assert_eq!((flying.len(), all.bytes()), (8, 720));
+        // One sender has its part, and one emission beyond it only alone.
+        drop(flying);
+        let (one, other) = (FlowId::alone(1), FlowId::alone(2));
+        let first = all.try_take(one, 900).unwrap();
+        assert!(all.try_take(one, 1).is_none() && all.try_take(other, 1).is_none());
+        let waits = tokio::spawn({
+            let all = all.clone();
+            async move { all.take(other, 1).await }
+        });
+        drop(first);
+        drop(waits.await.unwrap());
+        assert_eq!(all.bytes(), 0);
     }
 }

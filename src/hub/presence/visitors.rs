@@ -10,6 +10,8 @@ use crate::error::Error;
 
 /// The part of all visits that one owner may have.
 const SHARE: usize = 8;
+/// The part of those that are still free that one owner may have, so that a few owners never fill everything.
+const FREE_SHARE: usize = 4;
 
 /// Everybody who is present by HTTP.
 #[derive(Debug, Default)]
@@ -69,9 +71,11 @@ impl Visitors {
             return Err(Error::new("room_full", why));
         }
         let own = self.owners.get(owner).copied().unwrap_or_default();
-        if is_new && (self.ends.len() >= most || own >= (most / SHARE).max(1)) {
+        let free = most.saturating_sub(self.ends.len());
+        let share = (most / SHARE).min(free / FREE_SHARE).max(1);
+        if is_new && (free == 0 || own >= share) {
             let why = format!(
-                "{most} visits are the most ([rooms] max_visitors), and an eighth of them those of one caller: let some end"
+                "{most} visits are the most ([rooms] max_visitors), and {share} those of one caller now: an eighth, less as they fill up; let some end"
             );
             return Err(Error::new("overloaded", why).elsewhere());
         }
@@ -160,6 +164,28 @@ mod tests {
     use super::*;
 
     const TTL: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_few_owners_do_not_fill_everything() {
+        let mut visitors = Visitors::default();
+        for owner in 0..16 {
+            let owner: Arc<str> = owner.to_string().into();
+            for visit in 0..1_250 {
+                let room: Arc<str> = format!("room {}", visit % 8).into();
+                let id = format!("{owner}/{visit}").into();
+                visitors
+                    .come((&room, &id), (&owner, None), TTL, (10_000, 10_000))
+                    .ok();
+            }
+        }
+        assert!(visitors.ends.len() > 5_000, "an eighth each at first");
+        let (room, owner): (Arc<str>, Arc<str>) = ("lobby".into(), "a real one".into());
+        for visit in 0..20 {
+            let id = visit.to_string().into();
+            let come = visitors.come((&room, &id), (&owner, None), TTL, (10_000, 10_000));
+            assert_eq!(come.ok(), Some(true), "visit {visit}");
+        }
+    }
 
     #[test]
     fn a_visit_is_renewed_by_its_owner_and_ends_in_time() {

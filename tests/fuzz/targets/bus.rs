@@ -8,6 +8,8 @@ use stoa::doors::bus::{Message, MessageLimits, entry, node, python};
 const LIMITS: MessageLimits = MessageLimits {
     max_bytes: 8_192,
     max_depth: 16,
+    max_rooms: 100,
+    max_attachments: 10,
 };
 
 fuzz_target!(|data: &[u8]| {

@@ -104,9 +104,14 @@ impl Scope {
             Some(project) => self.enters_in(project, kind, &name.id),
             None => self.enters(kind, &name.id),
         };
-        let may = holds
-            || self.names_room(kind, project, &name.id)
-            || entered().unwrap_or(self.rooms.is_none());
+        let is_named = holds || self.names_room(kind, project, &name.id);
+        if self.limited {
+            // A room without a project has members of other projects, too, and so has one that others may enter.
+            return (!is_named).then_some(
+                "your token names projects: write to rooms of these, {kind}:{project}/{id}, or to rooms that it names",
+            );
+        }
+        let may = is_named || entered().unwrap_or(self.rooms.is_none());
         (!may).then_some("neither could your token enter it nor does it name its project")
     }
 }

@@ -5,7 +5,17 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{Reader, Written};
-use crate::doors::bus::Refusal;
+use crate::doors::bus::{MessageLimits, Refusal};
+
+/// The limits with this nesting.
+fn nested(max_depth: usize) -> MessageLimits {
+    MessageLimits {
+        max_bytes: 1 << 20,
+        max_depth,
+        max_rooms: 100,
+        max_attachments: 10,
+    }
+}
 
 fn pack(value: &Value, out: &mut Vec<u8>) {
     use rmp::encode::{
@@ -40,7 +50,7 @@ fn pack(value: &Value, out: &mut Vec<u8>) {
 }
 
 fn read(body: &[u8], max_depth: usize) -> Result<(Value, Written), Refusal> {
-    let mut reader = Reader::new(body, max_depth);
+    let mut reader = Reader::new(body, nested(max_depth));
     let mut out = Written::default();
     reader.value(&mut out, 0)?;
     reader.end()?;
@@ -140,14 +150,16 @@ fn lengths_that_lie_and_deep_nesting_are_refused() {
     ] {
         let refusal = read(body, 8).expect_err("refused");
         assert_eq!(refusal.reason(), "malformed", "{body:?}");
-        Reader::new(body, 8).skip().ok();
+        Reader::new(body, nested(8)).skip().ok();
     }
     assert_eq!(
         read(&[0x91; 100_000], 8).expect_err("deep"),
         Refusal::TooDeep(8)
     );
     // Nobody's stack grows with a value that is passed over.
-    Reader::new(&[0x91; 100_000], 8).skip().expect_err("cut");
+    Reader::new(&[0x91; 100_000], nested(8))
+        .skip()
+        .expect_err("cut");
     assert!(read(&[0x91, 0x91, 0xc0], 2).is_ok());
     assert_eq!(
         read(&[0x91, 0x91, 0xc0], 1).expect_err("deep"),
@@ -179,7 +191,7 @@ proptest! {
         let mut body = Vec::new();
         pack(&value, &mut body);
         prop_assert_eq!(json_of(&body), value);
-        let mut reader = Reader::new(&body, 8);
+        let mut reader = Reader::new(&body, nested(8));
         reader.skip().expect("one value");
         reader.end().expect("all of it");
     }
@@ -189,4 +201,25 @@ proptest! {
     fn any_bytes_are_read_or_refused(body in prop::collection::vec(any::<u8>(), 0..200)) {
         read(&body, 8).ok();
     }
+}
+
+/// A name or a binary part of one byte costs dozens in memory, so reading stops at the first beyond the limit.
+#[test]
+fn reading_stops_at_the_limits_of_names_and_binary_parts() {
+    let list = |len: u32, part: &[u8]| {
+        let mut body = vec![0xdd];
+        body.extend_from_slice(&len.to_be_bytes());
+        (0..len).for_each(|_| body.extend_from_slice(part));
+        body
+    };
+    let names = |len| Reader::new(&list(len, &[1]), nested(8)).names();
+    assert_eq!(names(100).map(|names| names.len()), Ok(100));
+    assert_eq!(names(990_000), Err(Refusal::TooManyRooms(100)));
+    let parts = |len| {
+        let mut out = Written::default();
+        let read = Reader::new(&list(len, &[0xc4, 0]), nested(8)).value(&mut out, 0);
+        (read, out.attachments.len())
+    };
+    assert_eq!(parts(10), (Ok(()), 10));
+    assert_eq!(parts(490_000), (Err(Refusal::TooManyAttachments(10)), 10));
 }

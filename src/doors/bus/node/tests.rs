@@ -9,6 +9,8 @@ use crate::doors::bus::{Broadcast, Message, MessageLimits, Refusal};
 const LIMITS: MessageLimits = MessageLimits {
     max_bytes: 10_000,
     max_depth: 4,
+    max_rooms: 100,
+    max_attachments: 10,
 };
 
 /// Msgpack, from parts that are written one after the other.

@@ -10,6 +10,8 @@ use crate::doors::bus::{Broadcast, Message, MessageLimits, Operation, Refusal};
 const LIMITS: MessageLimits = MessageLimits {
     max_bytes: 10_000,
     max_depth: 8,
+    max_rooms: 100,
+    max_attachments: 10,
 };
 
 fn emit(mut message: Value, lists: ListData) -> Result<Broadcast, Refusal> {
@@ -225,4 +227,26 @@ proptest! {
             serde_json::from_str::<Vec<Value>>(&format!("[{}]", broadcast.args)).expect("JSON");
         }
     }
+}
+
+#[test]
+fn names_and_binary_parts_are_bounded() {
+    let emitted = |message: Value| emit(message, ListData::Args).map(|read| read.rooms.len());
+    let rooms = |most: usize| (0..most).map(Value::from).collect::<Vec<_>>();
+    assert_eq!(emitted(json!({ "room": rooms(100) })), Ok(100));
+    assert_eq!(
+        emitted(json!({ "room": rooms(101) })),
+        Err(Refusal::TooManyRooms(100))
+    );
+    assert_eq!(
+        emitted(json!({ "skip_sid": rooms(101) })),
+        Err(Refusal::TooManyRooms(100))
+    );
+    let binary = |most: usize| {
+        let mut data = vec![json!([])];
+        data.extend((0..most).map(|_| json!("")));
+        emitted(json!({ "binary": true, "data": data }))
+    };
+    assert_eq!(binary(10), Ok(0));
+    assert_eq!(binary(11), Err(Refusal::TooManyAttachments(10)));
 }

@@ -68,11 +68,15 @@ impl AdminUi {
             return Ok(None);
         };
         let text = |key: &str| auth.get(key).and_then(Value::as_str);
-        let session = match (text("sessionId"), text("username"), text("password")) {
-            (Some(id), _, _) => logins.resume(id)?,
-            (None, Some(user), Some(password)) => logins.open(user, password, address).await?,
+        let (act, session) = match (text("sessionId"), text("username"), text("password")) {
+            (Some(id), _, _) => ("resume_session", logins.resume(id)),
+            (None, Some(user), Some(password)) => {
+                ("login", logins.open(user, password, address).await)
+            }
             _ => return Ok(None),
         };
+        audit(logins, act, address, session.as_ref().err());
+        let session = session?;
         let who = Identity {
             role: Role::Operator,
             name: Some("admin-ui".into()),
@@ -92,4 +96,25 @@ impl AdminUi {
     pub(super) fn watchers(&self) -> MutexGuard<'_, Watchers> {
         self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Writes the line of a login. Refused ones have a line a minute for each network, which says how many there were; names
+/// that were tried are not written, since one may be a password in the wrong field.
+fn audit(logins: &UiLogins, act: &'static str, address: IpAddr, refusal: Option<&Error>) {
+    let count = match refusal {
+        None => Some(1),
+        Some(_) => logins.failed(address),
+    };
+    let Some(count) = count else { return };
+    let code = refusal.map_or("ok", |refusal| refusal.code);
+    tracing::info!(
+        target: "stoa::audit",
+        act,
+        actor = "admin-ui",
+        address = %address,
+        door = "admin_ui",
+        code,
+        count,
+        "a login of the Admin UI"
+    );
 }

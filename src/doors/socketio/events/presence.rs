@@ -5,7 +5,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{answer::Handled, request::Request, rooms};
-use crate::{access::authz::RoomKind, doors::socketio::client::Client, error::Error};
+use crate::{
+    access::authz::{RoomKind, room_name},
+    doors::socketio::client::Client,
+    error::Error,
+};
 
 /// Tells the client from now on, or no more, about a room that it is in.
 pub(super) async fn watch(client: &Arc<Client>, request: &Request) -> Handled {
@@ -24,6 +28,13 @@ pub(super) async fn watch(client: &Arc<Client>, request: &Request) -> Handled {
     if is_everybodys && !client.namespace.is_app() && !client.who().may_see_stats() {
         return Err(Error::forbidden(
             "in the rooms of everybody only operators and admins are told who is there",
+        ));
+    }
+    let who = client.who();
+    let sees_all = who.may_see_stats() || who.permissions.is_everything();
+    if on && room_name::is_of_any_project(&room) && !sees_all {
+        return Err(Error::forbidden(
+            "clients of other projects may be in this room, so only operators and admins are told who is there: name the project, kind:{project}/{id}",
         ));
     }
     let hub = &client.context.hub;
