@@ -109,6 +109,14 @@ test('development mode shows sockets and rooms; a socket is disconnected by its 
     const refused = next(ui, 'error');
     ui.emit('_disconnect', '/', false);
     assert.match((await refused).message, /name a socket or a room/);
+    for (const room of ['general', 'observers', 'producers']) {
+      for (const act of [['_disconnect', '/', false, room], ['join', '/', 'support desk', room], ['leave', '/', 'support desk', room]]) {
+        const all = next(ui, 'error');
+        ui.emit(...act);
+        assert.match((await all).message, /everybody is in the room/, `${act}`);
+      }
+    }
+    assert.ok(client.connected);
     const gone = new Promise((done) => client.on('disconnect', done));
     const noticed = new Promise((done) => ui.on('socket_disconnected', (space, left) => left === id && done(space)));
     ui.emit('_disconnect', '/', false, id);

@@ -74,6 +74,14 @@ async fn carry_out(
     namespace: Namespace,
     filter: &str,
 ) -> Result<(), Error> {
+    let default_room = client.context.options.default_room.as_str();
+    let is_everybodys = RoomKind::on(namespace.is_app(), filter) == RoomKind::Standing
+        || !namespace.is_app() && filter == default_room;
+    if is_everybodys {
+        return Err(Error::bad_request(format!(
+            "everybody is in the room {filter}, and an act is not for all of a namespace at once: name a socket, or another room"
+        )));
+    }
     let room = namespace.room_key(filter).into_owned();
     let members = client.context.hub.members_of(room).await?;
     if members.is_empty() {
