@@ -165,7 +165,7 @@ test-page: $(PAGE)
 test-clients: page $(JS_DEPS) $(PYTHON_DEPS) $(EMITTERS_DEPS)
 	cargo build
 	cd tests/js && npm test
-	$(VENV)/bin/python -m pytest -q tests/python
+	$(VENV)/bin/python -m pytest -q -n 3 --dist loadscope tests/python
 	$(VENV)/bin/python -m pytest -q tests/packages/test_manifests.py
 
 # The page in a real browser.

@@ -253,7 +253,8 @@ async fn names_are_told_by_right() {
     assert_eq!(asked["error"]["code"], "forbidden", "{asked}");
     let asked = dan.call("presence", json!("agent:p2/x")).await;
     assert_eq!(asked["members"], 1, "{asked}");
-    let (_, told) = members(address, "agent:x/members", &operator).await;
+    let of_agents = of("chief", Role::Operator, &["agent:x"]);
+    let (_, told) = members(address, "agent:x/members", &of_agents).await;
     assert_eq!(told["clients"][0]["user"], "dan", "{told}");
     // A visit belongs to the one who made it.
     let body = json!({ "room": "lobby", "id": "w1" });

@@ -162,7 +162,7 @@ async fn the_public_id_opens_nothing() {
     let bob = greeting[at..].split('"').next().unwrap().to_owned();
     assert!(!greeting.contains(&sid), "{greeting}");
     assert!(
-        greeting.contains(&format!("40{{\"sid\":\"{bob}\"}}")),
+        greeting.contains(&format!("40{{\"sid\":\"{bob}\",\"pid\":\"")),
         "{greeting}"
     );
     for key in ["client_id", "session_id", "connection_id"] {

@@ -368,7 +368,7 @@ async fn without_a_token_a_page_observes_and_is_put_into_rooms_by_the_service_al
 async fn exposed() -> (stoa::server::Running, Application) {
     let application = Application::start(|_| json!({})).await;
     let server = server_of(&application.url, |config| {
-        config.server.allow_insecure = true
+        config.server.allow_insecure = true;
     })
     .await;
     (server, application)

@@ -192,7 +192,7 @@ def children(process):
     found = []
     for task in os.listdir(f"/proc/{process.pid}/task"):
         # A thread may have ended meanwhile.
-        with contextlib.suppress(FileNotFoundError), open(f"/proc/{process.pid}/task/{task}/children") as file:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{process.pid}/task/{task}/children") as file:
             found += file.read().split()
     return found
 

@@ -2,6 +2,7 @@
 
 mod emitting;
 mod patterns;
+mod public_emission;
 
 use std::{
     fmt,
@@ -22,6 +23,7 @@ use crate::{
 };
 
 use patterns::Names;
+use public_emission::is_public;
 
 /// The permissions that a client has by its claims.
 #[derive(Debug, Clone, Default)]
@@ -183,7 +185,7 @@ impl Permissions {
     pub fn may_see(&self, event: &Event) -> bool {
         let Some(scope) = &self.scope else {
             let emission = event.emission.as_ref().filter(|_| self.is_guest);
-            return emission.is_none_or(|emission| emitting::is_public(emission));
+            return emission.is_none_or(|emission| is_public(emission));
         };
         if let Some(emission) = &event.emission {
             return scope.hears(emission);

@@ -80,7 +80,7 @@ pub fn read(body: &[u8], lists: ListData, limits: MessageLimits) -> Result<Messa
         _ => Err(Refusal::malformed("it names no room")),
     };
     Ok(Message::Operation(match &*written.method {
-        "emit" => return emit(written, namespace, lists, limits).map(Message::Emit),
+        "emit" => return emit(&written, namespace, lists, limits).map(Message::Emit),
         "disconnect" => Operation::Disconnect {
             client: client()?,
             namespace,
@@ -121,7 +121,7 @@ fn one(text: Option<&str>, key: &str) -> Result<String, Refusal> {
 }
 
 fn emit(
-    written: Written<'_>,
+    written: &Written<'_>,
     namespace: String,
     lists: ListData,
     limits: MessageLimits,

@@ -220,9 +220,13 @@ impl Connected for Client {
         if self.outlet.end() {
             return;
         }
+        // The reason is settled before the client hears of it: it may hang up at once.
+        let is_first = !self.gone.swap(true, Ordering::SeqCst);
         self.lane.send(&packet);
         self.lane.flush();
-        left(&self, DisconnectReason::ServerNSDisconnect);
+        if is_first {
+            departed(&self, DisconnectReason::ServerNSDisconnect);
+        }
     }
 
     fn placed(self: Arc<Self>) -> BoxFuture<'static, ()> {
@@ -255,9 +259,12 @@ fn of_application(auth: &Value) -> Value {
 
 /// Notes that a client has left its namespace, and why; only the first reason counts.
 pub(super) fn left(client: &Arc<Client>, reason: DisconnectReason) {
-    if client.gone.swap(true, Ordering::SeqCst) {
-        return;
+    if !client.gone.swap(true, Ordering::SeqCst) {
+        departed(client, reason);
     }
+}
+
+fn departed(client: &Arc<Client>, reason: DisconnectReason) {
     tracing::debug!(client = %client.id, %reason, "disconnected");
     let departs = client.leaves_session(reason);
     client.disconnected(format!("{reason:?}"), is_loss(reason), departs);

@@ -35,20 +35,6 @@ impl Permissions {
     }
 }
 
-/// Whether an emission went to everyone on a namespace of the server's own, or to a room of the server's own there, so that
-/// no membership hides it.
-pub(super) fn is_public(emission: &Emission) -> bool {
-    if emission.namespace.is_app() {
-        return false;
-    }
-    let mut rooms = emission.rooms.iter();
-    emission.rooms.is_empty()
-        || rooms.any(|room| match RoomName::read(room) {
-            Ok(name) => name.kind != ThingKind::User,
-            Err(_) => RoomKind::of(room) == RoomKind::Standing,
-        })
-}
-
 impl Scope {
     /// Whether the token names a room that is of no thing, or such rooms are open to all. A client's own room is not.
     fn names_free(&self, room: &str) -> bool {
