@@ -117,7 +117,8 @@ fn websocket(address: SocketAddr) -> TcpStream {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_websocket_of_socket_io_holds_little() {
-    each_is_within(8 * 1_024, websocket).await;
+    // Some 130 bytes of it are the session that the client may recover.
+    each_is_within(8 * 1_024 + 512, websocket).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
