@@ -73,7 +73,7 @@ fn whoever_leaves_before_the_snapshot_comes_has_only_the_one_before() {
     });
     let script = Script {
         settings: Settings {
-            // Whoever settles waits for what is sent before its window ends.
+            // A client that settles waits for what is sent before its window ends.
             window: LONG / 2,
             snapshot_part: 1_000,
             ..settings(Wanted::Everything)
@@ -85,7 +85,9 @@ fn whoever_leaves_before_the_snapshot_comes_has_only_the_one_before() {
             Step::CatchUp(0),
             // The state is so long now that it comes in parts.
             Step::Publish(other_tasks.to_vec()),
-            Step::CatchUp(0),
+            Step::Await(0),
+            Step::Await(0),
+            Step::Await(0),
             // The end of the task sends what was held of it.
             Step::Publish(vec![Said {
                 what: What::TaskCompleted,

@@ -31,6 +31,8 @@ pub(super) enum Step {
     Want(usize, usize),
     /// A client takes some of what waits for it.
     Read(usize, usize),
+    /// A client waits for a message and takes it; no random script has this, since none may come.
+    Await(usize),
     /// A client takes all that waits for it, until it is up to date.
     CatchUp(usize),
     /// A client goes away.

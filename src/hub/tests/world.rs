@@ -105,6 +105,7 @@ impl World {
                     self.read_one(*at)?;
                 }
             }
+            Step::Await(at) => self.read_next(*at).await?,
             Step::CatchUp(at) => self.catch_up(*at).await?,
             Step::Leaves(at) => self.clients[*at].leave(&self.truth)?,
             Step::Comes(at, how) => self.comes(*at, *how).await?,
@@ -184,11 +185,16 @@ impl World {
             if client.member().is_none() || client.is_done(&self.truth) {
                 return Ok(());
             }
-            let text = client.wait(&self.truth).await?;
-            self.witness_reads()?;
-            let first = self.journal.bounds().first;
-            self.clients[at].read(&mut self.truth, &text, false, first)?;
+            self.read_next(at).await?;
         }
+    }
+
+    /// Waits for a client's next message and reads it.
+    async fn read_next(&mut self, at: usize) -> Checked {
+        let text = self.clients[at].wait(&self.truth).await?;
+        self.witness_reads()?;
+        let first = self.journal.bounds().first;
+        self.clients[at].read(&mut self.truth, &text, false, first)
     }
 
     /// The number of updates sent by now.
