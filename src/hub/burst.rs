@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 
-use super::{Hub, panics::options, requests::MAX_COMMANDS_PER_TURN};
+use super::{Hub, requests::MAX_COMMANDS_PER_TURN, testing::options};
 use crate::{
     journal::{MemoryJournal, Retention},
     observe::Metrics,

@@ -53,6 +53,8 @@ mod start;
 mod stream;
 mod subscription;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 mod viewer;
 

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -12,20 +12,19 @@ use std::{
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::{Hub, HubHandle, HubOptions, JoinReply, JoinRequest, Outlet, Subscription};
+use super::{
+    Hub, HubHandle, JoinReply,
+    testing::{Recorder, options, reply, request},
+};
 use crate::{
-    access::authz::{Filter, Permissions},
-    channel::Namespace,
-    config::Recipients,
-    delivery::{Cursor, Outgoing, Reclaimed},
+    delivery::Cursor,
     event::{Event, EventName, Object},
     journal::{
         Appending, Batch, Bounds, Entry, Epoch, Journal, JournalError, MemoryJournal, Retention,
         Seq,
     },
     observe::{JournalMetrics, Metrics},
-    projections::state::Limits,
-    update::{Table, TransformOptions, UpdateShape},
+    update::{Table, TransformOptions},
 };
 
 /// Records from this place on are read as usual.
@@ -72,115 +71,16 @@ impl Journal for Panicking {
     }
 }
 
-/// An outlet that keeps all messages, and always has room.
-#[derive(Debug, Default)]
-pub(super) struct Recorder {
-    sent: Mutex<Vec<(String, String)>>,
-    more: tokio::sync::Notify,
-}
-
-impl Recorder {
-    /// Waits for a message of this name, and returns its text.
-    async fn until(&self, name: &str) -> String {
-        loop {
-            let more = self.more.notified();
-            let found = {
-                let sent = self.sent.lock().unwrap();
-                let found = sent.iter().find(|(n, _)| n == name);
-                found.map(|(_, json)| json.clone())
-            };
-            match found {
-                Some(json) => return json,
-                None => more.await,
-            }
-        }
-    }
-
-    /// The number of updates of this name that it was sent.
-    pub(super) fn count(&self, name: &str) -> usize {
-        let sent = self.sent.lock().unwrap();
-        sent.iter().filter(|(n, _)| n == name).count()
-    }
-}
-
-impl Outlet for Recorder {
-    fn send(&self, update: &Outgoing) -> bool {
-        let said = (update.name.to_string(), update.json.clone());
-        self.sent.lock().unwrap().push(said);
-        self.more.notify_one();
-        true
-    }
-
-    fn send_exempt(&self, update: &Outgoing) {
-        self.send(update);
-    }
-
-    fn flush(&self) {}
-
-    fn has_room(&self) -> bool {
-        true
-    }
-
-    fn waiting(&self) -> usize {
-        0
-    }
-
-    fn reclaim(&self, _keeps: &dyn Fn(&str) -> bool) -> Option<Reclaimed> {
-        None
-    }
-
-    fn settle(&self) {}
-}
-
-pub(super) fn options() -> HubOptions {
-    HubOptions {
-        flush_interval: Duration::from_millis(10),
-        flush_max: 1_000,
-        degradation: super::DegradationOptions::default(),
-        level_shares: [8, 4, 2, 1],
-        producer_backlog: 1_000,
-        max_room_size: 100,
-        max_rooms_per_client: 100,
-        max_free: (1000, 1 << 20),
-        max_visitors: 1000,
-        state: Limits::default(),
-        seneca_broadcast: false,
-        aggregates: Recipients::Nobody,
-        max_dashboard: 1 << 20,
-        sanitize: Recipients::Nobody,
-        max_recent: 0,
-        snapshot_part: 1 << 20,
-        max_segment: 1 << 20,
-        emit_patience: Duration::from_millis(100),
-        max_delay: Duration::from_secs(600),
-        default_room: "general".into(),
-    }
-}
-
 /// A new client that wants to go on from a place.
 async fn comes_back(hub: &HubHandle, cursor: String) -> (Arc<Recorder>, super::Membership) {
     let kept = Arc::new(Recorder::default());
-    let request = JoinRequest {
-        outlet: kept.clone(),
-        namespace: Namespace::Root,
-        client_id: "c".into(),
-        user: None,
-        subscription: Subscription::Filter(Filter::default()),
-        permissions: Permissions::everything(),
-        batch: false,
-        shape: UpdateShape::Full,
-        silent: false,
-    };
     let welcome = JoinReply {
         rooms: vec!["observers".into()],
-        own_rooms: Vec::new(),
         greeting: Some(("connection_established", Object::new())),
-        snapshot: false,
-        state: Vec::new(),
-        requested: std::time::Instant::now(),
         resume: Some(cursor.into()),
+        ..reply()
     };
-    let membership = hub.join(request, welcome).await.unwrap();
+    let membership = hub.join(request(kept.clone(), "c"), welcome).await.unwrap();
     (kept, membership)
 }
 

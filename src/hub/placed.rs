@@ -3,34 +3,40 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Hub, JoinReply, JoinRequest, Subscription,
-    panics::{Recorder, options},
+    Hub, HubHandle, HubOptions, JoinReply, JoinRequest,
+    testing::{Recorder, options, reply, request},
 };
 use crate::{
     access::{
         Identity,
-        authz::{Filter, Permissions, Policy},
+        authz::{Permissions, Policy},
     },
     channel::Namespace,
     config::Rules,
     journal::{MemoryJournal, Retention},
     ledger::Ledger,
     observe::Metrics,
-    update::{Table, TransformOptions, UpdateShape},
+    update::{Table, TransformOptions},
 };
 
 const ID: &str = "01a219d0-7c1f-7b3a-9d5e-0f1a2b3c4d5e";
 
-#[tokio::test]
-async fn a_client_stays_in_a_room_that_it_was_put_into() {
+/// A hub at work over an empty journal.
+fn started(options: HubOptions) -> HubHandle {
     let journal = MemoryJournal::new(Retention {
         max_events: 100,
         max_age: Duration::from_secs(3_600),
         max_bytes: 1 << 20,
     });
     let table = Table::new(TransformOptions::default());
-    let (hub, handle, _) = Hub::new(options(), Arc::new(journal), table, Metrics::new());
+    let (hub, handle, _) = Hub::new(options, Arc::new(journal), table, Metrics::new());
     tokio::spawn(hub.run());
+    handle
+}
+
+#[tokio::test]
+async fn a_client_stays_in_a_room_that_it_was_put_into() {
+    let handle = started(options());
     let policy = Arc::new(Policy {
         rules: Rules::default(),
         ledger: Ledger::new(10).into(),
@@ -38,24 +44,13 @@ async fn a_client_stays_in_a_room_that_it_was_put_into() {
     let permissions = Permissions::new(None, None, None, policy).unwrap();
     let chat = Namespace::declare("/hub.placed").unwrap();
     let request = JoinRequest {
-        outlet: Arc::new(Recorder::default()),
         namespace: chat,
-        client_id: ID.into(),
-        user: None,
-        subscription: Subscription::Filter(Filter::default()),
         permissions: permissions.clone(),
-        batch: false,
-        shape: UpdateShape::Full,
-        silent: false,
+        ..request(Arc::new(Recorder::default()), ID)
     };
     let welcome = JoinReply {
-        rooms: Vec::new(),
         own_rooms: vec![ID.into()],
-        greeting: None,
-        snapshot: false,
-        state: Vec::new(),
-        requested: std::time::Instant::now(),
-        resume: None,
+        ..reply()
     };
     let membership = handle.join(request, welcome).await.unwrap();
     let place = async |namespace, room: &str, on| {
@@ -102,40 +97,18 @@ async fn a_client_stays_in_a_room_that_it_was_put_into() {
 /// Strangers fill neither a room nor the server for those whom the service puts somewhere.
 #[tokio::test]
 async fn the_service_has_room_where_strangers_have_none() {
-    let journal = MemoryJournal::new(Retention {
-        max_events: 100,
-        max_age: Duration::from_secs(3_600),
-        max_bytes: 1 << 20,
-    });
-    let table = Table::new(TransformOptions::default());
-    let options = super::HubOptions {
+    let options = HubOptions {
         max_room_size: 1,
         max_free: (8, 1 << 20),
         ..options()
     };
-    let (hub, handle, _) = Hub::new(options, Arc::new(journal), table, Metrics::new());
-    tokio::spawn(hub.run());
+    let handle = started(options);
     let enter = async |client_id: &str| {
-        let request = JoinRequest {
-            outlet: Arc::new(Recorder::default()),
-            namespace: Namespace::Root,
-            client_id: client_id.into(),
-            user: None,
-            subscription: Subscription::Filter(Filter::default()),
-            permissions: Permissions::everything(),
-            batch: false,
-            shape: UpdateShape::Full,
-            silent: false,
-        };
         let welcome = JoinReply {
-            rooms: Vec::new(),
             own_rooms: vec![client_id.into()],
-            greeting: None,
-            snapshot: false,
-            state: Vec::new(),
-            requested: std::time::Instant::now(),
-            resume: None,
+            ..reply()
         };
+        let request = request(Arc::new(Recorder::default()), client_id);
         handle.join(request, welcome).await.unwrap()
     };
     let stranger = enter("01a219d0-7c1f-7b3a-9d5e-0f1a2b3c4d5f").await;

@@ -16,9 +16,9 @@ use crate::{
     config::{Recipients, Rule, Rules},
     delivery::{Outgoing, Reclaimed},
     event::{Event, EventName, Object, Priority, ThingKind},
-    hub::{JoinRequest, Outlet, Subscription},
+    hub::{JoinRequest, Outlet, Subscription, testing},
     ledger::{Ledger, Speaker},
-    update::{UpdateShape, event_rooms},
+    update::event_rooms,
 };
 
 /// A way to nobody.
@@ -51,15 +51,9 @@ impl Outlet for Nowhere {
 
 fn request(permissions: Permissions, subscription: Subscription) -> JoinRequest {
     JoinRequest {
-        outlet: Arc::new(Nowhere),
-        namespace: Namespace::Root,
-        client_id: "c".into(),
-        user: None,
         subscription,
         permissions,
-        batch: false,
-        shape: UpdateShape::Full,
-        silent: false,
+        ..testing::request(Arc::new(Nowhere), "c")
     }
 }
 

@@ -4,19 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use super::*;
 use crate::{
-    access::authz::{Filter, OBSERVERS, Permissions},
-    channel::Namespace,
+    access::authz::OBSERVERS,
     event::{Event, EventName, Object},
     hub::{
         behind::Behind,
         catchup::credit::Credit,
-        member::JoinRequest,
-        panics::{Recorder, options},
         snapshots::Taking,
-        subscription::Subscription,
+        testing::{Recorder, options, request},
     },
     journal::{Journal, MemoryJournal, Retention, Seq},
-    update::{Table, TransformOptions, UpdateShape},
+    update::{Table, TransformOptions},
 };
 
 struct Machine {
@@ -68,17 +65,7 @@ impl Machine {
 
     fn comes(&mut self, behind: Behind) -> (MemberId, Arc<Recorder>) {
         let recorder = Arc::new(Recorder::default());
-        let id = self.roster.add(JoinRequest {
-            outlet: recorder.clone(),
-            namespace: Namespace::Root,
-            client_id: "c".into(),
-            user: None,
-            subscription: Subscription::Filter(Filter::default()),
-            permissions: Permissions::everything(),
-            batch: false,
-            shape: UpdateShape::Full,
-            silent: false,
-        });
+        let id = self.roster.add(request(recorder.clone(), "c"));
         self.roster.join(id, OBSERVERS);
         self.roster.get_mut(id).unwrap().behind = Some(Box::new(behind));
         self.turn(|turn| turn.serve(id));
