@@ -37,10 +37,9 @@
 //! | [`demo`] | an invented team at work |
 //! | [`breaker`] | circuit breakers around outside parts |
 //! | [`observe`] | counters, histograms, logs |
-//! | [`channel`], `address`, [`pattern`], [`timestamp`], [`error`], [`decision`], `private_file` | leaves that all others use |
+//! | [`channel`], `network`, [`pattern`], [`timestamp`], [`error`], [`decision`], `private_file` | leaves that all others use |
 
 pub mod access;
-mod address;
 pub mod alerts;
 pub mod backlog;
 pub mod breaker;
@@ -61,6 +60,7 @@ pub mod intake;
 pub mod journal;
 pub mod ledger;
 pub mod net;
+mod network;
 pub mod observe;
 pub mod pace;
 pub mod pattern;

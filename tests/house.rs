@@ -14,7 +14,7 @@ use std::{
 /// The folders of `src`, from the ground up. A file imports from its own folder and from those before it.
 const FLOORS: &[&str] = &[
     "channel",
-    "address",
+    "network",
     "pattern",
     "timestamp",
     "private_file",

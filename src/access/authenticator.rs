@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::Identity;
+use super::{Identity, Peer};
 use crate::{
     access::{
         authn::{Claims, Credential, PageOrigin, StartSecret, TokenId, Tokens},
@@ -42,23 +42,6 @@ pub struct AuthenticatorOptions {
     pub has_service: bool,
     /// Others than programs and pages of this machine reach the server, so nobody is trusted by its address.
     pub is_exposed: bool,
-}
-
-/// A client that asks to be let in, and the claims that it makes without proof.
-#[derive(Debug)]
-pub struct Peer<'a> {
-    /// The credential that the client shows.
-    pub credential: Option<&'a Credential>,
-    /// The address that the client comes from.
-    pub address: IpAddr,
-    /// The role that the client has while nobody has to prove anything.
-    pub role: Role,
-    /// The name that the client gives itself.
-    pub name: Option<Arc<str>>,
-    /// The page that the client comes from.
-    pub page: PageOrigin,
-    /// Whether the application's own service serves the client's namespace, if there is one.
-    pub is_served: bool,
 }
 
 /// Identifies clients, and ends their sessions in time.

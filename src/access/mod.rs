@@ -11,8 +11,10 @@ mod authenticator;
 pub mod authn;
 pub mod authz;
 mod identity;
+mod peer;
 #[cfg(test)]
 mod tests;
 
-pub use authenticator::{ADMIN_NEEDS, Authenticator, AuthenticatorOptions, Peer};
+pub use authenticator::{ADMIN_NEEDS, Authenticator, AuthenticatorOptions};
 pub use identity::Identity;
+pub use peer::Peer;

@@ -13,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use crate::{address::network, config::Networks};
+use crate::{config::Networks, network::network};
 
 /// The bounds.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::address::network;
+use crate::network::network;
 use crate::{error::Error, observe::BodyMetrics};
 
 /// Bytes that each body may hold beside the space, as every connection does: small bodies never wait behind large ones.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::ui_queue::TryQueue;
-use crate::{address::network, config::AdminUi, error::Error};
+use crate::{config::AdminUi, error::Error, network::network};
 use aws_lc_rs::{
     constant_time::verify_slices_are_equal,
     digest::{SHA256, digest},

@@ -16,10 +16,10 @@ use crate::{
         Identity,
         authz::{Fixed, RoomKind, room_name},
     },
-    address::network,
     channel::Namespace,
     error::Error,
     hub::{MembersOf, Question, Visit},
+    network::network,
 };
 
 /// The most clients, and the most visitors, that one answer names.

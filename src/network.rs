@@ -1,4 +1,4 @@
-//! Addresses of clients.
+//! The network of a client's address.
 
 use std::net::{IpAddr, Ipv6Addr};
 
