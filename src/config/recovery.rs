@@ -22,10 +22,10 @@ pub struct Recovery {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Offsets {
-    /// Those that ask for it.
+    /// Clients that ask for it.
     #[default]
     Asked,
-    /// Those that ask, and all pages in browsers.
+    /// Clients that ask, and all pages in browsers.
     Browsers,
     /// None, and nothing is recovered.
     Off,

@@ -134,7 +134,7 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// that drops the answer before it is there no longer needs the events kept.
     ///
     /// # Errors
-    /// When they could not be kept; then none of them was.
+    /// The journal could not keep them; then none of them was kept.
     fn append_entries(&self, entries: Vec<Entry>) -> Appending;
 
     /// Keeps events, as [`Journal::append_entries`] does.
@@ -149,7 +149,7 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// passed over (compare with [`Journal::bounds`]), and so are damaged ones.
     ///
     /// # Errors
-    /// When the journal can't be read now.
+    /// The journal can't be read now.
     fn read(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Batch, JournalError>>;
 
     /// Notes that the live stream has read everything up to here: nothing newer may be trimmed, whatever the retention.
@@ -189,7 +189,7 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// The other parts come before, by [`Journal::save_checkpoint_part`].
     ///
     /// # Errors
-    /// When it can't be kept now.
+    /// The journal can't keep it now.
     fn save_checkpoint(&self, _seq: Seq, _last: String) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(ready(Ok(())))
     }
@@ -197,7 +197,7 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// Keeps a part of a checkpoint, from 0 on. Parts without a last one are deleted later.
     ///
     /// # Errors
-    /// When it can't be kept now.
+    /// The journal can't keep it now.
     fn save_checkpoint_part(
         &self,
         _seq: Seq,
@@ -210,7 +210,7 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// Keeps a text under a name, in place of the one before. It belongs to no event, and no retention drops it.
     ///
     /// # Errors
-    /// When it can't be kept now.
+    /// The journal can't keep it now.
     fn save_text(&self, _name: KeptText, _text: String) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(ready(Ok(())))
     }
@@ -218,7 +218,7 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// The text that is kept under a name, if there is one.
     ///
     /// # Errors
-    /// When the journal can't be read now.
+    /// The journal can't be read now.
     fn load_text(&self, _name: KeptText) -> BoxFuture<'_, Result<Option<String>, JournalError>> {
         Box::pin(ready(Ok(None)))
     }
@@ -227,7 +227,7 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// keeps none.
     ///
     /// # Errors
-    /// When they can't be kept now.
+    /// The journal can't keep them now.
     fn save_sessions(
         &self,
         _changes: Vec<(String, Option<String>)>,
@@ -238,7 +238,7 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// All sessions that are kept, by name.
     ///
     /// # Errors
-    /// When the journal can't be read now.
+    /// The journal can't be read now.
     fn load_sessions(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, JournalError>> {
         Box::pin(ready(Ok(Vec::new())))
     }
@@ -246,7 +246,7 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// This part of the newest checkpoint, from 0 on; none after the last.
     ///
     /// # Errors
-    /// When the journal can't be read now.
+    /// The journal can't be read now.
     fn load_checkpoint(
         &self,
         _part: u32,

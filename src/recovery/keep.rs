@@ -11,7 +11,7 @@ const BATCH_BYTES: usize = 256 << 10;
 /// Takes in the sessions that the journal has.
 ///
 /// # Errors
-/// When the journal can't be read.
+/// The journal can't be read.
 pub async fn restore(journal: &dyn Journal, sessions: &Sessions) -> Result<(), JournalError> {
     sessions.fill(journal.load_sessions().await?);
     Ok(())

@@ -35,7 +35,7 @@ impl Pid {
     }
 }
 
-/// A secret's hash: who reads the table, or a copy of the file that keeps it, can recover no session.
+/// A secret's hash: a reader of the table, or of a copy of the file that keeps it, can recover no session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key(u128);
 

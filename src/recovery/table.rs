@@ -145,7 +145,7 @@ impl Sessions {
                     session.ended.get_or_insert(now);
                     self.hold(key, session);
                 }
-                // It is let go of with the others that are over.
+                // Another version wrote it, so it can't be recovered.
                 Err(_) => self.let_go(key),
             }
         }
@@ -158,7 +158,7 @@ impl Sessions {
         self.changed(&inner);
     }
 
-    /// Lets go of sessions whose time is over. They are remembered as long again, so that who comes late is told why.
+    /// Lets go of sessions whose time is over. They are remembered as long again, so that a client that comes late is told why.
     fn sweep(&self, inner: &mut Inner) {
         let (max_age, now) = (self.max_age(), now());
         while let Some(&(ended, key)) = inner.ends.first()

@@ -168,7 +168,7 @@ test('a client that does not ask gets no argument more, and recovers if nothing 
     const hello = await greeted();
     assert.deepEqual(hello.recovery, { recovered: false, reason: 'no_offset' });
     assert.equal(socket.recovered, false);
-    // What another version of the protocol knows nothing of.
+    // A client of the older protocol knows nothing of recovery.
     const old = io2(stoa.url, { forceNew: true, transports: ['websocket'], query: { recovery: '1', rooms: '["project:p1"]' } });
     const heard = new Promise((resolve) => old.on('decision_event', (...args) => resolve(args)));
     await new Promise((resolve) => old.on('connection_established', resolve));
@@ -284,7 +284,7 @@ test('nobody else recovers a session, and nobody keeps what was taken from it', 
     await resumed;
     assert.deepEqual(ann.decisions(), ['missed']);
 
-    // Who comes by a second connection takes over; the end of the first one, noticed later, changes nothing.
+    // A client that comes by a second connection takes over; the end of the first one, noticed later, changes nothing.
     const gone = new Promise((resolve) => ann.socket.once('disconnect', resolve));
     const second = await come(by(of('ann', '--projects', 'p1'), { pid, offset: ann.socket._lastOffset }));
     assert.deepEqual(second.hello.recovery, { recovered: true });

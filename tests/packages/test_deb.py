@@ -68,7 +68,7 @@ def started():
     line = re.search(r"^ExecStart=(.*)$", unit, re.M).group(1).split()
     pairs = re.search(r"^Environment=(.*)$", unit, re.M).group(1).split() + (ETC / "stoa.env").read_text().splitlines()
     env = dict(pair.split("=", 1) for pair in pairs if pair and not pair.startswith("#"))
-    # What `StateDirectory` and `StateDirectoryMode` have the service manager do.
+    # The service manager makes this folder, by `StateDirectory` and `StateDirectoryMode`.
     assert f"StateDirectory={STATE.name}\n" in unit and "StateDirectoryMode=0700\n" in unit
     STATE.mkdir(exist_ok=True, mode=0o700)
     shutil.chown(STATE, "stoa", "stoa")

@@ -1,4 +1,4 @@
-"""What the packages say, without building any: names, versions, licences, files, and the unit."""
+"""The packages' manifests, without building any: names, versions, licences, files, and the unit."""
 
 import json
 import re

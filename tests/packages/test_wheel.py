@@ -76,7 +76,7 @@ def test_the_program_and_the_package_go_together(wheels, venv, tmp_path):
     assert not set(names) & set(others)
 
     pip(venv, "install", "--quiet", "--no-index", program)
-    # What is there already is what the extra asks for.
+    # The extra asks for the program, which is there already.
     pip(venv, "install", "--quiet", f"{package}[flask,server]")
     pip(venv, "check")
     (tmp_path / "app.py").write_text(APP)

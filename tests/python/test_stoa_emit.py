@@ -16,7 +16,7 @@ SECRET = "0123456789abcdef0123456789abcdef0123456789"
 
 
 def stoa_emit(url, *words, **env):
-    """What the command says, and how it ends."""
+    """The command's exit code and its text."""
     known = {key: value for key, value in os.environ.items() if not key.startswith("STOA_")}
     command = [BINARY, "emit", "--url", url, *words]
     done = subprocess.run(command, env={**known, **env}, capture_output=True, text=True, timeout=PATIENCE)

@@ -53,7 +53,7 @@ class Recorder:
                 self.send_header("Content-Length", str(len(said)))
                 self.end_headers()
                 self.wfile.write(said)
-                # It closes without saying so, as a server does whose patience with a quiet connection is at an end.
+                # The server closes without saying so, as one does whose patience with a quiet connection is at an end.
                 self.close_connection = recorder.close_after_answer
 
             def log_message(self, *_):

@@ -198,7 +198,7 @@ impl Client {
         sessions.kept().await;
     }
 
-    /// Leaves the client's session to whom comes back to it, once: its membership ends, and its place is noted.
+    /// Leaves the client's session to be recovered, once: its membership ends, and its place is noted.
     pub(super) async fn depart(&self) {
         let Some(way_back) = &self.way_back else {
             return;
@@ -220,7 +220,7 @@ impl Client {
         let former = locked(&way_back.former).take();
         let session = match (standing, former) {
             (Ok(Some(standing)), _) => Some(self.session(way_back, standing, Some(now()))),
-            // It was not introduced yet, so it got nothing.
+            // The client was not introduced yet, so it got nothing.
             (_, Some(former)) => Some(Session::clone(&former)),
             // Only what was noted is known of it.
             (_, None) => sessions.get(way_back.pid).map(|(noted, _)| Session {

@@ -50,7 +50,7 @@ impl Client {
                 self.note("parked");
                 let connection = self.connection.as_mut().ok_or("it is gone")?;
                 // Updates that it had not begun to get are made again.
-                // Those that it was sent before it wanted something else are not.
+                // Updates that it was sent before it wanted something else are not.
                 let settled = connection.had_all.max(connection.settled);
                 self.account.falls_behind(settled);
                 connection.mode = Mode::Behind;

@@ -144,7 +144,7 @@ impl SqliteJournal {
     /// Everything that an admin decided and is kept here.
     ///
     /// # Errors
-    /// It can't be read: then nobody may come in, since it is not known who is kept out.
+    /// The list can't be read: then nobody may come in, since it is not known who is kept out.
     pub fn decisions(&self) -> Result<Decisions, OpenError> {
         self.reader.decisions().map_err(|error| {
             let reason = format!(
