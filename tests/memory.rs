@@ -76,8 +76,21 @@ fn say(stream: &mut TcpStream, text: &str) {
     stream.write_all(text.as_bytes()).unwrap();
 }
 
-/// Reads until this has come.
-fn until(stream: &mut TcpStream, wanted: &str) {
+/// Reads an answer whose length is in its head.
+fn answer(stream: &mut TcpStream) -> String {
+    let mut came = until(stream, "\r\n\r\n");
+    let (head, body) = came.split_once("\r\n\r\n").unwrap();
+    let length = head.to_lowercase();
+    let (_, length) = length.split_once("content-length: ").unwrap();
+    let length: usize = length.lines().next().unwrap().parse().unwrap();
+    let mut rest = vec![0; length - body.len()];
+    stream.read_exact(&mut rest).unwrap();
+    came.push_str(&String::from_utf8(rest).unwrap());
+    came
+}
+
+/// Reads until this has come, and returns all that came.
+fn until(stream: &mut TcpStream, wanted: &str) -> String {
     let mut came = [0; 8 * 1_024];
     let mut have = 0;
     loop {
@@ -86,7 +99,7 @@ fn until(stream: &mut TcpStream, wanted: &str) {
         have += read;
         let mut windows = came[..have].windows(wanted.len());
         if windows.any(|window| window == wanted.as_bytes()) {
-            return;
+            return String::from_utf8_lossy(&came[..have]).into_owned();
         }
     }
 }
@@ -119,6 +132,46 @@ fn websocket(address: SocketAddr) -> TcpStream {
 async fn a_websocket_of_socket_io_holds_little() {
     // Some 130 bytes of it are the session that the client may recover.
     each_is_within(8 * 1_024 + 512, websocket).await;
+}
+
+/// A session that polls first and then becomes a WebSocket, as browsers make it.
+fn upgraded(address: SocketAddr) -> TcpStream {
+    let path = "/socket.io/?EIO=4&transport=polling";
+    let mut polling = get(address, path, "");
+    let opened = until(&mut polling, "maxPayload");
+    let (_, sid) = opened.split_once("\"sid\":\"").unwrap();
+    let (sid, _) = sid.split_once('"').unwrap();
+    let path = format!("{path}&sid={sid}");
+    let post = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 2\r\n\r\n40");
+    say(&mut polling, &post);
+    until(&mut polling, "\r\n\r\nok");
+    loop {
+        say(
+            &mut polling,
+            &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n"),
+        );
+        // Each answer ends in a packet's end.
+        if answer(&mut polling).contains("connection_established") {
+            break;
+        }
+    }
+    let path = path.replace("transport=polling", "transport=websocket");
+    let mut stream = get(address, &path, UPGRADE);
+    until(&mut stream, "\r\n\r\n");
+    stream.write_all(b"\x81\x86\0\0\0\x002probe").unwrap();
+    until(&mut stream, "3probe");
+    stream.write_all(b"\x81\x81\0\0\0\x005").unwrap();
+    // It is served by its WebSocket.
+    stream
+        .write_all(b"\x81\x8b\0\0\0\x00421[\"ping\"]")
+        .unwrap();
+    until(&mut stream, "431[");
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_polled_first_holds_little() {
+    each_is_within(8 * 1_024, upgraded).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -164,6 +164,18 @@ async fn attachments_before_connect_are_closed_with_1008() {
     raw.wait_for("44").await;
     raw.send(&frame(FINAL | BINARY, b"x")).await.unwrap();
     assert_eq!(raw.end().await, End::Closed(Some(1008)));
+    // One right behind a CONNECT that is not judged yet is early only if that is refused.
+    let mut raw = Raw::open(address).await;
+    let event =
+        r#"451-7["publish",{"type":"custom.thing","data":{"blob":{"_placeholder":true,"num":0}}}]"#;
+    let burst = [
+        text(r#"40{"role":"producer"}"#),
+        text(event),
+        frame(FINAL | BINARY, b"x"),
+    ];
+    raw.send(&burst.concat()).await.unwrap();
+    let receipt = raw.wait_for("437[").await;
+    assert!(receipt.contains("\"accepted\":1"), "{receipt}");
     let early = "stoa_connections_killed_total{reason=\"before_connect\"";
     assert_eq!(counted(address, early).await, 4);
 

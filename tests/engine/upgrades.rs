@@ -1,12 +1,15 @@
-//! Failures between the answer 101 and the packet that ends an upgrade: the session goes on by polling.
+//! Upgrades from polling: failures between the answer 101 and the packet that ends one, after which the session goes on by
+//! polling; and the sessions that go on without the engine.
 
 use std::time::Duration;
 
 use kit::polling::Polling;
 use kit::{
-    raw::{FINAL, Raw, frame, text},
+    Client, counted,
+    raw::{End, FINAL, Raw, frame, text, until_connections},
     server, server_with,
 };
+use serde_json::json;
 
 /// The way in which an upgrade fails.
 #[derive(Debug, Clone, Copy)]
@@ -174,5 +177,127 @@ async fn the_waiting_poll_is_let_go_once_the_stream_is_probed() {
     );
     probe(&mut raw).await;
     session.wait_for("6").await;
+    server.shutdown().await;
+}
+
+/// Packets sent while the transport changes come once and in order, however the moment falls.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_doubled_or_late_when_a_session_leaves_the_engine() {
+    const SESSIONS: usize = 20;
+    const EVENTS: usize = 400;
+    let server = server().await;
+    let address = server.address();
+    let (mut producer, _) = Client::connect(address, json!({ "role": "producer" })).await;
+    let watching: Vec<_> = (0..SESSIONS)
+        .map(|nth| {
+            tokio::spawn(async move {
+                let session = Polling::join(address, 4).await;
+                // Each at another moment of the stream of events.
+                session.wait_for(&format!("\"nth\":{},", nth * 5)).await;
+                let mut raw = session.upgrade().await;
+                let last = format!("\"nth\":{},", EVENTS - 1);
+                let mut came = session.heard();
+                while !came.contains(&last) {
+                    came += &raw.text().await.expect("it stays");
+                }
+                session.until_engine_has_forgotten_it().await;
+                let seen = came.split("42[\"decision_event\"").skip(1);
+                seen.map(|update| {
+                    let (_, rest) = update.split_once("\"nth\":").expect("a number");
+                    let (number, _) = rest.split_once(',').expect("its end");
+                    number.parse::<usize>().expect("a number")
+                })
+                .collect::<Vec<_>>()
+            })
+        })
+        .collect();
+    until_connections(address, SESSIONS as u64 + 1).await;
+    for nth in 0..EVENTS {
+        let event = json!({ "type": "decision.logged", "data": { "nth": nth, "what": "x" } });
+        producer.call("publish", event).await;
+    }
+    for one in watching {
+        let seen = one.await.expect("no panic");
+        assert_eq!(seen, (0..EVENTS).collect::<Vec<_>>());
+    }
+    server.shutdown().await;
+}
+
+/// A session without the engine does all that one with it did.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_left_the_engine_goes_on_as_before() {
+    let server = server_with(|config| {
+        config.server.ping_interval.set(1.0).unwrap();
+        config.server.ping_timeout.set(2.0).unwrap();
+    })
+    .await;
+    let address = server.address();
+    let session = Polling::join(address, 4).await;
+    let mut raw = session.upgrade().await;
+    session.until_engine_has_forgotten_it().await;
+    until_connections(address, 1).await;
+    // Pings come, and who answers them stays.
+    for _ in 0..3 {
+        raw.wait_for_ping().await;
+        raw.send(&text("3")).await.unwrap();
+    }
+    // It joins and leaves namespaces, and its transport's id stays its own.
+    raw.send(&text("40/conversations,")).await.unwrap();
+    let joined = raw.wait_for("40/conversations,").await;
+    assert!(joined.contains("\"sid\":"), "{joined}");
+    assert!(!joined.contains(&session.sid), "{joined}");
+    raw.send(&text("40/nowhere,")).await.unwrap();
+    raw.wait_for("44/nowhere,").await;
+    raw.send(&text("41/conversations,")).await.unwrap();
+    until_connections(address, 1).await;
+    let attached = r#"451-7["ping",{"_placeholder":true,"num":0}]"#;
+    raw.send(&[text(attached), frame(FINAL | 0x2, b"x")].concat())
+        .await
+        .unwrap();
+    raw.wait_for("437[").await;
+    // The end of it in the engine was the end of nothing.
+    let ended = server.metrics().text();
+    let others: Vec<_> = ended
+        .lines()
+        .filter(|line| line.starts_with("stoa_connections_ended_total{"))
+        .filter(|line| !line.contains("ClientNSDisconnect"))
+        .collect();
+    assert!(others.is_empty(), "{others:?}");
+    raw.send(&frame(FINAL | 0x8, &[0x03, 0xe8])).await.unwrap();
+    assert_eq!(raw.end().await, End::Closed(Some(1000)));
+    until_connections(address, 0).await;
+
+    // One that goes silent is ended, as is one that leaves its last namespace and closes.
+    let session = Polling::join(address, 4).await;
+    let mut silent = session.upgrade().await;
+    session.until_engine_has_forgotten_it().await;
+    silent.end().await;
+    let killed = "stoa_connections_killed_total{reason=\"ping_timeout\"";
+    assert_eq!(counted(address, killed).await, 1);
+    until_connections(address, 0).await;
+    server.shutdown().await;
+}
+
+/// The server's word ends a client that left the engine, and only its stay on the namespace.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_left_the_engine_can_be_disconnected() {
+    let server = server().await;
+    let address = server.address();
+    let session = Polling::join(address, 4).await;
+    let mut raw = session.upgrade().await;
+    session.until_engine_has_forgotten_it().await;
+    let heard = session.heard();
+    let (_, id) = heard.split_once("\"client_id\":\"").expect("an id");
+    let id = id.split('"').next().expect("its end");
+    let operations = json!({ "operations": [{ "disconnect": id }] });
+    let post = reqwest::Client::new().post(format!("http://{address}/api/v1/operations"));
+    let answer = post.json(&operations).send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    raw.wait_for("41").await;
+    until_connections(address, 0).await;
+    // It may come again by the same WebSocket.
+    raw.send(&text("40")).await.expect("sends");
+    raw.wait_for("40{").await;
+    until_connections(address, 1).await;
     server.shutdown().await;
 }

@@ -6,10 +6,11 @@ use crate::refused;
 use axum::{Router, extract::State, routing::get};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
 use kit::guarded::{guarded, now, request};
-use kit::{Client, wait_for};
+use kit::raw::{End, FINAL, Raw, frame, text};
+use kit::{Client, polling::Polling, wait_for};
 use rcgen::KeyPair;
 use serde_json::json;
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{io::AsyncWriteExt, net::TcpListener, sync::Semaphore};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_comes_before_the_providers_keys_is_told_to_try_again() {
@@ -111,4 +112,102 @@ async fn who_answers_pings_while_the_provider_is_waited_for_is_not_silent() {
     assert_eq!(client.call("ping", json!(null)).await["status"], "ok");
     drop(provider);
     server.shutdown().await;
+}
+
+/// A token that the provider's keys are needed for.
+fn token() -> String {
+    let key = KeyPair::generate().expect("a pair").serialize_pem();
+    let key = EncodingKey::from_ec_pem(key.as_bytes()).expect("a private key");
+    let claims = json!({ "sub": "ann", "exp": now() + 600 });
+    encode(&Header::new(Algorithm::ES256), &claims, &key).expect("signs")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_while_the_provider_is_waited_for_is_gone_at_once() {
+    let provider = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let silent = provider.local_addr().expect("an address");
+    let server = guarded(|config| {
+        config.authentication.secret = "".into();
+        config.authentication.jwks_url = format!("http://{silent}/keys");
+        // As long as may be: nobody waits for it here.
+        config.authentication.jwks_timeout.set(60.0).unwrap();
+    })
+    .await;
+    let address = server.address();
+    let connect = text(&format!("40{}", json!({ "token": token() })));
+    let mut asked = Vec::new();
+    for _ in 0..4 {
+        let mut raw = Raw::open(address).await;
+        raw.send(&connect).await.expect("sends");
+        asked.push(raw);
+    }
+    let [cut, closes, leaves, asks] = asked.as_mut_slice() else {
+        unreachable!("four")
+    };
+    let begun = std::time::Instant::now();
+    cut.stream.shutdown().await.expect("shuts down");
+    assert_eq!(cut.end().await, End::Cut);
+    // A sign of life before the end is no reason to wait.
+    let end = [text("3"), frame(FINAL | 0x8, &[0x03, 0xe8])];
+    closes.send(&end.concat()).await.expect("sends");
+    assert_eq!(closes.end().await, End::Closed(Some(1000)));
+    leaves.send(&text("1")).await.expect("sends");
+    assert_eq!(leaves.end().await, End::Closed(None));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30));
+    // Who asks for more before it goes is still to be answered.
+    asks.send(&text("421[\"ping\"]")).await.expect("sends");
+    asks.stream.shutdown().await.expect("shuts down");
+    drop(provider);
+    asks.wait_for("44").await;
+    server.shutdown().await;
+}
+
+/// A session that becomes a WebSocket while its CONNECT is judged.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_may_be_over_before_the_provider_answers() {
+    let pem = KeyPair::generate().expect("a pair").serialize_pem();
+    let key = EncodingKey::from_ec_pem(pem.as_bytes()).expect("a private key");
+    let jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).expect("a JWK");
+    let keys = json!({ "keys": [jwk] }).to_string();
+    let (asked, may_answer) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let answer = async move |State((asked, may)): State<(Arc<Semaphore>, Arc<Semaphore>)>| {
+        asked.add_permits(1);
+        may.acquire().await.expect("open").forget();
+        keys
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let provider = listener.local_addr().expect("an address");
+    let router = Router::new()
+        .route("/keys", get(answer))
+        .with_state((asked.clone(), may_answer.clone()));
+    let provides = tokio::spawn(async move { axum::serve(listener, router).await.ok() });
+    let server = guarded(|config| {
+        config.authentication.required = false;
+        config.authentication.secret = "".into();
+        config.authentication.jwks_url = format!("http://{provider}/keys");
+        config.authentication.jwks_timeout.set(60.0).unwrap();
+    })
+    .await;
+    let address = server.address();
+    let claims = json!({ "sub": "ann", "exp": now() + 600 });
+    let token = encode(&Header::new(Algorithm::ES256), &claims, &key).expect("signs");
+    // The keys that are asked for at the start don't come either.
+    let session = Polling::open(address, 4).await;
+    assert_eq!(
+        session
+            .send(&format!("40{}", json!({ "token": token })))
+            .await,
+        200
+    );
+    asked.acquire().await.expect("open").forget();
+    let mut raw = session.upgrade().await;
+    assert!(!session.heard().contains("40{"), "{}", session.heard());
+    may_answer.add_permits(1_000);
+    raw.wait_for("40{").await;
+    raw.wait_for("42[\"connection_established\"").await;
+    session.until_engine_has_forgotten_it().await;
+    raw.send(&text("421[\"ping\",{}]")).await.expect("sends");
+    raw.wait_for("431[").await;
+    server.shutdown().await;
+    provides.abort();
 }

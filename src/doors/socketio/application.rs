@@ -212,12 +212,8 @@ impl Connected for Client {
 
     fn disconnect(self: Arc<Self>) {
         let packet = Frame::disconnect(self.namespace);
-        if let Some(engine) = self.engine.get() {
-            // The engine tells the client, and says that it has left.
-            engine.send(&packet);
-            return;
-        }
-        if self.outlet.end() {
+        // The engine tells the client, and says that it has left.
+        if self.served.send(&packet) || self.outlet.end() {
             return;
         }
         // The reason is settled before the client hears of it: it may hang up at once.

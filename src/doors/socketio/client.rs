@@ -10,7 +10,8 @@ use std::{
 };
 
 use super::{
-    context::DoorContext, hands::LaneHands, inbox::Inbox, outlet::LaneOutlet, way_back::WayBack,
+    context::DoorContext, hands::LaneHands, inbox::Inbox, outlet::LaneOutlet, served::Served,
+    way_back::WayBack,
 };
 use crate::{
     access::{
@@ -22,7 +23,7 @@ use crate::{
     doors::{
         actions::Performer,
         backend::{Arguments, Presence, SessionData},
-        socketio::engine::{CloseReason, Engine, ExpressLane, Frame, SessionId},
+        socketio::engine::{CloseReason, ExpressLane, Frame, SessionId},
     },
     error::Error,
     event::Object,
@@ -59,8 +60,8 @@ pub(super) struct Client {
     pub(super) since: Timestamp,
     /// The client as the application's service knows it, from its connect call to its end.
     presence: Mutex<Option<Presence>>,
-    /// The engine's way to it, if the engine serves it.
-    pub(super) engine: OnceLock<Arc<dyn Engine>>,
+    /// The engine's part in its session.
+    pub(super) served: Served,
     /// The membership in the hub, from the introduction to the end.
     membership: Mutex<Option<Membership>>,
     /// The stay on the lane, from the connect handler on.
@@ -111,7 +112,7 @@ impl Client {
             data: SessionData::new(context.options.sessions.clone()),
             since: Timestamp::now(),
             presence: Mutex::default(),
-            engine: OnceLock::new(),
+            served: Served::default(),
             membership: Mutex::new(None),
             stay: OnceLock::new(),
             counted: AtomicBool::new(false),

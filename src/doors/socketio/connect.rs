@@ -129,8 +129,11 @@ impl OnConnect {
         // The disconnect handler is set first: the socket may be closed before the connect handler is called.
         let leaving = admitted.client.clone();
         socket.on_disconnect(move |reason: DisconnectReason| async move {
-            left(&leaving, reason);
+            if !leaving.served.has_left_engine() {
+                left(&leaving, reason);
+            }
         });
+        socket.extensions.insert(admitted.client.clone());
         socket.extensions.insert(admitted);
         Ok(())
     }
@@ -151,7 +154,7 @@ impl ConnectHandler<Adapter, Entering> for OnConnect {
         };
         let engine = EngineSide::new(context.locals.clone(), socket.id, service.clone());
         let engine: Arc<dyn Engine> = Arc::new(engine);
-        admitted.client.engine.set(engine.clone()).ok();
+        admitted.client.served.by_engine(engine.clone());
         self.0.enter(&admitted, engine);
     }
 }

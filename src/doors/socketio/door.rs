@@ -1,10 +1,12 @@
-//! The door at `/socket.io/`: sessions that begin with a WebSocket are served by `websocket`, all others by the engine.
+//! The door at `/socket.io/`: sessions that begin with a WebSocket are served by `websocket`, all others by the engine, until
+//! they have become WebSockets and `moving` takes them from it.
 
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
 use http::{Request, StatusCode, Uri};
+use socketioxide::socket::Sid;
 
 use super::{
     admission::Requested,
@@ -13,6 +15,7 @@ use super::{
         door::{Refused, begin, query},
         engine_door,
     },
+    moving::Moving,
     websocket::Session,
 };
 use crate::{
@@ -24,7 +27,7 @@ use crate::{
 /// Serves every request at `/socket.io/`.
 pub(crate) async fn socketio_door(door: Door, request: Request<Body>) -> Response {
     if !begins_with_websocket(request.uri()) {
-        return engine_door(door, request).await;
+        return engine_door(door, request, Moving::of).await;
     }
     if door.context.service().is_none() {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
@@ -64,7 +67,7 @@ fn open(door: &Door, mut request: Request<Body>) -> Result<Response, Refused> {
         };
         if let Some((socket, early)) = Socket::upgraded(upgraded) {
             let source = Source::begin(socket, early, &lane, compression);
-            let session = Session::new(context, lane, source, requested, counted);
+            let session = Session::new(Sid::new(), context, lane, source, requested, counted);
             // A task of its own is as small as what an open session needs.
             tokio::spawn(session.run());
         }

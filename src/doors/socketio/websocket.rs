@@ -72,6 +72,7 @@ enum Next {
 
 impl Session {
     pub(super) fn new(
+        sid: Sid,
         context: Arc<DoorContext>,
         lane: Arc<ExpressLane>,
         source: Source,
@@ -80,7 +81,7 @@ impl Session {
     ) -> Box<Self> {
         let now = Instant::now();
         Box::new(Self {
-            sid: Sid::new(),
+            sid,
             deadline: Some(now + context.options.connect_timeout),
             next_ping: now + context.options.ping.0,
             context,
@@ -95,6 +96,21 @@ impl Session {
     /// Serves the session to its end.
     pub(super) async fn run(mut self: Box<Self>) {
         self.open();
+        self.live().await;
+    }
+
+    /// Serves a session to its end that began with polling, with the clients that are on namespaces already.
+    pub(super) async fn go_on(mut self: Box<Self>, clients: PerNamespace<Option<Arc<Client>>>) {
+        self.clients = clients;
+        self.deadline = None;
+        let now = Instant::now();
+        // The engine's first ping came with its first packet, and a client that has waited for longer gets one now.
+        let rest = self.context.options.ping.0.checked_sub(self.lane.age());
+        self.next_ping = rest.map_or(now, |rest| now + rest);
+        self.live().await;
+    }
+
+    async fn live(&mut self) {
         let reason = self.serve().await;
         for client in self
             .clients
@@ -169,6 +185,7 @@ impl Session {
         message: Message,
         mut due: Pin<&mut Sleep>,
     ) -> Result<(), DisconnectReason> {
+        let is_connect = message.is_connect();
         let passed = self.lane.screen(message, SPEECH).map_err(|kill| {
             self.lane.kill(kill);
             DisconnectReason::TransportError
@@ -213,6 +230,9 @@ impl Session {
                 }
             }
         }
+        if is_connect {
+            self.source.decided();
+        }
         Ok(())
     }
 
@@ -244,17 +264,22 @@ impl Session {
             let auth = read(&auth)?;
             admission.let_in(sid, &requested, lane, &auth).await
         });
-        // The client is not read meanwhile: its answers to pings are not missed then.
+        // The client is read no further than to notice its end: its answers to pings are not missed then.
         self.lane.inbox_full();
         let admitted = loop {
             tokio::select! {
                 biased;
-                admitted = &mut let_in => break admitted,
+                admitted = &mut let_in => break Some(admitted),
                 () = self.lane.over() => return Err(DisconnectReason::TransportError),
+                () = poll_fn(|cx| self.source.poll_gone(cx, &self.lane)) => break None,
                 () = due.as_mut() => self.on_time(due.as_mut())?,
             }
         };
         self.lane.inbox_has_room();
+        // Who is gone is not let in; the end is read next.
+        let Some(admitted) = admitted else {
+            return Ok(());
+        };
         match admitted {
             Ok(admitted) => self.joined(&admission, admitted, due),
             Err(refusal) => {

@@ -4,14 +4,17 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use tokio::task::JoinHandle;
 
-use crate::PATIENCE;
+use crate::{
+    PATIENCE,
+    raw::{Raw, text},
+};
 
 /// A session that is polled all the time.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub struct Polling {
     pub polls: Arc<AtomicUsize>,
     /// All that came.
     heard: Arc<Mutex<String>>,
+    /// Whether no further poll is to begin.
+    is_paused: Arc<AtomicBool>,
     polling: JoinHandle<()>,
 }
 
@@ -42,7 +47,7 @@ impl Polling {
         session
     }
 
-    /// Opens a session, and joins nothing yet.
+    /// Opens a session, and joins nothing.
     pub async fn open(address: SocketAddr, version: u8) -> Self {
         let url = format!("http://{address}/socket.io/?EIO={version}&transport=polling");
         let opened = reqwest::get(&url).await.expect("opens");
@@ -51,14 +56,56 @@ impl Polling {
         let sid = rest.split('"').next().expect("its end").to_owned();
         let url = format!("{url}&sid={sid}");
         let (polls, heard) = <(Arc<AtomicUsize>, Arc<Mutex<String>>)>::default();
-        let polling = tokio::spawn(poll(url.clone(), polls.clone(), heard.clone(), version));
+        let is_paused = Arc::new(AtomicBool::new(false));
+        let polling = poll(
+            url.clone(),
+            polls.clone(),
+            heard.clone(),
+            version,
+            is_paused.clone(),
+        );
+        let polling = tokio::spawn(polling);
         Self {
             url,
             sid,
             version,
             polls,
             heard,
+            is_paused,
             polling,
+        }
+    }
+
+    /// Makes the session a WebSocket, as clients do by default.
+    pub async fn upgrade(&self) -> Raw {
+        let address = self.url.split('/').nth(2).expect("a host").parse();
+        let query = format!("EIO={}&transport=websocket&sid={}", self.version, self.sid);
+        let (mut raw, head) = Raw::upgrade(address.expect("an address"), &query, "").await;
+        assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+        raw.send(&text("2probe")).await.expect("sends");
+        raw.wait_for("3probe").await;
+        // Nothing may be under way by polling when the client confirms.
+        self.is_paused.store(true, Ordering::SeqCst);
+        let started = Instant::now();
+        while !self.polling.is_finished() {
+            assert!(started.elapsed() < PATIENCE, "the last poll has no end");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        raw.send(&text("5")).await.expect("sends");
+        raw
+    }
+
+    /// Waits until the engine has no session with this id, which has gone on without it.
+    pub async fn until_engine_has_forgotten_it(&self) {
+        let started = Instant::now();
+        loop {
+            let answer = reqwest::get(&self.url).await.expect("an answer");
+            let text = answer.text().await.expect("text");
+            if text.contains("Session ID unknown") {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "it is still there: {text}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
@@ -102,9 +149,15 @@ impl Polling {
     }
 }
 
-async fn poll(url: String, polls: Arc<AtomicUsize>, heard: Arc<Mutex<String>>, version: u8) {
+async fn poll(
+    url: String,
+    polls: Arc<AtomicUsize>,
+    heard: Arc<Mutex<String>>,
+    version: u8,
+    is_paused: Arc<AtomicBool>,
+) {
     let client = reqwest::Client::new();
-    loop {
+    while !is_paused.load(Ordering::SeqCst) {
         let Ok(answer) = client.get(&url).send().await else {
             return;
         };

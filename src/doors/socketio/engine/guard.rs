@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     close_reason::CloseReason,
+    counted::Counted,
     gate::marked_by,
     lane::ExpressLane,
     message::{FRAGMENT, Message},
@@ -22,10 +23,11 @@ use super::{
     refusal::mended,
     screen::Speech,
     source::{Source, aborted},
+    successor::Successor,
     writer::write_out,
 };
 use crate::net::{
-    ConnectionSlot, Slot, Socket,
+    Socket,
     deflate::Compression,
     frame::{first_frame, text},
 };
@@ -33,7 +35,8 @@ use crate::net::{
 /// A WebSocket's byte stream as the engine sees it.
 #[derive(Debug)]
 pub struct Guard {
-    source: Source,
+    /// The client's side; none once the session has gone on without the engine.
+    source: Option<Source>,
     /// Bytes for the engine to read.
     ready: BytesMut,
     /// The most bytes in `ready` since it was a new buffer.
@@ -45,15 +48,8 @@ pub struct Guard {
     lane: Arc<ExpressLane>,
     /// Slots that the session holds while it lives.
     counted: Counted,
-}
-
-/// The slots that a session holds.
-#[derive(Debug, Default)]
-pub struct Counted {
-    /// The slot among sessions that joined no namespace yet; returned when the session joins one.
-    pub pending: Option<Slot>,
-    /// The slot among the connections that its address has open behind a proxy.
-    pub presence: Option<ConnectionSlot>,
+    /// Goes on with the session when the engine is not needed any more; none where only the engine knows its protocol.
+    successor: Option<Box<dyn Successor>>,
 }
 
 impl Guard {
@@ -67,23 +63,25 @@ impl Guard {
         compression: Option<Arc<Compression>>,
     ) -> Self {
         Self {
-            source: Source::begin(socket, early, &lane, compression),
+            source: Some(Source::begin(socket, early, &lane, compression)),
             ready: BytesMut::new(),
             most_ready: 0,
             speech,
             is_probed: false,
             lane,
             counted,
+            successor: None,
         }
     }
 
     /// Takes over the stream of a session that polled until now, after its client has confirmed the upgrade. The engine
     /// is given the two packets of the upgrade, and its answer to the first is dropped, since the client has one.
-    pub fn upgraded(
+    pub(super) fn upgraded(
         probed: Probed,
         lane: Arc<ExpressLane>,
         speech: Speech,
         counted: Counted,
+        successor: Option<Box<dyn Successor>>,
     ) -> Self {
         tokio::spawn(write_out(lane.clone(), probed.write, probed.compression));
         let mut ready = BytesMut::new();
@@ -91,20 +89,49 @@ impl Guard {
             Message::text(packet).write(&mut ready);
         }
         Self {
-            source: Source::new(probed.early, probed.read, probed.incoming),
+            source: Some(Source::new(probed.early, probed.read, probed.incoming)),
             ready,
             most_ready: 0,
             speech,
             is_probed: true,
             lane,
             counted,
+            successor,
         }
+    }
+
+    /// Whether the session has gone on without the engine.
+    fn is_over(&self) -> bool {
+        self.source.is_none()
+    }
+
+    /// Lets the session go on without the engine, if there is nothing of it left in the engine, which has read all that
+    /// it was given.
+    fn give_up(&mut self) -> bool {
+        if self.successor.is_none() || !self.lane.is_done_with_engine() {
+            return false;
+        }
+        let may = self.successor.as_mut().is_some_and(|s| s.take_clients());
+        let successor = self.successor.take().filter(|_| may);
+        let (Some(successor), Some(_)) = (successor, &self.source) else {
+            return false;
+        };
+        if let Some(source) = self.source.take() {
+            successor.go_on(source, std::mem::take(&mut self.counted));
+        }
+        true
     }
 
     /// Passes whole messages on, in the form that the engine can read.
     fn hand_on(&mut self) -> Result<(), CloseReason> {
-        while let Some(message) = self.source.next_message() {
+        while let Some(source) = &mut self.source
+            && let Some(message) = source.next_message()
+        {
+            if message.is_connect() {
+                source.decided();
+            }
             for passed in self.lane.screen(message, self.speech)? {
+                self.lane.given_to_engine(&passed);
                 passed.write(&mut self.ready);
             }
         }
@@ -114,7 +141,10 @@ impl Guard {
     /// Reads from the client until there is something for the engine, or the client sends nothing more.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         while self.ready.is_empty() {
-            if !ready!(self.source.poll_read(cx, &self.lane))? {
+            let Some(source) = &mut self.source else {
+                return Poll::Ready(Ok(false));
+            };
+            if !ready!(source.poll_read(cx, &self.lane))? {
                 return Poll::Ready(Ok(false));
             }
             if let Err(kill) = self.hand_on() {
@@ -133,6 +163,9 @@ impl AsyncRead for Guard {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.is_over() {
+            return Poll::Ready(Ok(()));
+        }
         // The waker is registered before the flags are read, so that a change in between is not missed.
         this.lane.reader.register(cx.waker());
         if let Some(kill) = this.lane.killed() {
@@ -142,6 +175,9 @@ impl AsyncRead for Guard {
             Message::text("3").write(&mut this.ready);
         }
         if this.ready.is_empty() {
+            if this.give_up() {
+                return Poll::Ready(Ok(()));
+            }
             if this.lane.reading_paused() {
                 return Poll::Pending;
             }
@@ -171,6 +207,9 @@ impl AsyncWrite for Guard {
         _: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.is_over() {
+            return Poll::Ready(Ok(buf.len()));
+        }
         if let Some(kill) = self.lane.killed() {
             return Poll::Ready(Err(aborted(kill)));
         }
@@ -187,14 +226,18 @@ impl AsyncWrite for Guard {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.lane.close();
+        if !self.is_over() {
+            self.lane.close();
+        }
         Poll::Ready(Ok(()))
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.lane.close();
+        if !self.is_over() {
+            self.lane.close();
+        }
     }
 }
 
@@ -216,6 +259,7 @@ fn pass(lane: &Arc<ExpressLane>, speech: Speech, is_probed: bool, mut buf: &[u8]
             lane.upgraded();
             continue;
         }
+        lane.came_from_engine(payload);
         // Clients of Engine.IO 3 are told no id.
         if let Some(renamed) = lane.renamed(payload) {
             lane.engine_bytes(&text(&renamed));
@@ -232,6 +276,10 @@ fn pass(lane: &Arc<ExpressLane>, speech: Speech, is_probed: bool, mut buf: &[u8]
     }
     if !buf.is_empty() {
         lane.engine_bytes(buf);
+    }
+    // The engine may not be needed any more.
+    if is_probed {
+        lane.reader.wake();
     }
     joined
 }

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 
 use super::{
     close_reason::CloseReason,
-    message::{FRAGMENT, Message},
+    message::{CONNECT, FRAGMENT, Message},
 };
 use crate::net::deflate::{Compression, Inflation, InflationError};
 
@@ -40,9 +40,6 @@ const MAX_CONTROL: u64 = 125;
 const TURN_FRAMES: usize = 64;
 /// The least that a read may bring, however small the frames are.
 const MIN_READ_BYTES: usize = 1_024;
-
-/// The beginning of a message that asks to join a namespace.
-const CONNECT: &[u8; 2] = b"40";
 
 const FINAL: u8 = 0x80;
 /// The bit of a compressed message's first frame.
@@ -86,6 +83,8 @@ pub(super) struct Incoming {
     /// Whole messages that wait to be taken.
     messages: VecDeque<Message>,
     connects: usize,
+    /// CONNECT packets among these messages, and one that is being judged: an attachment may come behind them.
+    undecided: usize,
     /// Frames passed on since the turn began.
     turn: usize,
     /// Bytes that the next read may bring: about a turn of frames, if they are as large as the last ones.
@@ -123,6 +122,7 @@ impl Incoming {
             mask: [0; 4],
             messages: VecDeque::new(),
             connects: 0,
+            undecided: 0,
             turn: 0,
             next: MIN_READ_BYTES,
         }
@@ -140,6 +140,32 @@ impl Incoming {
     /// The next whole message.
     pub(super) fn next_message(&mut self) -> Option<Message> {
         self.messages.pop_front()
+    }
+
+    /// Notes that a CONNECT packet was answered, or handed on to who can't be told more before it is.
+    pub(super) fn decided(&mut self) {
+        self.undecided = self.undecided.saturating_sub(1);
+    }
+
+    /// Whether any message waits that asks for something.
+    pub(super) fn asks(&self) -> bool {
+        self.messages
+            .iter()
+            .any(|message| !message.is_sign_of_life())
+    }
+
+    /// Whether the next message that waits, signs of life aside, ends the session.
+    pub(super) fn ends_next(&self) -> bool {
+        let mut messages = self.messages.iter();
+        let next = messages.find(|message| !message.is_sign_of_life());
+        next.is_some_and(Message::is_end)
+    }
+
+    /// About how many bytes the messages hold that wait, and the one of which more is to come.
+    pub(super) fn held(&self) -> usize {
+        let waiting = self.messages.iter();
+        let waiting = waiting.map(|message| message.len() + size_of::<Message>());
+        waiting.sum::<usize>() + self.assembled.len()
     }
 
     /// The most bytes that the next read may bring.
@@ -251,10 +277,12 @@ impl Incoming {
                 self.count_connect()?;
             }
         }
-        self.messages.push_back(match kind {
+        let message = match kind {
             Some(TEXT) => Message::Text(payload),
             _ => Message::Binary(payload),
-        });
+        };
+        self.undecided += usize::from(message.is_connect());
+        self.messages.push_back(message);
         Ok(())
     }
 
@@ -294,7 +322,7 @@ impl Incoming {
         if (kind == CONTINUATION) != self.kind.is_some() || kind > BINARY {
             return Err(CloseReason::Protocol);
         }
-        if kind == BINARY && !joined() {
+        if kind == BINARY && self.undecided == 0 && !joined() {
             return Err(CloseReason::BeforeConnect);
         }
         if kind != CONTINUATION {

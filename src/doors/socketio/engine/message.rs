@@ -24,6 +24,8 @@ const TEXT: u8 = 0x1;
 const BINARY: u8 = 0x2;
 /// The opcode of a close frame.
 pub(super) const CLOSE: u8 = 0x8;
+/// The beginning of a message that asks to join a namespace.
+pub(super) const CONNECT: &[u8; 2] = b"40";
 
 impl Message {
     /// A text of the server, in place of the client's.
@@ -34,6 +36,38 @@ impl Message {
     /// Whether it is this text.
     pub(super) fn is_text(&self, text: &str) -> bool {
         matches!(self, Self::Text(bytes) if bytes == text.as_bytes())
+    }
+
+    /// Whether it asks to join a namespace.
+    pub(in crate::doors::socketio) fn is_connect(&self) -> bool {
+        matches!(self, Self::Text(text) if text.starts_with(CONNECT))
+    }
+
+    /// Whether it ends the session.
+    pub(super) fn is_end(&self) -> bool {
+        match self {
+            Self::Text(text) => text == b"1",
+            Self::Binary(_) => false,
+            Self::Control(opcode, _) => *opcode == CLOSE,
+        }
+    }
+
+    /// Whether it says only that the client lives: a heartbeat, or its answer.
+    pub(super) fn is_sign_of_life(&self) -> bool {
+        match self {
+            Self::Text(text) => matches!(text.as_slice(), b"2" | b"3"),
+            Self::Binary(_) => false,
+            Self::Control(opcode, _) => *opcode != CLOSE,
+        }
+    }
+
+    /// Bytes of its payload.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Text(payload) | Self::Binary(payload) | Self::Control(_, payload) => {
+                payload.len()
+            }
+        }
     }
 
     /// Writes the message, a long one in fragments. A client's frames must be masked; a mask of zeros leaves the

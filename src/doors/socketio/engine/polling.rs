@@ -121,6 +121,7 @@ async fn fetch(
         door.pending.joined(sid);
     }
     if let Some(lane) = lane {
+        packets(form, &body).for_each(|packet| lane.came_from_engine(packet));
         let begins = [&b"42"[..], b"43", b"45", b"b"];
         let is_ours = |packet: &&[u8]| begins.iter().any(|begin| packet.starts_with(begin));
         let count = packets(form, &body).filter(is_ours).count();
@@ -206,6 +207,9 @@ fn screened(lane: &ExpressLane, speech: Speech, form: Form, body: &[u8]) -> Opti
     for message in messages(form, body)? {
         passed.extend(lane.screen(message, speech).ok()?);
     }
+    passed
+        .iter()
+        .for_each(|message| lane.given_to_engine(message));
     Some(write(form, &passed))
 }
 

@@ -22,6 +22,8 @@ use crate::net::{Socket, deflate::Compression, stream::ReadHalf};
 
 /// Bytes of one read.
 const READ_BYTES: usize = 16 * 1_024;
+/// Bytes of what is read ahead of the answer to a CONNECT: a client has little to say before it is on a namespace.
+const READ_AHEAD_BYTES: usize = 16 * 1_024;
 
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
@@ -82,6 +84,32 @@ impl Source {
                 return Poll::Ready(None);
             }
         }
+    }
+
+    /// Reads on while the client's CONNECT is judged; ready when the client is gone, or says next that it goes. What it
+    /// asks for meanwhile is kept for later, up to a bound, beyond which it is not read.
+    pub(in crate::doors::socketio) fn poll_gone(
+        &mut self,
+        cx: &mut Context<'_>,
+        lane: &ExpressLane,
+    ) -> Poll<()> {
+        while !self.incoming.ends_next() {
+            if self.incoming.held() > READ_AHEAD_BYTES {
+                return Poll::Pending;
+            }
+            match ready!(self.poll_read(cx, lane)) {
+                Ok(true) => {}
+                // It may have sent all that it wants, and nothing more.
+                Ok(false) if self.incoming.asks() => return Poll::Pending,
+                Ok(false) | Err(_) => return Poll::Ready(()),
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Notes that a CONNECT packet was answered, or handed on.
+    pub(in crate::doors::socketio) fn decided(&mut self) {
+        self.incoming.decided();
     }
 
     /// The next whole message of those that were read.

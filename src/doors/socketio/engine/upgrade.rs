@@ -14,6 +14,7 @@ use super::{
     adapter::EngineService,
     door::{Door, Refused, begin, query, session},
     polling,
+    successor::Succession,
 };
 use crate::{
     access::authn::{Credential, PageOrigin},
@@ -26,12 +27,17 @@ use crate::{
 };
 
 /// Serves every request at `/socket.io/`.
-pub async fn engine_door(door: Door, request: Request<Body>) -> Response {
+pub(in crate::doors::socketio) async fn engine_door(
+    door: Door,
+    request: Request<Body>,
+    succession: Succession,
+) -> Response {
     let Some(service) = door.context.service().cloned() else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     match query(request.uri(), "transport") {
-        Some("websocket") => upgrade(&door, service, request).unwrap_or_else(|refused| *refused),
+        Some("websocket") => upgrade(&door, service, request, succession)
+            .unwrap_or_else(|refused| *refused),
         Some("polling") if query(request.uri(), "j").is_some() => *door.refuse(
             "polling",
             StatusCode::BAD_REQUEST,
@@ -54,6 +60,7 @@ fn upgrade(
     door: &Door,
     mut service: EngineService,
     mut request: Request<Body>,
+    succession: Succession,
 ) -> Result<Response, Refused> {
     let with = |status, message| {
         door.refuse(
@@ -97,6 +104,9 @@ fn upgrade(
     if speech.is_first_protocol {
         lane.speak_first_protocol();
     }
+    let successor = session(request.uri())
+        .filter(|_| !speech.is_first_protocol)
+        .map(|sid| succession(door, sid, &lane));
     let metrics = door.context.metrics.clone();
     let (response, on_upgrade) = handshake
         .accept()
@@ -118,7 +128,7 @@ fn upgrade(
                     // The session goes on by polling.
                     return metrics.refused("upgrade", "unfinished");
                 };
-                Guard::upgraded(probed, lane, speech, counted)
+                Guard::upgraded(probed, lane, speech, counted, successor)
             }
         };
         // Boxed, since the engine's tasks hold their stream several times over.

@@ -128,3 +128,36 @@ fn what_breaks_a_bound_is_refused_by_its_header_alone() {
         assert_eq!(verdict(&bytes, joined), Err(expected), "{:x?}", &bytes[..2]);
     }
 }
+
+#[test]
+fn an_attachment_may_come_behind_a_connect_that_is_not_decided_yet() {
+    let connect = [&[0x81, MASKED | 2, 0, 0, 0, 0][..], b"40"].concat();
+    let attachment = frame(0x82, 5);
+    let mut incoming = Incoming::new(BOUNDS, None);
+    let burst = [connect, attachment.clone()].concat();
+    assert_eq!(incoming.look(&burst, || false), Ok(()));
+    assert!(incoming.next_message().is_some_and(|m| m.is_connect()));
+    assert_eq!(incoming.look(&attachment, || false), Ok(()));
+    // It was refused.
+    incoming.decided();
+    let early = incoming.look(&attachment, || false);
+    assert_eq!(early, Err(CloseReason::BeforeConnect));
+}
+
+#[test]
+fn an_end_is_seen_behind_signs_of_life_alone() {
+    let text = |text: &[u8]| [&[0x81, MASKED | text.len() as u8, 0, 0, 0, 0][..], text].concat();
+    let mut incoming = Incoming::new(BOUNDS, None);
+    incoming
+        .look(&[text(b"3"), frame(0x89, 4)].concat(), || true)
+        .unwrap();
+    assert!(!incoming.asks() && !incoming.ends_next());
+    incoming.look(&frame(0x88, 2), || true).unwrap();
+    assert!(incoming.asks() && incoming.ends_next());
+    let mut incoming = Incoming::new(BOUNDS, None);
+    incoming
+        .look(&[text(b"42[\"x\"]"), text(b"1")].concat(), || true)
+        .unwrap();
+    assert!(incoming.asks() && !incoming.ends_next());
+    assert!(incoming.held() > 9);
+}

@@ -29,6 +29,7 @@ mod reading;
 mod receipt;
 mod reclaim;
 mod sending;
+mod succession;
 #[cfg(test)]
 mod tests;
 mod upgrade;
