@@ -116,7 +116,7 @@ async fn the_same_by_polling_with_both_protocols() {
         }
         // A body that makes no sense as a whole is refused as such.
         if version == 3 {
-            let post = reqwest::Client::new().post(&session.url).body("99:4");
+            let post = session.http.post(&session.url).body("99:4");
             assert_eq!(post.send().await.unwrap().status(), 400);
         }
         session.send("4280[\"ping\"]").await;

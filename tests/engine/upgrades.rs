@@ -290,7 +290,9 @@ async fn a_client_that_left_the_engine_can_be_disconnected() {
     let (_, id) = heard.split_once("\"client_id\":\"").expect("an id");
     let id = id.split('"').next().expect("its end");
     let operations = json!({ "operations": [{ "disconnect": id }] });
-    let post = reqwest::Client::new().post(format!("http://{address}/api/v1/operations"));
+    let post = session
+        .http
+        .post(format!("http://{address}/api/v1/operations"));
     let answer = post.json(&operations).send().await.expect("an answer");
     assert_eq!(answer.status(), 200);
     raw.wait_for("41").await;

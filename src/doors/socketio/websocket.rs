@@ -93,24 +93,27 @@ impl Session {
         })
     }
 
-    /// Serves the session to its end.
-    pub(super) async fn run(mut self: Box<Self>) {
+    /// Opens the session and serves it to its end. Only `live` is a task's state, so that this is small.
+    pub(super) fn run(self: Box<Self>) -> impl Future<Output = ()> {
         self.open();
-        self.live().await;
+        self.live()
     }
 
     /// Serves a session to its end that began with polling, with the clients that are on namespaces already.
-    pub(super) async fn go_on(mut self: Box<Self>, clients: PerNamespace<Option<Arc<Client>>>) {
+    pub(super) fn go_on(
+        mut self: Box<Self>,
+        clients: PerNamespace<Option<Arc<Client>>>,
+    ) -> impl Future<Output = ()> {
         self.clients = clients;
         self.deadline = None;
         let now = Instant::now();
         // The engine's first ping came with its first packet, and a client that has waited for longer gets one now.
         let rest = self.context.options.ping.0.checked_sub(self.lane.age());
         self.next_ping = rest.map_or(now, |rest| now + rest);
-        self.live().await;
+        self.live()
     }
 
-    async fn live(&mut self) {
+    async fn live(mut self: Box<Self>) {
         let reason = self.serve().await;
         for client in self
             .clients

@@ -84,7 +84,7 @@ pub(super) struct Incoming {
     messages: VecDeque<Message>,
     connects: usize,
     /// CONNECT packets among these messages, and one that is being judged: an attachment may come behind them.
-    undecided: usize,
+    undecided: u16,
     /// Frames passed on since the turn began.
     turn: usize,
     /// Bytes that the next read may bring: about a turn of frames, if they are as large as the last ones.
@@ -281,7 +281,9 @@ impl Incoming {
             Some(TEXT) => Message::Text(payload),
             _ => Message::Binary(payload),
         };
-        self.undecided += usize::from(message.is_connect());
+        self.undecided = self
+            .undecided
+            .saturating_add(u16::from(message.is_connect()));
         self.messages.push_back(message);
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicIsize, AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -97,12 +97,12 @@ pub struct ExpressLane {
     pub(super) let_go: Notify,
     /// Whether one of these streams has become the session's.
     pub(super) is_upgraded: AtomicBool,
+    /// CONNECT packets that the engine has not answered; where the lane has room for it.
+    pub(super) unanswered: AtomicI32,
     /// The time of the session's request, and whether a namespace was asked for since.
     pub(super) requested: (Instant, AtomicBool),
     /// The answer to CONNECT on each namespace: the id that the client knows itself by there, and perhaps its session's secret.
     pub(super) answers: Mutex<PerNamespace<Option<Arc<str>>>>,
-    /// CONNECT packets that the engine has not answered.
-    pub(super) unanswered: AtomicIsize,
     /// The session as it is counted while it is on a namespace.
     counted: Mutex<Weak<CountedConnection>>,
     /// Counts every kill with its reason.
@@ -235,7 +235,7 @@ impl ExpressLane {
             is_upgraded: AtomicBool::new(false),
             requested: (Instant::now(), AtomicBool::new(false)),
             answers: Mutex::default(),
-            unanswered: AtomicIsize::new(0),
+            unanswered: AtomicI32::new(0),
             counted: Mutex::default(),
             limits,
             metrics,

@@ -53,7 +53,7 @@ impl ExpressLane {
     /// Lets go of the engine.
     pub(in crate::doors::socketio) fn without_engine(&self) {
         let mut state = self.lock();
-        state.in_engine = 0;
+        (state.in_engine, state.stamps) = (0, VecDeque::new());
         for (_, gate) in state.gates.iter_mut() {
             if let Gate::Open { engine, overflow } = gate {
                 (*engine, *overflow) = (NoEngine::shared(), VecDeque::new());
