@@ -171,7 +171,7 @@ fn upgraded(address: SocketAddr) -> TcpStream {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_polled_first_holds_little() {
-    each_is_within(8 * 1_024, upgraded).await;
+    each_is_within(10 * 1_024, upgraded).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use kit::guarded::{guarded, producer, request};
 use kit::polling::Polling;
 use kit::{
     Client, counted,
@@ -281,7 +282,7 @@ async fn a_session_that_left_the_engine_goes_on_as_before() {
 /// The server's word ends a client that left the engine, and only its stay on the namespace.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_left_the_engine_can_be_disconnected() {
-    let server = server().await;
+    let server = guarded(|config| config.authentication.required = false).await;
     let address = server.address();
     let session = Polling::join(address, 4).await;
     let mut raw = session.upgrade().await;
@@ -290,11 +291,9 @@ async fn a_client_that_left_the_engine_can_be_disconnected() {
     let (_, id) = heard.split_once("\"client_id\":\"").expect("an id");
     let id = id.split('"').next().expect("its end");
     let operations = json!({ "operations": [{ "disconnect": id }] });
-    let post = session
-        .http
-        .post(format!("http://{address}/api/v1/operations"));
-    let answer = post.json(&operations).send().await.expect("an answer");
-    assert_eq!(answer.status(), 200);
+    let asked = Some(&operations);
+    let (status, _) = request("POST", address, "/api/v1/operations", &producer(), asked).await;
+    assert_eq!(status, 200);
     raw.wait_for("41").await;
     until_connections(address, 0).await;
     // It may come again by the same WebSocket.
