@@ -144,7 +144,7 @@ program: page
 test-rust: page $(TOOLS_DEPS)
 	cargo build --workspace --bins --tests
 	rm -f $(NOT_CHECKED)
-	NOT_CHECKED=$(abspath $(NOT_CHECKED)) $(NEXTEST) nextest run --test-threads $(AT_ONCE)
+	NOT_CHECKED=$(abspath $(NOT_CHECKED)) $(NEXTEST) nextest run --config-file .ci/nextest.toml --test-threads $(AT_ONCE)
 	@if [[ -e $(NOT_CHECKED) ]]; then sort -u $(NOT_CHECKED); fi
 	cargo test --quiet --doc
 
