@@ -35,11 +35,11 @@ TIME ?= 600
 PAGE := web-demo/dist/index.html
 PAGE_SOURCES := $(shell find web-demo -type d \( -name node_modules -o -name dist \) -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run page wheel deb notices test deps system-deps lint supply audit program test-rust test-packages test-fuzz fuzz test-page test-clients test-browser picture bench bench-attacks bench-peers clean
+.PHONY: help run page wheel deb notices test deps system-deps lint supply audit program test-rust test-packages test-fuzz fuzz test-page test-clients test-js test-python test-browser picture bench bench-attacks bench-peers clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' $(firstword $(MAKEFILE_LIST))
-	@echo "also: deps lint supply test-rust test-packages test-fuzz test-page test-clients test-browser picture bench bench-attacks bench-peers clean"
+	@echo "also: deps lint supply program test-rust test-packages test-fuzz test-page test-clients test-js test-python test-browser picture bench bench-attacks bench-peers clean"
 
 run: page
 	cargo run --release -- serve --demo
@@ -176,9 +176,14 @@ fuzz: $(TOOLS_DEPS)
 test-page: $(PAGE) program
 	cd web-demo && npm test
 
-# Real clients against the real binary.
-test-clients: program $(JS_DEPS) $(PYTHON_DEPS) $(EMITTERS_DEPS)
+# Real clients against the real binary. Both kinds mostly wait, so they run side by side.
+test-clients:
+	+$(MAKE) --no-print-directory -j 2 --output-sync=target test-js test-python
+
+test-js: program $(JS_DEPS)
 	cd tests/js && npm test
+
+test-python: program $(PYTHON_DEPS) $(EMITTERS_DEPS)
 	$(VENV)/bin/python -m pytest -q -n 3 --dist loadscope tests/python
 	$(VENV)/bin/python -m pytest -q tests/packages/test_manifests.py
 

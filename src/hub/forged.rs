@@ -74,7 +74,7 @@ fn base36(mut number: u64) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_096))]
+    #![proptest_config(ProptestConfig::with_cases(1_024))]
 
     /// Sums with a client's numbers overflow nowhere: an overflow ended a server that was built with overflow checks.
     #[test]

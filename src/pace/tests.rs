@@ -122,7 +122,7 @@ fn run(steps: &[Step], flush: usize) -> Vec<(Instant, PendingUpdate)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn every_event_goes_once_or_in_a_named_later_one(steps in prop::collection::vec(step(), 1..120), flush in 1_usize..20) {

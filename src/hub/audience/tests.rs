@@ -252,7 +252,7 @@ fn change(roster: &mut Roster, known: &mut Known, step: &Step, policy: &Arc<Poli
 const LOOKS: usize = 3;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(160))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn the_index_finds_whom_a_look_at_everybody_finds(

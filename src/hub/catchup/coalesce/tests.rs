@@ -193,7 +193,7 @@ fn owing() -> impl Strategy<Value = BTreeMap<Seq, Bits>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn from_any_cursor_of_a_segment_comes_the_rest_of_it(
