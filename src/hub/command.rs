@@ -31,6 +31,8 @@ use crate::{
 pub struct JoinReply {
     /// The rooms to be in, already checked.
     pub rooms: Vec<Arc<str>>,
+    /// The rooms among these that it is put into by the word of the application's service, whatever its claims are.
+    pub placed: Vec<Arc<str>>,
     /// The client's own rooms, which are not listed to it.
     pub own_rooms: Vec<Arc<str>>,
     /// The event to greet it with, and its fields; the hub adds `rooms` and `cursor`. None on a namespace on which only an
@@ -53,13 +55,13 @@ pub struct Resumption {
     pub(super) text: String,
     /// The cursor as it was read; none for text that is no cursor.
     pub(super) place: Option<Cursor>,
-    /// Whether the client did not ask for it, and so hears no `resumed`.
+    /// Whether the client hears no `resumed`.
     pub(super) is_silent: bool,
 }
 
 impl Resumption {
-    /// Goes on after a state that the client is told first.
-    pub fn after_state(cursor: String) -> Self {
+    /// Goes on from a place without a word about that, since the client is told nothing else, or a state first.
+    pub fn silently(cursor: String) -> Self {
         Self {
             is_silent: true,
             ..cursor.into()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Hub, MemberId, Resumption, Subscription};
 use crate::{
     access::authz::{Filter, OPERATORS},
-    channel::Listening,
+    channel::{Listening, Namespace},
 };
 
 /// A member as it could be made again.
@@ -13,6 +13,8 @@ use crate::{
 pub struct Standing {
     /// Its rooms, but for those that are its own or its role's.
     pub rooms: Vec<Arc<str>>,
+    /// The rooms among these that the server put it into, whatever its claims are.
+    pub placed: Vec<Arc<str>>,
     /// Its filter.
     pub filter: Filter,
     /// The cursor after everything that was queued for it; none while it is behind.
@@ -29,29 +31,23 @@ impl Hub {
             Subscription::Filter(filter) => Some(filter.clone()),
             Subscription::Conversation(_) | Subscription::Channels(_) => None,
         };
-        // The service's word and an open page's subscriptions hold for one connection: they are given again.
-        let bar = if !member.placed.is_empty() {
-            Some("placed")
-        } else if filter.is_none()
+        // An open page's subscriptions hold for one connection: they are given again.
+        let is_subscribed = filter.is_none()
             || member.topics != Listening::NONE
             || member.page
-            || self.roster.watches_presence(id)
-        {
-            Some("subscriptions")
-        } else {
-            None
-        };
+            || self.roster.watches_presence(id);
         let is_own = |room: &str| room == &*member.client_id || room == OPERATORS;
-        let rooms = member.rooms.iter().filter(|room| !is_own(room)).cloned();
+        let rooms = names(&member.rooms).filter(|room| !is_own(room));
         let cursor = member.behind.is_none().then(|| {
             let at = self.stream.cursor().with_everything_up_to(member.since);
             self.stream.name(at)
         });
         let standing = Standing {
             rooms: rooms.collect(),
+            placed: names(&member.placed).collect(),
             filter: filter.unwrap_or_default(),
             cursor,
-            bar,
+            bar: is_subscribed.then_some("subscriptions"),
         };
         if leaves {
             self.roster.remove(id);
@@ -74,4 +70,12 @@ impl Hub {
             false => Ok(()),
         }
     }
+}
+
+/// The names of rooms on their namespace.
+fn names(keys: &[Arc<str>]) -> impl Iterator<Item = Arc<str>> {
+    keys.iter().map(|key| match Namespace::of_key(key).1 {
+        name if name.len() == key.len() => key.clone(),
+        name => name.into(),
+    })
 }

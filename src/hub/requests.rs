@@ -214,19 +214,28 @@ impl Hub {
         // A client that can't be in one room is not kept out of the others.
         let (mut joined, mut refused) = (Vec::new(), Vec::new());
         for room in asked {
-            match self.join_rooms(id, std::slice::from_ref(&room)) {
+            let is_placed = welcome.placed.iter().any(|placed| **placed == *room);
+            let put = match is_placed {
+                true => self.place_member(id, &room),
+                false => self.join_rooms(id, std::slice::from_ref(&room)),
+            };
+            match put {
                 Ok(_) => joined.push(room),
                 Err(refusal) => refused.push((room, refusal)),
             }
         }
+        let resumes = welcome.resume;
         let Some((name, mut body)) = welcome.greeting else {
             self.tell_refused(id, refused);
+            if let Some(from) = resumes {
+                self.resume(id, from, None);
+            }
             return id;
         };
         body.insert("rooms".into(), json!(joined));
         // A client that resumes has no new cursor before it has caught up: until then it would have to begin again at
         // its old one.
-        let resumes = welcome.resume.filter(|_| namespace == Namespace::Root);
+        let resumes = resumes.filter(|_| namespace == Namespace::Root);
         let own = resumes.as_ref().filter(|from| self.is_own(from));
         let cursor = own
             .map(|from| &*from.text)

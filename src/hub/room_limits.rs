@@ -166,6 +166,13 @@ impl Hub {
         if !on {
             return Ok(self.roster.leave(id, room));
         }
+        self.place_member(id, room)
+    }
+
+    /// Puts a member into a room by the server's word; returns the room's members then.
+    pub(super) fn place_member(&mut self, id: MemberId, room: &str) -> Result<usize, Error> {
+        let namespace = self.roster.get(id).map(|member| member.namespace);
+        let namespace = namespace.unwrap_or(Namespace::Root);
         if !RoomKind::on(namespace.is_app(), room).is_by_request() {
             let why = "name a room kind:id, or one of your own of 1 to 128 of A-Z a-z 0-9 _ . : @ / - and spaces";
             return Err(Error::new("unknown_room_type", why).about_room(room));

@@ -120,6 +120,7 @@ pub(super) fn request(outlet: Arc<dyn Outlet>, client_id: &str) -> JoinRequest {
 pub(super) fn reply() -> JoinReply {
     JoinReply {
         rooms: Vec::new(),
+        placed: Vec::new(),
         own_rooms: Vec::new(),
         greeting: None,
         snapshot: false,

@@ -10,10 +10,22 @@ use serde_json::Value;
 pub struct Session {
     /// The client's public id, which it keeps.
     pub client: Arc<str>,
+    /// The path of the namespace that it was on.
+    #[serde(default = "root")]
+    pub namespace: Arc<str>,
     /// The verified identity: nobody else recovers the session.
     pub owner: Arc<str>,
     /// The rooms that it was in, but for those of its own.
     pub rooms: Vec<Arc<str>>,
+    /// The rooms among these that the application's service had put it into.
+    #[serde(default)]
+    pub placed: Vec<Arc<str>>,
+    /// The data that the service kept with it, as JSON.
+    #[serde(default)]
+    pub data: Option<Box<str>>,
+    /// A hash of what the service answered when it connected; none if that was not asked.
+    #[serde(default)]
+    pub word: Option<u64>,
     /// Its filter, as clients write filters.
     pub filter: Value,
     /// A hash of what it asked for when it connected: if it asks for something else, it gets that.
@@ -29,6 +41,10 @@ pub struct Session {
     pub ended: Option<u64>,
 }
 
+fn root() -> Arc<str> {
+    "/".into()
+}
+
 /// Bytes that a room's name holds beside its text.
 const NAME_BYTES: usize = 32;
 /// Bytes that an entry holds beside what is counted, about.
@@ -37,9 +53,10 @@ const ENTRY_BYTES: usize = 256;
 impl Session {
     /// The bytes of memory that it holds, about; `filter` has so many as text.
     pub(super) fn held(&self) -> usize {
-        let rooms = self.rooms.iter().map(|room| room.len() + NAME_BYTES);
-        let texts =
-            self.client.len() + self.owner.len() + self.at.as_ref().map_or(0, |at| at.len());
+        let rooms = self.rooms.iter().chain(&self.placed);
+        let rooms = rooms.map(|room| room.len() + NAME_BYTES);
+        let len = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
+        let texts = self.client.len() + self.owner.len() + len(&self.at) + len(&self.data);
         // A tree of JSON holds some times its text.
         let filter = match &self.filter {
             Value::Null => 0,

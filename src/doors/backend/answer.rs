@@ -18,6 +18,8 @@ pub(crate) struct Answer {
     pub(crate) refuse: Option<Refusal>,
     /// Whether the service has no handler for the event.
     pub(crate) unhandled: bool,
+    /// Whether a client that comes back is to be given its session; none leaves that to a comparison.
+    pub(crate) recover: Option<bool>,
 }
 
 /// Arguments, as they go over the wire.
@@ -54,6 +56,8 @@ struct Written<'a> {
     refuse: Option<Refusal>,
     #[serde(default)]
     unhandled: Option<bool>,
+    #[serde(default)]
+    recover: Option<bool>,
 }
 
 impl Answer {
@@ -99,6 +103,7 @@ impl Answer {
             operations,
             refuse: written.refuse,
             unhandled: written.unhandled.unwrap_or_default(),
+            recover: written.recover,
         })
     }
 }
@@ -191,6 +196,10 @@ mod tests {
             .refuse;
         assert_eq!(refusal.unwrap().message, "no");
         assert!(read(r#"{"unhandled":true}"#).unwrap().unhandled);
+        let recover = |text: &str| read(text).unwrap().recover;
+        assert_eq!(recover("{}"), None);
+        assert_eq!(recover(r#"{"recover":null}"#), None);
+        assert_eq!(recover(r#"{"recover":false}"#), Some(false));
         for wrong in [
             "x",
             "[]",

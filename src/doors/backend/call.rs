@@ -20,6 +20,17 @@ pub(crate) struct Subject<'c> {
     pub(crate) session: Option<&'c RawValue>,
 }
 
+/// The session that a client comes back to, as the service is told of it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Recovers<'c> {
+    /// The client's public id then.
+    pub(crate) client_id: &'c str,
+    /// The rooms that the service had put it into.
+    pub(crate) rooms: &'c [std::sync::Arc<str>],
+    /// The data that the service kept with it.
+    pub(crate) session: Option<&'c RawValue>,
+}
+
 /// The kind of a call, with the fields that only it has.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
@@ -34,6 +45,9 @@ pub(crate) enum CallKind<'c> {
         headers: &'c Value,
         /// The address that it comes from.
         address: std::net::IpAddr,
+        /// The session that it comes back to.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        recovers: Option<Recovers<'c>>,
     },
     /// A client has sent an event.
     Event {

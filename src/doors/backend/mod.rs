@@ -17,9 +17,9 @@ mod signature;
 mod told;
 mod turns;
 
-pub(crate) use answer::{Arguments, Refusal};
+pub(crate) use answer::{Answer, Arguments, Refusal};
 pub(crate) use application::{Backend, BackendOptions};
-pub(crate) use call::{CallKind, Subject};
+pub(crate) use call::{CallKind, Recovers, Subject};
 pub(crate) use metrics::BackendMetrics;
 pub(crate) use presence::Presence;
 pub(crate) use service::ServiceOptions;

@@ -137,6 +137,7 @@ async fn open(
     };
     let welcome = JoinReply {
         rooms,
+        placed: Vec::new(),
         own_rooms: unlisted_rooms(&caller.who).into_iter().collect(),
         greeting: Some(greeting(&id, &caller.who, shape)),
         snapshot: wanted.snapshot.is_some_and(|s| s == "1" || s == "true"),

@@ -39,8 +39,8 @@ pub(crate) trait Connected: fmt::Debug + Send + Sync {
     fn hides(&self, room: &str) -> bool;
     /// Ends its connection to its namespace.
     fn disconnect(self: Arc<Self>);
-    /// Notes that it was put into a room, or out of one.
-    fn placed(self: Arc<Self>) -> BoxFuture<'static, ()>;
+    /// Notes that its rooms or its data were changed.
+    fn has_changed(self: Arc<Self>) -> BoxFuture<'static, ()>;
     /// Sends it an event at once; the future brings the answer. The question is forgotten when the future is dropped.
     fn ask(&self, event: &str, arguments: &Arguments) -> Asking;
 }

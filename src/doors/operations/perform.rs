@@ -108,9 +108,9 @@ impl Operations {
                 "session data belongs to the service of [backend], which signs its requests, and to admins",
             )),
             Operation::Session { data, client } => {
-                self.named(client.as_deref(), caller)?
-                    .session()
-                    .set(&data)?;
+                let client = self.named(client.as_deref(), caller)?;
+                client.session().set(&data)?;
+                client.has_changed().await;
                 Ok(json!({}))
             }
             Operation::Call(call) => self.call(*call).await,
@@ -163,7 +163,7 @@ impl Operations {
     ) -> Result<Value, Error> {
         let whom = (client.namespace(), client.id().clone());
         let members = self.context.hub.place(whom, room.clone(), on).await?;
-        client.placed().await;
+        client.has_changed().await;
         Ok(json!({ "room": room, "members": members }))
     }
 

@@ -115,15 +115,21 @@ impl Admission {
             query: query.as_deref().or(request.uri.query()).unwrap_or_default(),
             headers: &request.headers,
         };
-        let operations = client
-            .ask_to_enter(shown)
+        let entry = client
+            .ask_to_enter(shown, coming.session())
             .await
             .inspect_err(|why| why.count(&self.context.metrics))?;
+        if let Some(word) = &entry.word {
+            client.heed(word, &mut coming);
+        }
         lane.admit();
         client
             .begin()
             .inspect_err(|refusal| self.context.metrics.turned_away("connect", refusal))?;
-        let pid = client.way_back.as_ref().map(|way_back| way_back.pid());
+        let pid = client
+            .way_back
+            .as_ref()
+            .map(|way_back| way_back.pid().text());
         client.lane.known_as(self.namespace, &client.id, pid);
         client.is_here();
         if coming.recovered.is_some() {
@@ -138,7 +144,7 @@ impl Admission {
             hello: Arc::new(hello),
             client,
             ui,
-            operations,
+            operations: entry.operations,
             came: (request.polls, requested),
             coming: Arc::new(coming),
         })

@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use super::{
     client::Client,
     context::DoorContext,
-    entrance::{NotAdmitted, Shown},
+    entrance::{Entry, NotAdmitted, Shown},
     hands::asking,
+    word::{Word, recovers},
 };
 use crate::{
     access::Identity,
@@ -24,7 +25,7 @@ use crate::{
         socketio::engine::{CloseReason, Frame},
     },
     hub::MemberId,
-    recovery::Pid,
+    recovery::{Pid, Session},
     timestamp::Timestamp,
 };
 
@@ -45,23 +46,24 @@ impl DoorContext {
 }
 
 impl Client {
-    /// Asks the service whether the client may come in. Returns the operations to be carried out once it is in.
+    /// Asks the service whether the client may come in, perhaps back to a session.
     ///
     /// # Errors
     /// The service refuses it, or gives no answer.
     pub(super) async fn ask_to_enter(
         self: &Arc<Self>,
         shown: Shown<'_>,
-    ) -> Result<Vec<Value>, NotAdmitted> {
+        session: Option<&Session>,
+    ) -> Result<Entry, NotAdmitted> {
         let Some(backend) = self.context.backend(self.namespace) else {
-            return Ok(Vec::new());
+            return Ok(Entry::default());
         };
         let who = self.who();
         let id = self.id.clone();
         let presence = Presence::new(backend.clone(), id, self.namespace.path(), who.clone());
         if !backend.is_asked() {
             self.is_known(presence);
-            return Ok(Vec::new());
+            return Ok(Entry::default());
         }
         if let Err(refusal) = backend.check_query(shown.query) {
             presence.forget();
@@ -73,6 +75,7 @@ impl Client {
             query: shown.query,
             headers: shown.headers,
             address: self.address,
+            recovers: session.map(recovers),
         };
         let rooms = [self.id.clone()];
         let subject = Subject {
@@ -95,7 +98,9 @@ impl Client {
         }
         // Dropped with the client, it tells the service that the client has left.
         self.is_known(presence);
-        self.keep_session(answer.operations).await
+        let word = Some(Word::of(&answer, &self.id));
+        let operations = self.keep_session(answer.operations).await?;
+        Ok(Entry { operations, word })
     }
 
     /// Keeps the session data that the service has just given to the client; the other operations wait until it is in. An
@@ -225,7 +230,7 @@ impl Connected for Client {
         }
     }
 
-    fn placed(self: Arc<Self>) -> BoxFuture<'static, ()> {
+    fn has_changed(self: Arc<Self>) -> BoxFuture<'static, ()> {
         Box::pin(async move { self.remember().await })
     }
 

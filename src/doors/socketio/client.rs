@@ -106,7 +106,11 @@ impl Client {
             meter,
             _at: context.options.quota.live(address),
             session: Mutex::new(None),
-            outlet: LaneOutlet::new(lane.clone(), namespace),
+            outlet: LaneOutlet::new(
+                lane.clone(),
+                namespace,
+                way_back.as_ref().is_some_and(|way_back| way_back.is_kept),
+            ),
             lane,
             inbox: Inbox::counted(waiting),
             data: SessionData::new(context.options.sessions.clone()),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use super::word::Word;
 use crate::{
     doors::{backend::Refusal, socketio::engine::REFUSAL},
     error::Error,
@@ -16,6 +17,15 @@ pub(super) struct Shown<'r> {
     pub(super) auth: &'r Value,
     pub(super) query: &'r str,
     pub(super) headers: &'r Value,
+}
+
+/// The service's answer about a client that it lets in.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    /// The operations to be carried out once the client is in.
+    pub(super) operations: Vec<Value>,
+    /// The service's word, if it was asked.
+    pub(super) word: Option<Word>,
 }
 
 /// The reason why a client is not let in.

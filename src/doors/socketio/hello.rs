@@ -71,8 +71,8 @@ impl Hello {
         Ok(hello)
     }
 
-    /// Reads the hello on the namespace of an application, to which all keys but these belong: the token, and the name and
-    /// the role where they are such.
+    /// Reads the hello on the namespace of an application, to which all keys but these belong: the token, the name and the
+    /// role where they are such, and those of recovery.
     ///
     /// # Errors
     /// `bad_request` for a token that is no string.
@@ -92,7 +92,7 @@ impl Hello {
 
     fn set_of_application(&mut self, key: &str, value: &Value) -> Result<(), Error> {
         match key {
-            "token" => self.set(key, value),
+            "token" | "pid" | "offset" | "recovery" => self.set(key, value),
             // Another value is the application's.
             "name" | "role" => self.set(key, value).or(Ok(())),
             _ => Ok(()),

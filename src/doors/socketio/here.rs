@@ -28,6 +28,8 @@ pub struct RecoveryOptions {
 pub(super) trait Replaceable: fmt::Debug + Send + Sync {
     /// The client's identity now.
     fn who(&self) -> Arc<Identity>;
+    /// The path of its namespace.
+    fn path(&self) -> &'static str;
     /// Whether it came by this connection.
     fn is_by(&self, lane: &Arc<ExpressLane>) -> bool;
     /// Ends its connection, since its client has come by another one. Its own end, noticed later, changes nothing.

@@ -28,6 +28,7 @@ mod served;
 mod way_back;
 mod websocket;
 mod welcome;
+mod word;
 mod work;
 
 pub(crate) use connect::start;

@@ -18,15 +18,22 @@ pub(super) struct LaneOutlet {
     /// The lane, shared by all namespaces of the client.
     lane: Arc<ExpressLane>,
     namespace: Namespace,
+    /// Whether events carry their place as a last argument more.
+    sends_places: bool,
     /// Whether the session was ended: nothing may follow the reason, even if the hub learns of the end a moment later.
     ended: AtomicBool,
 }
 
 impl LaneOutlet {
-    pub(super) fn new(lane: Arc<ExpressLane>, namespace: Namespace) -> Arc<Self> {
+    pub(super) fn new(
+        lane: Arc<ExpressLane>,
+        namespace: Namespace,
+        sends_places: bool,
+    ) -> Arc<Self> {
         Arc::new(Self {
             lane,
             namespace,
+            sends_places,
             ended: AtomicBool::new(false),
         })
     }
@@ -44,16 +51,16 @@ impl LaneOutlet {
 
 impl Outlet for LaneOutlet {
     fn send(&self, update: &Outgoing) -> bool {
-        self.is_ended() || self.lane.send_update(update, false)
+        self.is_ended() || self.lane.send_update(update, false, self.sends_places)
     }
 
     fn send_run(&self, updates: Updates<'_>) -> bool {
-        self.is_ended() || self.lane.send_run(updates)
+        self.is_ended() || self.lane.send_run(updates, self.sends_places)
     }
 
     fn send_exempt(&self, update: &Outgoing) {
         if !self.is_ended() {
-            self.lane.send_update(update, true);
+            self.lane.send_update(update, true, self.sends_places);
         }
     }
 

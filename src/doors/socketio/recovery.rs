@@ -23,7 +23,11 @@ use super::{
     welcome,
 };
 use crate::{
-    access::{Identity, authn::PageOrigin, authz::Filter},
+    access::{
+        Identity,
+        authn::PageOrigin,
+        authz::{Filter, Fixed},
+    },
     channel::Namespace,
     config::{Offsets, Role},
     delivery::Cursor,
@@ -42,17 +46,12 @@ impl Admission {
         lane: &Arc<ExpressLane>,
     ) -> Coming {
         let options = &self.context.options.recovery;
-        if self.namespace != Namespace::Root
-            || options.offsets == Offsets::Off
-            || request.is_first_protocol
-        {
+        let is_recovered = self.namespace == Namespace::Root || self.namespace.is_app();
+        if !is_recovered || options.offsets == Offsets::Off || request.is_first_protocol {
             return Coming::default();
         }
         let is_page = request.page != PageOrigin::NoPage;
         let sends_offsets = hello.recovery || (options.offsets == Offsets::Browsers && is_page);
-        if sends_offsets {
-            lane.send_offsets();
-        }
         let asked = hash(hello);
         let found = match hello.pid {
             None => None,
@@ -103,7 +102,11 @@ impl Admission {
     ) -> Result<(Arc<Session>, String), &'static str> {
         let context = &self.context;
         let sessions = &context.options.recovery.sessions;
+        let path = self.namespace.path();
         if let Some(before) = context.here.get(pid) {
+            if before.path() != path {
+                return Err("unknown");
+            }
             if before.who().verified() != who.verified() {
                 return Err("identity");
             }
@@ -112,17 +115,23 @@ impl Admission {
             }
             before.give_way().await;
         }
-        let (session, is_over) = sessions.get(pid).ok_or("unknown")?;
+        let found = sessions.get(pid);
+        let found = found.filter(|(session, _)| *session.namespace == *path);
+        let (session, is_over) = found.ok_or("unknown")?;
         if session.owner != who.verified() {
             return Err("identity");
         }
         if is_over {
             return Err("expired");
         }
-        match session.bar.as_deref() {
-            None => {}
-            Some("placed") => return Err("placed"),
-            Some(_) => return Err("subscriptions"),
+        if session.bar.is_some() {
+            return Err("subscriptions");
+        }
+        let backend = context.backend(self.namespace);
+        let is_asked = backend.is_some_and(|backend| backend.is_asked());
+        // Nobody else can say whether its word still holds.
+        if !session.placed.is_empty() && !is_asked {
+            return Err("placed");
         }
         if session.asked != asked {
             return Err("changed");
@@ -149,9 +158,14 @@ impl Admission {
     fn may_enter_again(&self, session: &Session, who: &Identity) -> bool {
         let default_room = &self.context.options.default_room;
         let own = welcome::rooms(self.namespace, who, default_room, Vec::new());
-        let asked = session.rooms.iter().filter(|room| !own.contains(room));
+        let others = session.rooms.iter().filter(|room| !own.contains(room));
+        let asked = others.filter(|room| !session.placed.contains(room));
         let asked = asked.map(|room| &**room);
-        let fixed = (default_room.as_str(), &[][..]);
+        let fixed = Fixed {
+            default_room,
+            own: &[],
+            is_app: self.namespace.is_app(),
+        };
         let authenticator = &self.context.authenticator;
         authenticator.check_rooms(asked, who, fixed).is_ok()
             && Filter::parse(&session.filter).is_ok()
@@ -163,7 +177,7 @@ impl Client {
     pub(super) fn is_here(self: &Arc<Self>) {
         if let Some(way_back) = &self.way_back {
             let client: Weak<Self> = Arc::downgrade(self);
-            self.context.here.entered(way_back.pid, client);
+            self.context.here.entered(way_back.pid(), client);
         }
     }
 
@@ -193,7 +207,7 @@ impl Client {
             if *is_left {
                 return;
             }
-            sessions.put(way_back.pid, self.session(way_back, standing, None));
+            sessions.put(way_back.pid(), self.session(way_back, standing, None));
         }
         sessions.kept().await;
     }
@@ -223,23 +237,23 @@ impl Client {
             // The client was not introduced yet, so it got nothing.
             (_, Some(former)) => Some(Session::clone(&former)),
             // Only what was noted is known of it.
-            (_, None) => sessions.get(way_back.pid).map(|(noted, _)| Session {
+            (_, None) => sessions.get(way_back.pid()).map(|(noted, _)| Session {
                 ended: noted.ended.or_else(|| Some(now())),
                 ..Session::clone(&noted)
             }),
         };
         if let Some(session) = session {
-            sessions.put(way_back.pid, session);
+            sessions.put(way_back.pid(), session);
         }
-        self.context.here.left(way_back.pid, self);
+        self.context.here.left(way_back.pid(), self);
     }
 
     /// Ends the client's session: nobody comes back to it.
     fn forget(&self) {
         if let Some(way_back) = &self.way_back {
             *locked(&way_back.is_left) = true;
-            self.context.here.left(way_back.pid, self);
-            self.context.options.recovery.sessions.take(way_back.pid);
+            self.context.here.left(way_back.pid(), self);
+            self.context.options.recovery.sessions.take(way_back.pid());
         }
     }
 
@@ -267,11 +281,15 @@ impl Client {
     }
 
     fn session(&self, way_back: &WayBack, standing: Standing, ended: Option<u64>) -> Session {
-        let has_all = ended.is_some() && self.lane.has_all();
+        let has_all = ended.is_some() && self.lane.has_all(self.namespace);
         Session {
             client: self.id.clone(),
+            namespace: self.namespace.path().into(),
             owner: self.who().verified(),
             rooms: standing.rooms,
+            placed: standing.placed,
+            data: self.data.get().map(|data| data.get().into()),
+            word: way_back.word.get().copied(),
             filter: standing.filter.to_value(),
             asked: way_back.asked,
             at: standing.cursor.filter(|_| has_all).map(Into::into),
@@ -285,6 +303,10 @@ impl Client {
 impl Replaceable for Client {
     fn who(&self) -> Arc<Identity> {
         self.performer.who()
+    }
+
+    fn path(&self) -> &'static str {
+        self.namespace.path()
     }
 
     fn is_by(&self, lane: &Arc<ExpressLane>) -> bool {

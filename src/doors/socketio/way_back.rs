@@ -1,6 +1,6 @@
 //! A client's way back to its session, and the session of a client that comes.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::OnceCell;
 
@@ -9,9 +9,11 @@ use crate::recovery::{Pid, Session, Sessions};
 /// A client's way back to its session.
 #[derive(Debug)]
 pub(super) struct WayBack {
-    pub(super) pid: Pid,
+    pid: Mutex<Pid>,
     /// A hash of what the client asked for.
     pub(super) asked: u64,
+    /// A hash of what the application's service answered when the client connected, if that was asked.
+    pub(super) word: OnceLock<u64>,
     /// Whether its session outlives the process: only with the places that it is told it can be recovered then.
     pub(super) is_kept: bool,
     /// The session that it came back to, until it is introduced.
@@ -43,8 +45,9 @@ impl WayBack {
     ) -> Box<Self> {
         Box::new(Self {
             sessions: sessions.clone(),
-            pid,
+            pid: Mutex::new(pid),
             asked,
+            word: OnceLock::new(),
             is_kept,
             former: Mutex::new(former),
             is_left: Mutex::default(),
@@ -52,9 +55,18 @@ impl WayBack {
         })
     }
 
-    /// The secret's text, for the client alone.
-    pub(super) fn pid(&self) -> String {
-        self.pid.text()
+    /// The session's secret.
+    pub(super) fn pid(&self) -> Pid {
+        *locked(&self.pid)
+    }
+
+    /// Begins a session with another secret, in place of the one that the client came back to. Without random bytes the
+    /// secret stays, and nothing is behind it.
+    pub(super) fn begin_anew(&self) {
+        locked(&self.former).take();
+        if let Some(pid) = Pid::mint() {
+            *locked(&self.pid) = pid;
+        }
     }
 }
 
@@ -63,7 +75,7 @@ impl Drop for WayBack {
     fn drop(&mut self) {
         let is_left = *locked(&self.is_left);
         if let Some(former) = locked(&self.former).take().filter(|_| !is_left) {
-            self.sessions.put(self.pid, Session::clone(&former));
+            self.sessions.put(self.pid(), Session::clone(&former));
         }
     }
 }
@@ -71,8 +83,13 @@ impl Drop for WayBack {
 impl Coming {
     /// The public id of the client that it was.
     pub(super) fn id(&self) -> Option<Arc<str>> {
+        Some(self.session()?.client.clone())
+    }
+
+    /// The session that it is given back.
+    pub(super) fn session(&self) -> Option<&Session> {
         let (session, _) = self.recovered.as_ref()?;
-        Some(session.client.clone())
+        Some(session)
     }
 }
 

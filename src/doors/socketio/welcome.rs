@@ -12,7 +12,7 @@ use crate::{
     },
     channel::Namespace,
     event::Object,
-    hub::{JoinReply, JoinRequest, Subscription},
+    hub::{JoinReply, JoinRequest, Resumption, Subscription},
     timestamp::Timestamp,
     update::{UpdateShape, seneca::ConversationFilter},
 };
@@ -21,6 +21,8 @@ use crate::{
 pub(super) struct ConnectOptions {
     /// Rooms to join, once they are checked.
     rooms: Wanted,
+    /// The rooms among these that it is in by the word of the application's service.
+    placed: Vec<Arc<str>>,
     /// The news about the session that it asked for.
     recovery: Option<Value>,
     /// The client's filter and permissions.
@@ -53,6 +55,7 @@ impl ConnectOptions {
         };
         let asked = Self {
             rooms: Wanted::Asked(hello.rooms.clone()),
+            placed: Vec::new(),
             recovery,
             subscription: match namespace {
                 Namespace::Conversations => {
@@ -73,6 +76,7 @@ impl ConnectOptions {
         let filter = Filter::parse(&session.filter).unwrap_or_default();
         Self {
             rooms: Wanted::All(session.rooms.clone()),
+            placed: session.placed.clone(),
             subscription: Subscription::Filter(filter),
             cursor: Some(from.clone()),
             ..asked
@@ -115,12 +119,17 @@ pub(super) async fn introduce(
                 asked,
             ),
         },
+        placed: options.placed,
         own_rooms: own_rooms(&client),
         greeting: greeting(&client, options.shape, options.recovery),
         snapshot: options.snapshot,
         state: Vec::new(),
         requested: options.requested,
-        resume: options.cursor.map(Into::into),
+        resume: options.cursor.map(|cursor| match client.namespace {
+            // On the namespace of an application nothing else speaks.
+            Namespace::App(_) => Resumption::silently(cursor),
+            _ => cursor.into(),
+        }),
     };
     match context.hub.join(request, welcome).await {
         Ok(membership) => client.introduced(membership, operations).await,

@@ -101,11 +101,12 @@ impl Opening {
         let given = self.cursor.filter(|cursor| !cursor.is_empty());
         let (state, resume) = match (given, self.state) {
             (Some(cursor), _) => (Vec::new(), Some(cursor.into())),
-            (None, Some((state, cursor))) => (state, Some(Resumption::after_state(cursor))),
+            (None, Some((state, cursor))) => (state, Some(Resumption::silently(cursor))),
             (None, None) => (Vec::new(), None),
         };
         let reply = JoinReply {
             rooms: self.rooms,
+            placed: Vec::new(),
             own_rooms: unlisted_rooms(who).into_iter().collect(),
             greeting: Some(self.greeting),
             snapshot: self.snapshot,

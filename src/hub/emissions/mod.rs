@@ -213,7 +213,8 @@ impl Hub {
         let emissions = &mut self.emissions;
         emissions.is_volatile = emission.volatile;
         emissions.after = emissions.after.max(emit.after);
-        let at = (emission.namespace == Namespace::Root).then(|| self.stream.cursor_text().into());
+        let is_recovered = emission.namespace == Namespace::Root || emission.namespace.is_app();
+        let at = is_recovered.then(|| self.stream.cursor_text().into());
         emissions
             .run
             .push(Outgoing::of_emission(emission).passing(at));

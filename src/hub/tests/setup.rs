@@ -183,6 +183,7 @@ pub(super) async fn join(
     };
     let welcome = JoinReply {
         rooms: look.rooms.iter().map(|room| (*room).into()).collect(),
+        placed: Vec::new(),
         own_rooms: Vec::new(),
         greeting: Some(("connection_established", Object::new())),
         snapshot,

@@ -6,7 +6,11 @@ fn session(owner: &str, ended: Option<u64>) -> Session {
     Session {
         client: "01a219d0-7c1f-7b3a-9d5e-0f1a2b3c4d5e".into(),
         owner: owner.into(),
+        namespace: "/".into(),
         rooms: vec!["general".into(), "project:p1".into()],
+        placed: Vec::new(),
+        data: None,
+        word: None,
         filter: Value::Null,
         asked: 7,
         at: Some("1jhgbk3.4".into()),
@@ -62,6 +66,10 @@ fn the_table_is_bounded_and_lets_go_of_the_oldest_end() {
     long.rooms = vec!["r".repeat(100).into(); 100];
     table.put(pids[4], long);
     assert!(table.get(pids[4]).is_none());
+    let mut long = session("", None);
+    long.data = Some("d".repeat(5_000).into());
+    table.put(pids[4], long);
+    assert!(table.get(pids[4]).is_none(), "its data count, too");
     for pid in pids {
         table.take(pid);
     }

@@ -132,7 +132,7 @@ async fn place(
             let placed = client.context.hub.place((namespace, id), room.to_owned(), on);
             let placed = placed.await;
             if let Some(moved) = moved {
-                moved.placed().await;
+                moved.has_changed().await;
             }
             placed.map(|members| json!({ "members": members }))
         }

@@ -55,10 +55,7 @@ impl Frame {
 
     /// The same with the cursor after it as a last argument more, by which Socket.IO's own client knows its place.
     pub fn offset_message_of(update: &Outgoing) -> &Arc<WireMessage> {
-        let Some(cursor) = update
-            .offset()
-            .filter(|_| update.namespace == Namespace::Root)
-        else {
+        let Some(cursor) = update.offset() else {
             return Self::message_of(update);
         };
         update.shape(Shape::Offset, || {

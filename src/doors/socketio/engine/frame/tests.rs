@@ -24,8 +24,9 @@ fn a_cursor_is_an_argument_more_where_there_is_one() {
     assert_eq!(frame(&plain.at("a.1")), "[\"e\",1,\"a.1\"]");
     let bare = Outgoing::new(Namespace::Root, "e", String::new());
     assert_eq!(frame(&bare.passing(Some("a.1".into()))), "[\"e\",\"a.1\"]");
-    let other = Outgoing::new(Namespace::Conversations, "e", "1".into());
-    assert_eq!(frame(&other.at("a.1")), "[\"e\",1]");
+    let chat = Namespace::declare("/frame.places").unwrap();
+    let other = Outgoing::new(chat, "e", "1".into());
+    assert_eq!(frame(&other.at("a.1")), "[\"e\",1,\"a.1\"]");
 }
 
 #[test]

@@ -70,8 +70,6 @@ pub struct ExpressLane {
     pub(super) pinged: AtomicBool,
     /// Whether the client speaks Engine.IO 3.
     pub(super) is_first_protocol: AtomicBool,
-    /// Whether updates on `/` carry their cursor as a last argument more.
-    pub(super) sends_offsets: AtomicBool,
     /// Filled by the hub, the handlers and the guard, emptied by the writer. Never held across an await.
     pub(super) state: Mutex<State>,
     /// The list in which the lane waits for its sender.
@@ -146,7 +144,7 @@ pub(super) struct State {
     pub(super) stamps: VecDeque<Option<Stamp>>,
     /// The ping that the client has not answered.
     pub(super) pulse: Pulse,
-    /// Whether the client has everything that it was sent on `/`.
+    /// Whether the client has everything that it was sent.
     pub(super) receipt: Receipt,
 }
 
@@ -223,7 +221,6 @@ impl ExpressLane {
             killed: AtomicU8::new(0),
             joined: AtomicBool::new(false),
             is_first_protocol: AtomicBool::new(false),
-            sends_offsets: AtomicBool::new(false),
             screen: Mutex::new(Screen::new(limits.attachments, metrics.clone())),
             asked: Mutex::default(),
             owes_pong: AtomicBool::new(false),

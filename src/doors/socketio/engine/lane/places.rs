@@ -1,6 +1,4 @@
-//! The lane's part in recovery: updates may carry their place, and it is known whether the client has all that it was sent.
-
-use std::sync::atomic::Ordering;
+//! The lane's part in recovery: it is known whether the client has all that it was sent.
 
 use super::{
     super::gate::Gate,
@@ -9,25 +7,16 @@ use super::{
 use crate::channel::Namespace;
 
 impl ExpressLane {
-    /// Whether the client surely has every message that it was sent on `/`.
-    pub fn has_all(&self) -> bool {
-        self.lock().receipt.is_all()
+    /// Whether the client surely has every message that it was sent on a namespace.
+    pub fn has_all(&self, namespace: Namespace) -> bool {
+        self.lock().receipt.is_all(namespace)
     }
 
-    /// Has updates on `/` carry their cursor as a last argument more.
-    pub fn send_offsets(&self) {
-        self.sends_offsets.store(true, Ordering::Release);
-    }
-
-    pub(super) fn sends_offsets(&self) -> bool {
-        self.sends_offsets.load(Ordering::Relaxed)
-    }
-
-    /// Whether the lane is killed: a message that comes now is lost.
-    pub(super) fn is_over(&self) -> bool {
+    /// Whether the lane is killed: a message on this namespace that comes now is lost.
+    pub(super) fn is_over(&self, namespace: Namespace) -> bool {
         let is_over = self.killed().is_some();
         if is_over {
-            self.lock().receipt.sent(Namespace::Root);
+            self.lock().receipt.sent(namespace);
         }
         is_over
     }

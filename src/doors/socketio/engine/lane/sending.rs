@@ -65,25 +65,30 @@ impl ExpressLane {
         self.queue(frame.message(), || frame.clone(), false)
     }
 
-    /// The same for an update, whose frame all observers share; `exempt` as for [`ExpressLane::send_exempt`].
-    pub fn send_update(self: &Arc<Self>, update: &Outgoing, exempt: bool) -> bool {
-        let message = self.message_of(true)(update);
+    /// The same for an update, whose frame all observers share; `exempt` as for [`ExpressLane::send_exempt`]. It may carry its
+    /// `place` as a last argument more.
+    pub fn send_update(self: &Arc<Self>, update: &Outgoing, exempt: bool, place: bool) -> bool {
+        let message = self.message_of(place)(update);
         let first = self.speaks_first_protocol();
         self.queue(message, || Frame::of_update(message.clone(), first), exempt)
     }
 
-    /// Queues updates in a row: as one message, where nothing stands between the queue and the socket.
-    pub fn send_run(self: &Arc<Self>, updates: Updates<'_>) -> bool {
-        let message_of = self.message_of(updates.is_live());
+    /// Queues updates in a row, which may carry their `places`: as one message, where nothing stands between the queue and
+    /// the socket.
+    pub fn send_run(self: &Arc<Self>, updates: Updates<'_>, places: bool) -> bool {
+        // A client that is behind lacks something before the place of an emission.
+        let places = places && updates.is_live();
+        let message_of = self.message_of(places);
         let first = self.speaks_first_protocol();
         if let Some(update) = updates.single() {
             let message = message_of(update);
             return self.queue(message, || Frame::of_update(message.clone(), first), false);
         }
-        if self.is_over() {
+        let namespace = updates.iter().next().map(|update| update.namespace);
+        if namespace.is_none_or(|namespace| self.is_over(namespace)) {
             return true;
         }
-        let shape = match (first, updates.is_live() && self.sends_offsets()) {
+        let shape = match (first, places) {
             (true, _) => Shape::FirstSocketIo,
             (false, true) => Shape::Offset,
             (false, false) => Shape::SocketIo,
@@ -106,9 +111,9 @@ impl ExpressLane {
         })
     }
 
-    /// The form of an update's message for this client; `live` says that it has everything up to the update's place.
-    fn message_of(&self, live: bool) -> fn(&Outgoing) -> &Arc<WireMessage> {
-        match (self.speaks_first_protocol(), live && self.sends_offsets()) {
+    /// The form of an update's message for this client, with its place or without.
+    fn message_of(&self, place: bool) -> fn(&Outgoing) -> &Arc<WireMessage> {
+        match (self.speaks_first_protocol(), place) {
             (true, _) => Frame::first_message_of,
             (false, true) => Frame::offset_message_of,
             (false, false) => Frame::message_of,
@@ -141,7 +146,7 @@ impl ExpressLane {
         frame: impl Fn() -> Frame,
         exempt: bool,
     ) -> bool {
-        if self.is_over() {
+        if self.is_over(message.namespace) {
             return true;
         }
         self.queue_locked(&mut self.lock(), message, frame, exempt)

@@ -156,7 +156,7 @@ async fn what_is_compressed_is_counted_as_what_it_became() {
         .map(|u| Frame::message_of(u).bytes.len())
         .sum();
     for update in &updates {
-        lane.send_update(update, false);
+        lane.send_update(update, false, false);
     }
     assert_eq!(lane.waiting(), plain);
     let mut batch = Batch::new(Some(compression.clone()));
@@ -180,7 +180,7 @@ async fn what_is_compressed_is_counted_as_what_it_became() {
     let begun = batch.pieces[0].message.bytes.len();
     assert_eq!(lane.waiting(), begun - 10);
     // An update that comes again joins the begun one, compressed once for both its clients.
-    lane.send_update(&updates[3], false);
+    lane.send_update(&updates[3], false, false);
     assert_eq!(batch.fill(&lane, 1 << 20).await, Taken::Some);
     let mut other = [Frame::message_of(&updates[3]).clone()];
     compression.compress(other.iter_mut()).await;
@@ -206,7 +206,7 @@ async fn a_run_of_updates_is_one_entry_until_it_is_begun() {
         .map(|u| Frame::message_of(u).bytes.len());
     let size = sizes.clone().next().expect("four");
     assert!(sizes.clone().all(|s| s == size));
-    assert!(lane.send_run(run.of(Form::default())));
+    assert!(lane.send_run(run.of(Form::default()), false));
     assert_eq!(lane.waiting(), 4 * size);
     let mut batch = Batch::new(None);
     assert_eq!(batch.fill(&lane, 1 << 20).await, Taken::Some);
@@ -240,7 +240,7 @@ async fn a_run_is_compressed_update_by_update() {
     let mut taken = Vec::new();
     for _ in 0..2 {
         let lane = lane(1 << 20);
-        lane.send_run(run.of(Form::default()));
+        lane.send_run(run.of(Form::default()), false);
         let mut batch = Batch::new(Some(compression.clone()));
         assert_eq!(batch.fill(&lane, 1 << 20).await, Taken::Some);
         let bytes: usize = batch.slices().iter().map(|slice| slice.len()).sum();

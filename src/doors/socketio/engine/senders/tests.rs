@@ -83,7 +83,7 @@ async fn a_sender_writes_to_many_sockets_without_their_writers() {
     let mut run = UpdateRun::default();
     (0..3).for_each(|n| run.push(update(n)));
     for lane in &lanes {
-        assert!(lane.send_run(run.of(Form::default())));
+        assert!(lane.send_run(run.of(Form::default()), false));
         lane.send_soon();
     }
     assert!(list.lock().is_served);
@@ -117,7 +117,7 @@ async fn senders_and_writers_keep_the_order() {
             run.push(update(n));
         }
         n += run.updates().len();
-        lane.send_run(run.of(Form::default()));
+        lane.send_run(run.of(Form::default()), false);
         match n % 3 {
             0 => lane.flush(),
             _ => lane.send_soon(),
