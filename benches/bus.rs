@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench bus`; also `--rate` (messages/s), `--seconds` of each round. `STOA_BIN` names another server than the one
 //! built here. Messages are python-socketio's, in a pipeline every 5 ms; each holds the time at which it was published. Ends with
-//! code 1 when a message is lost at the asked rate.
+//! code 1 when a message is lost, and says where: before Stoa, refused by its door of the bus, or dropped because the client had no
+//! room.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -21,7 +22,7 @@ use hdrhistogram::Histogram;
 use kit::{
     Client,
     bench::argument,
-    metrics::counted,
+    metrics::{counted, metrics, sum},
     process::{Process, free_port},
     redis::Redis,
     wait_for,
@@ -30,6 +31,9 @@ use serde_json::{Value, json};
 
 /// The time between two pipelines.
 const BEAT: Duration = Duration::from_millis(5);
+
+/// The time between two messages that say that a round is over.
+const END_INTERVAL: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let rate = argument("--rate", 20_000);
@@ -57,12 +61,47 @@ async fn run(rate: usize, seconds: usize) -> Vec<String> {
     println!("\n| messages/s | delivered/s | lost | p50, ms | p99, ms |\n|--:|--:|--:|--:|--:|");
     let mut faults = Vec::new();
     for rate in [rate / 4, rate / 2, rate] {
+        let before = Counts::of(address).await;
         let lost = round(&redis, address, rate, seconds).await;
         if lost > 0 {
-            faults.push(format!("{lost} messages were lost at {rate}/s"));
+            let place = Counts::of(address).await.since(&before);
+            let sent = rate * seconds;
+            faults.push(format!(
+                "{lost} messages were lost at {rate}/s: of {sent} published, and some that say the end, {place}"
+            ));
         }
     }
     faults
+}
+
+/// The server's own counts of messages on their way.
+struct Counts {
+    received: u64,
+    refused: u64,
+    dropped: u64,
+    connects: u64,
+}
+
+impl Counts {
+    async fn of(address: SocketAddr) -> Self {
+        let metrics = metrics(address).await;
+        Self {
+            received: sum(&metrics, "stoa_bus_received_total"),
+            refused: sum(&metrics, "stoa_bus_refused_total"),
+            dropped: sum(&metrics, "stoa_emissions_dropped_total"),
+            connects: sum(&metrics, "stoa_bus_connects_total"),
+        }
+    }
+
+    fn since(&self, before: &Self) -> String {
+        format!(
+            "{} came to Stoa, {} were refused there, {} dropped before a client without room; the bus was connected {} times anew",
+            self.received - before.received,
+            self.refused - before.refused,
+            self.dropped - before.dropped,
+            self.connects - before.connects,
+        )
+    }
 }
 
 /// One round at a rate; the number of messages that were lost.
@@ -90,18 +129,24 @@ async fn round(redis: &Redis, address: SocketAddr, rate: usize, seconds: usize) 
             let sent: redis::RedisResult<()> = pipeline.query_async(&mut connection).await;
             sent.expect("published");
         }
-        let last = r#"{"method":"emit","event":"end","data":[],"binary":false}"#;
-        let sent: redis::RedisResult<()> = redis::cmd("PUBLISH")
-            .arg("socketio")
-            .arg(last)
-            .query_async(&mut connection)
-            .await;
-        sent.expect("published");
+        // Pub/sub may lose this, too.
+        let last = json!({ "method": "emit", "event": "end", "data": [rate], "binary": false });
+        let mut ends = tokio::time::interval(END_INTERVAL);
+        loop {
+            ends.tick().await;
+            let sent: redis::RedisResult<()> = redis::cmd("PUBLISH")
+                .arg("socketio")
+                .arg(last.to_string())
+                .query_async(&mut connection)
+                .await;
+            sent.expect("published");
+        }
     });
+    let end = format!("42[\"end\",{rate}");
     let mut late = Histogram::<u64>::new(3).expect("a histogram");
     loop {
         let text = watcher.text().await.expect("it is connected");
-        if text.starts_with("42[\"end\"") {
+        if text.starts_with(&end) {
             break;
         }
         let Some(packet) = text.strip_prefix("42").filter(|t| t.starts_with("[\"n\"")) else {
@@ -113,7 +158,7 @@ async fn round(redis: &Redis, address: SocketAddr, rate: usize, seconds: usize) 
         late.record(now.saturating_sub(sent)).expect("a latency");
     }
     let took = begun.elapsed().as_secs_f64();
-    publishing.await.expect("it ends");
+    publishing.abort();
     let lost = total as u64 - late.len();
     let ms = |quantile| late.value_at_quantile(quantile) as f64 / 1_000.0;
     println!(

@@ -60,7 +60,7 @@ pub struct Bus {
     pub max_waiting: Count<{ 64 << 20 }, 1, { 1 << 32 }>,
     /// Messages in a second; 0 for no limit.
     pub messages_per_second: Count<0, 0>,
-    /// Seconds for the connection, and for each answer of the bus.
+    /// Seconds for the connection, and for each answer of the bus; of a ping from the last message on.
     pub timeout: Seconds<5_000, 100, 60_000>,
     /// Seconds between two pings.
     pub ping_interval: Seconds<5_000, 100, 60_000>,

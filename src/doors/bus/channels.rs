@@ -18,7 +18,7 @@ use tokio::{sync::mpsc, time::interval};
 use super::{
     carrier::{Arrival, Carrier},
     counters::BusCounters,
-    link::{Fault, Link, Serve},
+    link::{Fault, Heard, Link, Serve},
     message::MessageLimits,
     node,
     options::BusOptions,
@@ -143,17 +143,20 @@ impl Serve for Channels {
         }
         link.up();
         let (mut asking, mut messages) = connection.split();
+        let heard = Heard::default();
         let pings = async {
             let mut pings = interval(link.times.ping_interval);
             loop {
                 pings.tick().await;
-                if let Err(fault) = link.answer(asking.ping::<Value>()).await {
+                let answer = heard.answer(link.times.timeout, asking.ping::<Value>());
+                if let Err(fault) = answer.await {
                     return fault;
                 }
             }
         };
         let reading = async {
             while let Some(message) = messages.next().await {
+                heard.count();
                 self.take(&message, &link.counters);
             }
             Fault::Ended

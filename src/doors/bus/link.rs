@@ -2,9 +2,10 @@
 
 use std::{
     convert::Infallible,
+    pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -116,5 +117,70 @@ impl Link {
             Ok(answer) => Ok(answer?),
             Err(_) => Err(Fault::Timeout(within)),
         }
+    }
+}
+
+/// The number of messages that came over a connection.
+#[derive(Debug, Default)]
+pub(super) struct Heard(AtomicU64);
+
+impl Heard {
+    /// Counts a message.
+    pub(super) fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Waits for an answer that may stand behind many messages: while these come, the bus is there, and a connection made
+    /// anew would lose all that wait.
+    pub(super) async fn answer<T>(
+        &self,
+        within: Duration,
+        answer: impl Future<Output = redis::RedisResult<T>>,
+    ) -> Result<T, Fault> {
+        let mut answer = pin!(answer);
+        loop {
+            let before = self.0.load(Ordering::Relaxed);
+            match timeout(within, &mut answer).await {
+                Ok(answer) => return Ok(answer?),
+                Err(_) if self.0.load(Ordering::Relaxed) != before => {}
+                Err(_) => return Err(Fault::Timeout(within)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const WITHIN: Duration = Duration::from_secs(5);
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_behind_messages_is_waited_for_and_a_silent_bus_is_not() {
+        let heard = Heard::default();
+        let messages = async |many: u32| {
+            for _ in 0..many {
+                sleep(WITHIN / 2).await;
+                heard.count();
+            }
+        };
+        // The answer comes after messages that took ten times as long as it may take alone.
+        let late = async {
+            messages(20).await;
+            Ok(7)
+        };
+        assert_eq!(heard.answer(WITHIN, late).await.unwrap(), 7);
+        // No more messages come, and no answer.
+        let begun = Instant::now();
+        let silent = async {
+            messages(3).await;
+            std::future::pending::<redis::RedisResult<()>>().await
+        };
+        let fault = heard.answer(WITHIN, silent).await.unwrap_err();
+        assert!(matches!(fault, Fault::Timeout(WITHIN)), "{fault}");
+        let silence = begun.elapsed() - WITHIN / 2 * 3;
+        assert!((WITHIN..=WITHIN * 2).contains(&silence), "{silence:?}");
     }
 }
