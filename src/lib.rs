@@ -37,7 +37,7 @@
 //! | [`demo`] | an invented team at work |
 //! | [`breaker`] | circuit breakers around outside parts |
 //! | [`observe`] | counters, histograms, logs |
-//! | [`channel`], `network`, [`pattern`], [`timestamp`], [`error`], [`decision`], `private_file` | leaves that all others use |
+//! | [`channel`], `network`, [`pattern`], [`timestamp`], `msgpack`, [`error`], [`decision`], `private_file` | leaves that all others use |
 
 pub mod access;
 pub mod alerts;
@@ -59,6 +59,7 @@ pub mod hub;
 pub mod intake;
 pub mod journal;
 pub mod ledger;
+mod msgpack;
 pub mod net;
 mod network;
 pub mod observe;

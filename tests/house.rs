@@ -17,6 +17,7 @@ const FLOORS: &[&str] = &[
     "network",
     "pattern",
     "timestamp",
+    "msgpack",
     "private_file",
     "error",
     "decision",

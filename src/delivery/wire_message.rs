@@ -61,6 +61,8 @@ pub struct WireMessage {
     made: Instant,
     /// The same in compressed form, once a client takes it; none if that is no smaller.
     compressed: OnceCell<Option<Arc<WireMessage>>>,
+    /// The same in msgpack, once a client takes it.
+    packed: OnceCell<Arc<WireMessage>>,
     /// The messages that it joins; none of a message that stands for itself.
     parts: Box<[Arc<WireMessage>]>,
 }
@@ -126,6 +128,7 @@ impl WireMessage {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             made: Instant::now(),
             compressed: OnceCell::new(),
+            packed: OnceCell::new(),
             parts: Box::default(),
         }
     }
@@ -201,8 +204,7 @@ impl WireMessage {
     ) -> Option<&Arc<Self>> {
         let made = async {
             let bytes = make.await?;
-            let (tag, trail) = (self.tag.clone(), self.trail.clone());
-            Some(Self::followed(self.namespace, tag, bytes, trail))
+            Some(self.with_bytes(bytes))
         };
         self.compressed_as(made).await
     }
@@ -213,5 +215,15 @@ impl WireMessage {
         make: impl Future<Output = Option<Arc<Self>>>,
     ) -> Option<&Arc<Self>> {
         self.compressed.get_or_init(|| make).await.as_ref()
+    }
+
+    /// The same in msgpack: `make` makes it for the first client that takes it, while all others wait, and all share it.
+    pub async fn packed(&self, make: impl Future<Output = Arc<Self>>) -> Arc<Self> {
+        self.packed.get_or_init(|| make).await.clone()
+    }
+
+    /// The same message in other bytes.
+    pub fn with_bytes(&self, bytes: Bytes) -> Arc<Self> {
+        Self::followed(self.namespace, self.tag.clone(), bytes, self.trail.clone())
     }
 }

@@ -108,6 +108,11 @@ impl Metrics {
         self.unreadable.get_or_create(&Reason { reason }).inc();
     }
 
+    /// A message has no msgpack, so a client with that parser does not get it.
+    pub fn unpackable(&self) {
+        self.unpackable.inc();
+    }
+
     /// The server ended a connection.
     pub fn killed(&self, reason: &str) {
         let reason = reason.to_owned();

@@ -41,6 +41,7 @@ pub struct Metrics {
     pub(super) unknown_events: Counter,
     /// Packets that were answered in the engine's place, which would have ended the session.
     pub(super) unreadable: Family<Reason, Counter>,
+    pub(super) unpackable: Counter,
     /// Clients that the server cut off, by reason.
     pub(super) killed: Family<Reason, Counter>,
     /// Ends of namespace connections, by reason.
@@ -196,6 +197,7 @@ impl Metrics {
             rooms_refused: Family::default(),
             unknown_events: Counter::default(),
             unreadable: Family::default(),
+            unpackable: Counter::default(),
             killed: Family::default(),
             disconnected: Family::default(),
             connections: Family::default(),

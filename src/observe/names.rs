@@ -81,6 +81,11 @@ impl Metrics {
             self.unreadable.clone(),
         );
         r.register(
+            "messages_unpackable",
+            "Messages that a client with the msgpack parser did not get, since their JSON has no msgpack",
+            self.unpackable.clone(),
+        );
+        r.register(
             "connections_killed",
             "Connections ended by the server, by reason",
             self.killed.clone(),

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use crate::msgpack::Limits;
+
 /// A message, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
@@ -92,6 +94,17 @@ pub struct MessageLimits {
     pub max_rooms: usize,
     /// Binary parts.
     pub max_attachments: usize,
+}
+
+impl MessageLimits {
+    /// The same for values of msgpack. The bytes of their JSON are bounded by those of the message.
+    pub(super) fn of_values(self) -> Limits {
+        Limits {
+            max_depth: self.max_depth,
+            max_attachments: self.max_attachments,
+            max_json: usize::MAX,
+        }
+    }
 }
 
 /// Joins arguments; a single `null` is none, as for Socket.IO's own receivers.

@@ -18,7 +18,6 @@ mod depth;
 pub mod entry;
 mod link;
 mod message;
-mod msgpack;
 mod names;
 pub mod node;
 mod options;

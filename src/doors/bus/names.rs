@@ -9,6 +9,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::refusal::Refusal;
+use crate::msgpack::{self, Head};
 
 /// Reads names, no more than `most`. Absent ones are none.
 pub(super) fn read(json: Option<&RawValue>, most: usize) -> Result<Vec<String>, Refusal> {
@@ -27,6 +28,28 @@ pub(super) fn read(json: Option<&RawValue>, most: usize) -> Result<Vec<String>, 
         Err(_) if is_over => Err(Refusal::TooManyRooms(most)),
         Err(error) => Err(Refusal::malformed(error.to_string())),
     }
+}
+
+/// Reads the same from msgpack; nil is none.
+pub(super) fn unpack(
+    reader: &mut msgpack::Reader<'_>,
+    most: usize,
+) -> Result<Vec<String>, Refusal> {
+    let name = |head: Head<'_>| {
+        let name = head.name();
+        name.ok_or_else(|| Refusal::malformed("a room is neither a text nor a number"))
+    };
+    Ok(match reader.head()? {
+        Head::List(len) if usize::try_from(len).unwrap_or(usize::MAX) > most => {
+            return Err(Refusal::TooManyRooms(most));
+        }
+        Head::List(len) => {
+            let names = (0..len).map(|_| name(reader.head()?));
+            names.collect::<Result<_, _>>()?
+        }
+        Head::Nil | Head::Text([]) => Vec::new(),
+        head => vec![name(head)?],
+    })
 }
 
 /// Reads a name or a list of them into `names`. A list holds no further list.

@@ -7,9 +7,10 @@
 
 use super::{
     message::{Broadcast, Message, MessageLimits, join},
-    msgpack::{Head, Reader, Written},
+    names,
     refusal::Refusal,
 };
+use crate::msgpack::{Head, Reader, Written};
 
 /// Socket.IO's types of packets that hold an event: without and with binary parts. Emitters write the first for both.
 const EVENT: [u64; 2] = [2, 5];
@@ -22,7 +23,7 @@ pub fn read(body: &[u8], limits: MessageLimits) -> Result<Message, Refusal> {
     if body.len() > limits.max_bytes {
         return Err(Refusal::TooLarge(limits.max_bytes));
     }
-    let mut reader = Reader::new(body, limits);
+    let mut reader = Reader::new(body, limits.of_values());
     match reader.head()? {
         Head::List(3) => reader.skip()?,
         Head::List(2) => {}
@@ -32,23 +33,23 @@ pub fn read(body: &[u8], limits: MessageLimits) -> Result<Message, Refusal> {
             ));
         }
     }
-    let mut broadcast = packet(&mut reader)?;
-    options(&mut reader, &mut broadcast)?;
+    let mut broadcast = packet(&mut reader, limits.max_rooms)?;
+    options(&mut reader, &mut broadcast, limits.max_rooms)?;
     reader.end()?;
     Ok(Message::Emit(broadcast))
 }
 
 /// Reads a map of `packet` and `opts`, as the streams have it in msgpack.
 pub(super) fn read_map(body: &[u8], limits: MessageLimits) -> Result<Broadcast, Refusal> {
-    let mut reader = Reader::new(body, limits);
+    let mut reader = Reader::new(body, limits.of_values());
     let Head::Map(len) = reader.head()? else {
         return Err(Refusal::malformed("not a msgpack map"));
     };
     let (mut found, mut opts) = (None, Broadcast::default());
     for _ in 0..len {
         match reader.text()? {
-            "packet" => found = Some(packet(&mut reader)?),
-            "opts" => options(&mut reader, &mut opts)?,
+            "packet" => found = Some(packet(&mut reader, limits.max_rooms)?),
+            "opts" => options(&mut reader, &mut opts, limits.max_rooms)?,
             _ => reader.skip()?,
         }
     }
@@ -62,7 +63,7 @@ pub(super) fn read_map(body: &[u8], limits: MessageLimits) -> Result<Broadcast, 
     })
 }
 
-fn packet(reader: &mut Reader<'_>) -> Result<Broadcast, Refusal> {
+fn packet(reader: &mut Reader<'_>, max_rooms: usize) -> Result<Broadcast, Refusal> {
     let Head::Map(len) = reader.head()? else {
         return Err(Refusal::malformed("its packet is not a map"));
     };
@@ -75,7 +76,7 @@ fn packet(reader: &mut Reader<'_>) -> Result<Broadcast, Refusal> {
                 Head::Unsigned(kind) if EVENT.contains(&kind) => {}
                 _ => return Err(Refusal::malformed("its packet is no event")),
             },
-            "nsp" => match reader.names()?.as_slice() {
+            "nsp" => match names::unpack(reader, max_rooms)?.as_slice() {
                 [] => {}
                 [nsp] => namespace.clone_from(nsp),
                 _ => return Err(Refusal::malformed("it names several namespaces")),
@@ -117,7 +118,11 @@ fn data(reader: &mut Reader<'_>) -> Result<(String, Written), Refusal> {
     Ok((event, args))
 }
 
-fn options(reader: &mut Reader<'_>, broadcast: &mut Broadcast) -> Result<(), Refusal> {
+fn options(
+    reader: &mut Reader<'_>,
+    broadcast: &mut Broadcast,
+    max_rooms: usize,
+) -> Result<(), Refusal> {
     let len = match reader.head()? {
         Head::Map(len) => len,
         Head::Nil => 0,
@@ -125,8 +130,8 @@ fn options(reader: &mut Reader<'_>, broadcast: &mut Broadcast) -> Result<(), Ref
     };
     for _ in 0..len {
         match reader.text()? {
-            "rooms" => broadcast.rooms = reader.names()?,
-            "except" => broadcast.except = reader.names()?,
+            "rooms" => broadcast.rooms = names::unpack(reader, max_rooms)?,
+            "except" => broadcast.except = names::unpack(reader, max_rooms)?,
             "flags" => broadcast.volatile = is_volatile(reader)?,
             _ => reader.skip()?,
         }

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::msgpack::Fault;
+
 /// A message that is not carried out. The bus has no answers, so each is counted by its reason, and told in the log once a
 /// minute.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -51,5 +53,16 @@ impl Refusal {
 
     pub(super) fn malformed(why: impl Into<String>) -> Self {
         Self::Malformed(why.into())
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Malformed(why) => Self::Malformed(why),
+            Fault::TooDeep(most) => Self::TooDeep(most),
+            Fault::TooManyAttachments(most) => Self::TooManyAttachments(most),
+            Fault::TooLarge(most) => Self::TooLarge(most),
+        }
     }
 }

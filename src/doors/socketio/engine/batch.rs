@@ -56,6 +56,11 @@ impl Batch {
     pub(super) async fn fill(&mut self, lane: &ExpressLane, max: usize) -> Taken {
         let from = self.pieces.len();
         let taken = lane.take(self, max);
+        if lane.speaks_msgpack() {
+            let new = self.pieces.range_mut(from..);
+            // On the heap, since each writer would have room for it all its life.
+            Box::pin(lane.pack(new.map(|piece| &mut piece.message))).await;
+        }
         if let Some(compression) = &self.compression {
             let new = self.pieces.range_mut(from..);
             let saved = compression.compress(new.map(|piece| &mut piece.message));

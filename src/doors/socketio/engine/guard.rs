@@ -19,6 +19,7 @@ use super::{
     gate::marked_by,
     lane::ExpressLane,
     message::{FRAGMENT, Message},
+    msgpack::Attached,
     probe::Probed,
     refusal::mended,
     screen::Speech,
@@ -45,6 +46,8 @@ pub struct Guard {
     speech: Speech,
     /// Whether the client has the answer to its upgrade's probe already.
     is_probed: bool,
+    /// A packet of the engine whose attachments are still to come, for a client with the msgpack parser.
+    attached: Attached,
     lane: Arc<ExpressLane>,
     /// Slots that the session holds while it lives.
     counted: Counted,
@@ -68,6 +71,7 @@ impl Guard {
             most_ready: 0,
             speech,
             is_probed: false,
+            attached: Attached::default(),
             lane,
             counted,
             successor: None,
@@ -94,6 +98,7 @@ impl Guard {
             most_ready: 0,
             speech,
             is_probed: true,
+            attached: Attached::default(),
             lane,
             counted,
             successor,
@@ -213,9 +218,15 @@ impl AsyncWrite for Guard {
         if let Some(kill) = self.lane.killed() {
             return Poll::Ready(Err(aborted(kill)));
         }
-        let is_probed = self.is_probed;
-        if pass(&self.lane, self.speech, is_probed, buf) {
-            self.counted.pending = None;
+        let this = &mut *self;
+        if pass(
+            &this.lane,
+            this.speech,
+            this.is_probed,
+            &mut this.attached,
+            buf,
+        ) {
+            this.counted.pending = None;
         }
         Poll::Ready(Ok(buf.len()))
     }
@@ -244,7 +255,13 @@ impl Drop for Guard {
 /// Passes the engine's bytes on, frame by frame, without its marks and its answer to an upgrade's probe. Returns
 /// whether there was a mark, which means that the client is on a namespace. The engine always writes whole frames; if
 /// that ever changes, the rest is passed on as it is.
-fn pass(lane: &Arc<ExpressLane>, speech: Speech, is_probed: bool, mut buf: &[u8]) -> bool {
+fn pass(
+    lane: &Arc<ExpressLane>,
+    speech: Speech,
+    is_probed: bool,
+    attached: &mut Attached,
+    mut buf: &[u8],
+) -> bool {
     let mut joined = false;
     while let Some((payload_at, end)) = first_frame(buf).filter(|&(_, end)| end <= buf.len()) {
         let (frame, rest) = buf.split_at(end);
@@ -267,6 +284,12 @@ fn pass(lane: &Arc<ExpressLane>, speech: Speech, is_probed: bool, mut buf: &[u8]
         }
         match mended(payload) {
             Some(packet) => lane.engine_bytes(&text(&packet)),
+            // A packet is translated with its attachments.
+            None if lane.speaks_msgpack() => {
+                if let Some(frames) = attached.join(frame, payload) {
+                    lane.engine_bytes(&frames);
+                }
+            }
             None => lane.engine_bytes(frame),
         }
         // Clients of Engine.IO 3 send pings themselves.

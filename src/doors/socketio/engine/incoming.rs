@@ -41,6 +41,9 @@ const TURN_FRAMES: usize = 64;
 /// The least that a read may bring, however small the frames are.
 const MIN_READ_BYTES: usize = 1_024;
 
+/// The first bytes of packets of msgpack: maps of few fields.
+const PACKED: std::ops::Range<u8> = 0x80..0x90;
+
 const FINAL: u8 = 0x80;
 /// The bit of a compressed message's first frame.
 const COMPRESSED: u8 = 0x40;
@@ -199,7 +202,7 @@ impl Incoming {
         loop {
             let skipped = usize::try_from(self.payload).map_or(bytes.len(), |n| n.min(bytes.len()));
             let (payload, rest) = bytes.split_at(skipped);
-            self.take(payload)?;
+            self.take(payload, joined)?;
             self.payload -= skipped as u64;
             bytes = rest;
             let Some((next, rest)) = bytes.split_first() else {
@@ -214,7 +217,7 @@ impl Incoming {
                 self.payload = header.payload;
                 self.mask = header.mask;
                 self.first = header.first;
-                self.check(&header, joined)?;
+                self.check(&header)?;
                 if header.payload == 0 {
                     self.end_frame()?;
                 }
@@ -223,7 +226,7 @@ impl Incoming {
     }
 
     /// Takes a part of the current payload.
-    fn take(&mut self, payload: &[u8]) -> Result<(), CloseReason> {
+    fn take(&mut self, payload: &[u8], joined: impl Fn() -> bool) -> Result<(), CloseReason> {
         if payload.is_empty() {
             return Ok(());
         }
@@ -243,6 +246,15 @@ impl Incoming {
         let is_text = !is_control && self.kind == Some(TEXT) && !self.compressed;
         if is_text && is_begun && kept.starts_with(CONNECT) {
             self.count_connect()?;
+        }
+        // Before a CONNECT nothing binary is kept, unless it may be one itself (`msgpack`): its first byte tells.
+        let is_binary = !is_control && self.kind == Some(BINARY) && !self.compressed;
+        let may_connect = self
+            .assembled
+            .first()
+            .is_none_or(|first| PACKED.contains(first));
+        if is_binary && before == 0 && !may_connect && self.undecided == 0 && !joined() {
+            return Err(CloseReason::BeforeConnect);
         }
         if payload.len() as u64 == self.payload {
             self.end_frame()?;
@@ -301,7 +313,7 @@ impl Incoming {
         Ok(inflated)
     }
 
-    fn check(&mut self, header: &Header, joined: impl Fn() -> bool) -> Result<(), CloseReason> {
+    fn check(&mut self, header: &Header) -> Result<(), CloseReason> {
         let kind = header.first & 0x0f;
         // Reserved bits mean nothing, but for the one that begins a compressed message where that was agreed on.
         let begins = kind != CONTINUATION && kind < CONTROL;
@@ -323,9 +335,6 @@ impl Incoming {
         // A message must end before another one begins, and only a message that has begun can continue.
         if (kind == CONTINUATION) != self.kind.is_some() || kind > BINARY {
             return Err(CloseReason::Protocol);
-        }
-        if kind == BINARY && self.undecided == 0 && !joined() {
-            return Err(CloseReason::BeforeConnect);
         }
         if kind != CONTINUATION {
             self.message = 0;

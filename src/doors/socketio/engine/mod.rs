@@ -15,6 +15,7 @@ mod incoming;
 mod lane;
 pub(super) mod lanes;
 mod message;
+mod msgpack;
 mod packet;
 mod packets;
 mod pending;

@@ -128,24 +128,29 @@ async fn fetch(
         // Clients of Engine.IO 3 take all packets at once.
         lane.polled(if first_protocol { usize::MAX } else { count });
         if form == Form::Separated {
-            return Ok(renamed(response, &body, &lane));
+            return Ok(told(response, &body, &lane));
         }
     }
     Ok(response)
 }
 
-/// The answer in which the client is told its public id.
-fn renamed(response: Response, body: &[u8], lane: &ExpressLane) -> Response {
-    if !packets(Form::Separated, body).any(|packet| lane.renamed(packet).is_some()) {
+/// The answer in which the client is told its public id, in the words of its parser.
+fn told(response: Response, body: &[u8], lane: &ExpressLane) -> Response {
+    let is_renamed = packets(Form::Separated, body).any(|packet| lane.renamed(packet).is_some());
+    if !is_renamed && !lane.speaks_msgpack() {
         return response;
     }
     let packets = packets(Form::Separated, body).map(|packet| match lane.renamed(packet) {
         Some(renamed) => renamed.into_bytes(),
         None => packet.to_vec(),
     });
+    let mut body = joined(packets);
+    if lane.speaks_msgpack() {
+        body = lane.pack_poll(&body);
+    }
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from(joined(packets)))
+    Response::from_parts(parts, Body::from(body))
 }
 
 /// Takes a client's packets: no more than it may send, and not before its earlier ones were handled.

@@ -3,8 +3,11 @@
 //! The engine silently ends a session over a packet that it can't read, and clients take that for the server's wish and
 //! stay away. So such a packet is replaced by an event with a special name, which reaches the client's inbox in its
 //! turn, costs what any message costs, and is answered with an error. Attachments are kept here until all have come;
-//! answers to the server's own events end here (`lane::asked`). The query that clients of version 2 write behind a
+//! answers to the server's own events end here (`lane::asked`). A client with the msgpack parser is known by its first packet, and
+//! each of its packets is taken as the text that others send (`msgpack`). The query that clients of version 2 write behind a
 //! namespace is taken off and kept for the hello.
+
+mod packed;
 
 use std::{
     fmt,
@@ -50,6 +53,12 @@ pub(super) trait Listener {
     fn is_on(&self, namespace: Namespace) -> bool;
     /// A namespace that the client is on.
     fn first_on(&self) -> Option<Namespace>;
+    /// Whether the client has ever joined a namespace.
+    fn is_joined(&self) -> bool;
+    /// Whether the client has the msgpack parser.
+    fn speaks_msgpack(&self) -> bool;
+    /// Notes that the client has the msgpack parser.
+    fn speak_msgpack(&self);
     /// Takes a client's answer, for which nobody may wait any more.
     fn answered(&self, packet: &Packet<'_>, attachments: Vec<Vec<u8>>);
     /// Takes an incomplete answer.
@@ -59,6 +68,8 @@ pub(super) trait Listener {
 /// The state of one session's packets.
 pub(super) struct Screen {
     bounds: Attachments,
+    /// CONNECT packets of msgpack that one WebSocket may still bring; those that are texts are counted as they are read.
+    connects_left: usize,
     /// A packet whose attachments are still to come.
     pending: Option<Pending>,
     /// Attachments of a refused packet that are still to come, and are thrown away.
@@ -101,9 +112,10 @@ pub struct Speech {
 }
 
 impl Screen {
-    pub(super) fn new(bounds: Attachments, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(bounds: Attachments, max_connects: usize, metrics: Arc<Metrics>) -> Self {
         Self {
             bounds,
+            connects_left: max_connects,
             pending: None,
             unwanted: 0,
             queries: PerNamespace::default(),
@@ -125,31 +137,41 @@ impl Screen {
     ) -> Result<Passed, CloseReason> {
         match message {
             Message::Text(bytes) => match String::from_utf8(bytes) {
-                Ok(text) => Ok(self.text(text, speech, lane)),
+                Ok(text) => self.text(text, speech, lane),
                 // A WebSocket's text must be text, or the connection is over (RFC 6455, 8.1).
                 Err(_) if !speech.is_polling => Err(CloseReason::Encoding),
                 Err(_) => Ok(self.odd("not_utf8", "a packet is no UTF-8", lane)),
             },
-            Message::Binary(bytes) => Ok(self.binary(bytes, speech, lane)),
+            Message::Binary(bytes) => self.binary(bytes, speech, lane),
             control @ Message::Control(..) => Ok(SmallVec::from_iter([control])),
         }
     }
 
-    fn text(&mut self, text: String, speech: Speech, lane: &dyn Listener) -> Passed {
-        match text.as_bytes() {
+    fn text(
+        &mut self,
+        text: String,
+        speech: Speech,
+        lane: &dyn Listener,
+    ) -> Result<Passed, CloseReason> {
+        Ok(match text.as_bytes() {
             [b'4', ..] => self.packet(&text, lane),
             // A close packet and heartbeats are passed on.
             b"1" | b"2" | b"3" => passed(Message::Text(text.into_bytes())),
-            [b'b', ..] if speech.is_polling => self.encoded(&text, speech, lane),
+            [b'b', ..] if speech.is_polling => return self.encoded(&text, speech, lane),
             _ => {
                 let why = "no packet of Engine.IO begins like this here: messages begin with 4";
                 self.odd("engine_packet", why, lane)
             }
-        }
+        })
     }
 
-    /// An attachment that came as text.
-    fn encoded(&mut self, text: &str, speech: Speech, lane: &dyn Listener) -> Passed {
+    /// A binary message that came as text.
+    fn encoded(
+        &mut self,
+        text: &str,
+        speech: Speech,
+        lane: &dyn Listener,
+    ) -> Result<Passed, CloseReason> {
         use base64::{Engine, engine::general_purpose::STANDARD};
         let digits = match speech.is_first_protocol {
             true => text.strip_prefix("b4"),
@@ -161,7 +183,7 @@ impl Screen {
                 let bytes = kind.into_iter().chain(bytes).collect();
                 self.binary(bytes, speech, lane)
             }
-            None => self.odd("attachments", "an attachment is no base64", lane),
+            None => Ok(self.odd("attachments", "an attachment is no base64", lane)),
         }
     }
 
@@ -259,7 +281,7 @@ impl Screen {
         }
     }
 
-    fn binary(&mut self, bytes: Vec<u8>, speech: Speech, lane: &dyn Listener) -> Passed {
+    fn attachment(&mut self, bytes: Vec<u8>, speech: Speech, lane: &dyn Listener) -> Passed {
         if self.unwanted > 0 {
             self.unwanted -= 1;
             return Passed::new();

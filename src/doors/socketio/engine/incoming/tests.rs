@@ -120,7 +120,11 @@ fn what_breaks_a_bound_is_refused_by_its_header_alone() {
         ),
         (parts(&[40_000, 30_000, 1]), true, CloseReason::TooLarge),
         (parts(&[0, 0, 0, 0]), true, CloseReason::Fragments),
-        (header(0x82, 5), false, CloseReason::BeforeConnect),
+        (
+            [header(0x82, 5), vec![7]].concat(),
+            false,
+            CloseReason::BeforeConnect,
+        ),
         (header(0xc1, 5), true, CloseReason::Protocol),
         (header(0x89, 126), true, CloseReason::Protocol),
         (vec![0x81, 0x02, 0x34, 0x30], true, CloseReason::Protocol),

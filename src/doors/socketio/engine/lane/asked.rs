@@ -101,6 +101,18 @@ impl Listener for ExpressLane {
         self.first_on()
     }
 
+    fn is_joined(&self) -> bool {
+        self.is_joined()
+    }
+
+    fn speaks_msgpack(&self) -> bool {
+        self.speaks_msgpack()
+    }
+
+    fn speak_msgpack(&self) {
+        self.speak_msgpack();
+    }
+
     /// Passes the client's answer on, if somebody still waits for it.
     fn answered(&self, packet: &Packet<'_>, attachments: Vec<Vec<u8>>) {
         self.say(packet, || {

@@ -70,6 +70,8 @@ pub struct ExpressLane {
     pub(super) pinged: AtomicBool,
     /// Whether the client speaks Engine.IO 3.
     pub(super) is_first_protocol: AtomicBool,
+    /// Whether the client has the msgpack parser.
+    pub(super) speaks_msgpack: AtomicBool,
     /// Filled by the hub, the handlers and the guard, emptied by the writer. Never held across an await.
     pub(super) state: Mutex<State>,
     /// The list in which the lane waits for its sender.
@@ -221,7 +223,12 @@ impl ExpressLane {
             killed: AtomicU8::new(0),
             joined: AtomicBool::new(false),
             is_first_protocol: AtomicBool::new(false),
-            screen: Mutex::new(Screen::new(limits.attachments, metrics.clone())),
+            speaks_msgpack: AtomicBool::new(false),
+            screen: Mutex::new(Screen::new(
+                limits.attachments,
+                limits.incoming.max_connects,
+                metrics.clone(),
+            )),
             asked: Mutex::default(),
             owes_pong: AtomicBool::new(false),
             pinged: AtomicBool::new(false),

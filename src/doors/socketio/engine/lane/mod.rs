@@ -22,6 +22,7 @@ mod engine_way;
 mod express;
 mod heartbeat;
 mod open;
+mod parser;
 mod places;
 mod public;
 mod pulse;

@@ -226,6 +226,15 @@ impl ExpressLane {
         }
     }
 
+    /// Notes that the writer has another form of so many bytes of what waits.
+    pub(super) fn reformed(&self, before: usize, after: usize) {
+        let mut state = self.lock();
+        match after.checked_sub(before) {
+            Some(more) => state.count(more, false),
+            None => state.uncount(before - after),
+        }
+    }
+
     /// Notes that the writer wrote so many bytes.
     pub(in crate::doors::socketio::engine) fn written(&self, len: usize) {
         let mut state = self.lock();

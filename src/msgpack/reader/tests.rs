@@ -5,15 +5,14 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{Reader, Written};
-use crate::doors::bus::{MessageLimits, Refusal};
+use crate::msgpack::{Fault, Limits};
 
 /// The limits with this nesting.
-fn nested(max_depth: usize) -> MessageLimits {
-    MessageLimits {
-        max_bytes: 1 << 20,
+fn nested(max_depth: usize) -> Limits {
+    Limits {
         max_depth,
-        max_rooms: 100,
         max_attachments: 10,
+        max_json: 1 << 20,
     }
 }
 
@@ -49,7 +48,7 @@ fn pack(value: &Value, out: &mut Vec<u8>) {
     }
 }
 
-fn read(body: &[u8], max_depth: usize) -> Result<(Value, Written), Refusal> {
+fn read(body: &[u8], max_depth: usize) -> Result<(Value, Written), Fault> {
     let mut reader = Reader::new(body, nested(max_depth));
     let mut out = Written::default();
     reader.value(&mut out, 0)?;
@@ -122,7 +121,7 @@ fn dates_are_written_as_a_node_server_writes_them() {
         assert_eq!(json_of(body), date, "{body:?}");
     }
     let unknown = read(&[0xd4, 5, 0], 8).expect_err("no such type");
-    assert_eq!(unknown.reason(), "malformed");
+    assert!(matches!(unknown, Fault::Malformed(_)));
 }
 
 #[test]
@@ -132,6 +131,11 @@ fn binary_values_become_placeholders_in_their_order() {
     let placeholder = |num: u32| json!({ "_placeholder": true, "num": num });
     assert_eq!(value, json!([placeholder(0), { "b": placeholder(1) }]));
     assert_eq!(out.attachments, [&[7][..], &[8, 9]]);
+    // An `ArrayBuffer` of JavaScript, of one byte and of eight.
+    let body = [0x92, 0xc7, 1, 0, 7, 0xc7, 8, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    let (value, out) = read(&body, 8).expect("read");
+    assert_eq!(value, json!([placeholder(0), placeholder(1)]));
+    assert_eq!(out.attachments, [&[7][..], &[1, 2, 3, 4, 5, 6, 7, 8]]);
 }
 
 #[test]
@@ -149,12 +153,12 @@ fn lengths_that_lie_and_deep_nesting_are_refused() {
         &[0xc0, 0xc0],
     ] {
         let refusal = read(body, 8).expect_err("refused");
-        assert_eq!(refusal.reason(), "malformed", "{body:?}");
+        assert!(matches!(refusal, Fault::Malformed(_)), "{body:?}");
         Reader::new(body, nested(8)).skip().ok();
     }
     assert_eq!(
         read(&[0x91; 100_000], 8).expect_err("deep"),
-        Refusal::TooDeep(8)
+        Fault::TooDeep(8)
     );
     // Nobody's stack grows with a value that is passed over.
     Reader::new(&[0x91; 100_000], nested(8))
@@ -163,7 +167,7 @@ fn lengths_that_lie_and_deep_nesting_are_refused() {
     assert!(read(&[0x91, 0x91, 0xc0], 2).is_ok());
     assert_eq!(
         read(&[0x91, 0x91, 0xc0], 1).expect_err("deep"),
-        Refusal::TooDeep(1)
+        Fault::TooDeep(1)
     );
 }
 
@@ -203,23 +207,25 @@ proptest! {
     }
 }
 
-/// A name or a binary part of one byte costs dozens in memory, so reading stops at the first beyond the limit.
+/// A binary part of one byte costs dozens in memory, and a value of one byte five as JSON: reading stops at the first beyond
+/// the limit.
 #[test]
-fn reading_stops_at_the_limits_of_names_and_binary_parts() {
+fn reading_stops_at_the_limits_of_binary_parts_and_of_json() {
     let list = |len: u32, part: &[u8]| {
         let mut body = vec![0xdd];
         body.extend_from_slice(&len.to_be_bytes());
         (0..len).for_each(|_| body.extend_from_slice(part));
         body
     };
-    let names = |len| Reader::new(&list(len, &[1]), nested(8)).names();
-    assert_eq!(names(100).map(|names| names.len()), Ok(100));
-    assert_eq!(names(990_000), Err(Refusal::TooManyRooms(100)));
     let parts = |len| {
         let mut out = Written::default();
         let read = Reader::new(&list(len, &[0xc4, 0]), nested(8)).value(&mut out, 0);
         (read, out.attachments.len())
     };
     assert_eq!(parts(10), (Ok(()), 10));
-    assert_eq!(parts(490_000), (Err(Refusal::TooManyAttachments(10)), 10));
+    assert_eq!(parts(490_000), (Err(Fault::TooManyAttachments(10)), 10));
+    let mut out = Written::default();
+    let read = Reader::new(&list(400_000, &[0xc0]), nested(8)).value(&mut out, 0);
+    assert_eq!(read, Err(Fault::TooLarge(1 << 20)));
+    assert!(out.json.len() <= (1 << 20) + 8, "{}", out.json.len());
 }

@@ -1,4 +1,4 @@
-//! Msgpack to JSON, in one pass and without a tree: a message costs about as many bytes as its text has.
+//! Msgpack to JSON: a message costs about as many bytes as its text has.
 //!
 //! Values become what Socket.IO's own servers would make of them: binary ones placeholders and attachments, dates ISO 8601,
 //! NaN and infinities `null`.
@@ -9,7 +9,7 @@ use rmp::{
     decode::{Bytes as Input, RmpRead, read_marker},
 };
 
-use super::{message::MessageLimits, refusal::Refusal};
+use super::fault::Fault;
 use crate::timestamp::Timestamp;
 
 /// The seconds since 1970 of the times that have four digits for their year.
@@ -20,7 +20,7 @@ type MakeHead<'a> = fn(i8, &'a [u8]) -> Head<'a>;
 
 /// The beginning of a value: all of it, but for lists and maps, whose parts follow.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Head<'a> {
+pub(crate) enum Head<'a> {
     Nil,
     Bool(bool),
     Signed(i64),
@@ -34,27 +34,50 @@ pub(super) enum Head<'a> {
     Extension(i8, &'a [u8]),
 }
 
+impl Head<'_> {
+    /// The name that it is: a text, or a number's digits.
+    pub(crate) fn name(self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
+            Self::Signed(number) => Some(number.to_string()),
+            Self::Unsigned(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+}
+
+/// Limits on what is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Nesting of lists and maps.
+    pub(crate) max_depth: usize,
+    /// Binary values.
+    pub(crate) max_attachments: usize,
+    /// Bytes of the JSON that it becomes.
+    pub(crate) max_json: usize,
+}
+
 /// Reads the values of a message, one after the other.
-#[derive(Debug)]
-pub(super) struct Reader<'a> {
+#[derive(Debug, Clone)]
+pub(crate) struct Reader<'a> {
     rest: &'a [u8],
-    limits: MessageLimits,
+    limits: Limits,
 }
 
 /// JSON that is being written, with the binary values that were met.
 #[derive(Debug, Default)]
-pub(super) struct Written {
-    pub(super) json: Vec<u8>,
-    pub(super) attachments: Vec<Bytes>,
+pub(crate) struct Written {
+    pub(crate) json: Vec<u8>,
+    pub(crate) attachments: Vec<Bytes>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(body: &'a [u8], limits: MessageLimits) -> Self {
+    pub(crate) fn new(body: &'a [u8], limits: Limits) -> Self {
         Self { rest: body, limits }
     }
 
     /// Reads the beginning of the next value.
-    pub(super) fn head(&mut self) -> Result<Head<'a>, Refusal> {
+    pub(crate) fn head(&mut self) -> Result<Head<'a>, Fault> {
         let mut input = Input::new(self.rest);
         let marker = read_marker(&mut input).map_err(|_| cut())?;
         macro_rules! number {
@@ -63,7 +86,7 @@ impl<'a> Reader<'a> {
             };
         }
         let mut kind = 0;
-        let mut extension = |len: usize, input: &mut Input<'a>| -> Result<usize, Refusal> {
+        let mut extension = |len: usize, input: &mut Input<'a>| -> Result<usize, Fault> {
             kind = input.read_data_i8().map_err(|_| cut())?;
             Ok(len)
         };
@@ -82,15 +105,15 @@ impl<'a> Reader<'a> {
             Marker::FixExt16 => (extension(16, &mut input)?, Head::Extension),
             Marker::Ext8 => {
                 let len = number!(read_data_u8).into();
-                (extension(len, &mut input)?, Head::Extension)
+                (extension(len, &mut input)?, long)
             }
             Marker::Ext16 => {
                 let len = number!(read_data_u16).into();
-                (extension(len, &mut input)?, Head::Extension)
+                (extension(len, &mut input)?, long)
             }
             Marker::Ext32 => {
                 let len = size(number!(read_data_u32));
-                (extension(len, &mut input)?, Head::Extension)
+                (extension(len, &mut input)?, long)
             }
             marker => {
                 let head = match marker {
@@ -115,7 +138,7 @@ impl<'a> Reader<'a> {
                     Marker::FixMap(len) => Head::Map(len.into()),
                     Marker::Map16 => Head::Map(number!(read_data_u16).into()),
                     Marker::Map32 => Head::Map(number!(read_data_u32)),
-                    _ => return Err(Refusal::malformed("a byte that begins no msgpack value")),
+                    _ => return Err(Fault::malformed("a byte that begins no msgpack value")),
                 };
                 self.rest = input.remaining_slice();
                 return Ok(head);
@@ -130,7 +153,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes over the next value.
-    pub(super) fn skip(&mut self) -> Result<(), Refusal> {
+    pub(crate) fn skip(&mut self) -> Result<(), Fault> {
         // Each value takes a byte at least, so the count of those to come has nothing to do with the memory they take.
         let mut left = 1_u64;
         while left > 0 {
@@ -145,39 +168,23 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the next value, a text.
-    pub(super) fn text(&mut self) -> Result<&'a str, Refusal> {
+    pub(crate) fn text(&mut self) -> Result<&'a str, Fault> {
         match self.head()? {
             Head::Text(text) => {
-                std::str::from_utf8(text).map_err(|_| Refusal::malformed("a name is not UTF-8"))
+                std::str::from_utf8(text).map_err(|_| Fault::malformed("a name is not UTF-8"))
             }
-            _ => Err(Refusal::malformed("a text was expected")),
+            _ => Err(Fault::malformed("a text was expected")),
         }
-    }
-
-    /// Reads a list of names, no longer than allowed, or one name; nil and an empty one are none. A number stands for its digits.
-    pub(super) fn names(&mut self) -> Result<Vec<String>, Refusal> {
-        let mut names = Vec::new();
-        match self.head()? {
-            Head::List(len) => {
-                if size(len) > self.limits.max_rooms {
-                    return Err(Refusal::TooManyRooms(self.limits.max_rooms));
-                }
-                for _ in 0..len {
-                    let head = self.head()?;
-                    names.push(name(head)?);
-                }
-            }
-            Head::Nil | Head::Text([]) => {}
-            head => names.push(name(head)?),
-        }
-        Ok(names)
     }
 
     /// Writes the next value as JSON; `depth` lists and maps are around it.
-    pub(super) fn value(&mut self, out: &mut Written, depth: usize) -> Result<(), Refusal> {
+    pub(crate) fn value(&mut self, out: &mut Written, depth: usize) -> Result<(), Fault> {
+        if out.json.len() > self.limits.max_json {
+            return Err(Fault::TooLarge(self.limits.max_json));
+        }
         let head = self.head()?;
         if matches!(head, Head::List(_) | Head::Map(_)) && depth >= self.limits.max_depth {
-            return Err(Refusal::TooDeep(self.limits.max_depth));
+            return Err(Fault::TooDeep(self.limits.max_depth));
         }
         match head {
             Head::Nil => out.json.extend_from_slice(b"null"),
@@ -189,7 +196,7 @@ impl<'a> Reader<'a> {
             Head::Text(text) => out.text(&String::from_utf8_lossy(text)),
             Head::Binary(bytes) => {
                 if out.attachments.len() >= self.limits.max_attachments {
-                    return Err(Refusal::TooManyAttachments(self.limits.max_attachments));
+                    return Err(Fault::TooManyAttachments(self.limits.max_attachments));
                 }
                 out.binary(bytes);
             }
@@ -210,7 +217,10 @@ impl<'a> Reader<'a> {
                 for at in 0..len {
                     out.comma(at);
                     let head = self.head()?;
-                    out.text(&key(head)?);
+                    let key = head
+                        .name()
+                        .ok_or_else(|| Fault::malformed("the key of a map is not a text"))?;
+                    out.text(&key);
                     out.json.push(b':');
                     self.value(out, depth + 1)?;
                 }
@@ -221,16 +231,16 @@ impl<'a> Reader<'a> {
     }
 
     /// Checks that the message ends here.
-    pub(super) fn end(&self) -> Result<(), Refusal> {
+    pub(crate) fn end(&self) -> Result<(), Fault> {
         let is_over = self.rest.is_empty();
         is_over
             .then_some(())
-            .ok_or_else(|| Refusal::malformed("bytes behind the end of the message"))
+            .ok_or_else(|| Fault::malformed("bytes behind the end of the message"))
     }
 }
 
 impl Written {
-    pub(super) fn comma(&mut self, at: u32) {
+    pub(crate) fn comma(&mut self, at: u32) {
         if at > 0 {
             self.json.push(b',');
         }
@@ -257,6 +267,14 @@ fn text(_: i8, bytes: &[u8]) -> Head<'_> {
     Head::Text(bytes)
 }
 
+/// A value of a type of its own whose length is written out. Those of type 0 are JavaScript's `ArrayBuffer`.
+fn long(kind: i8, bytes: &[u8]) -> Head<'_> {
+    match kind {
+        0 => Head::Binary(bytes),
+        _ => Head::Extension(kind, bytes),
+    }
+}
+
 fn binary(_: i8, bytes: &[u8]) -> Head<'_> {
     Head::Binary(bytes)
 }
@@ -265,31 +283,15 @@ fn size(len: u32) -> usize {
     usize::try_from(len).unwrap_or(usize::MAX)
 }
 
-fn cut() -> Refusal {
-    Refusal::malformed("the msgpack ends within a value")
-}
-
-fn name(head: Head<'_>) -> Result<String, Refusal> {
-    match head {
-        Head::Text(_) | Head::Signed(_) | Head::Unsigned(_) => key(head),
-        _ => Err(Refusal::malformed("a room is neither a text nor a number")),
-    }
-}
-
-fn key(head: Head<'_>) -> Result<String, Refusal> {
-    Ok(match head {
-        Head::Text(text) => String::from_utf8_lossy(text).into_owned(),
-        Head::Signed(number) => number.to_string(),
-        Head::Unsigned(number) => number.to_string(),
-        _ => return Err(Refusal::malformed("the key of a map is not a text")),
-    })
+fn cut() -> Fault {
+    Fault::malformed("the msgpack ends within a value")
 }
 
 /// The text of a date, or none for JavaScript's `undefined` and for a time that no date has.
 ///
 /// The types are msgpack's own timestamp (-1), and those of older JavaScript packers (0): one byte for `undefined`, eight
 /// for the milliseconds of a date.
-fn date(kind: i8, bytes: &[u8]) -> Result<Option<String>, Refusal> {
+fn date(kind: i8, bytes: &[u8]) -> Result<Option<String>, Fault> {
     let (seconds, nanos) = match (kind, bytes.len()) {
         (-1, 4) => (number(bytes), 0),
         (-1, 8) => {
@@ -313,7 +315,7 @@ fn date(kind: i8, bytes: &[u8]) -> Result<Option<String>, Refusal> {
         }
         _ => {
             let why = format!("a value of the unknown msgpack type {kind}");
-            return Err(Refusal::Malformed(why));
+            return Err(Fault::Malformed(why));
         }
     };
     let is_date = YEARS_1_TO_9999.contains(&seconds) && nanos < 1_000_000_000;
