@@ -40,6 +40,8 @@ pub struct AuthenticatorOptions {
     /// The application's own service decides what clients may do: one without a token is a guest, except a program of
     /// this machine.
     pub has_service: bool,
+    /// That service lets clients in without a token where others need one.
+    pub service_admits: bool,
     /// Others than programs and pages of this machine reach the server, so nobody is trusted by its address.
     pub is_exposed: bool,
 }
@@ -105,6 +107,9 @@ impl Authenticator {
             return Ok(Identity::starter(peer.name, peer.page));
         }
         let who = match peer.credential {
+            None if self.options.required && self.options.service_admits && peer.is_asked_about => {
+                self.admitted(&peer)?
+            }
             None if self.options.required => {
                 return Err(Error::new(
                     "unauthorized",
@@ -154,6 +159,34 @@ impl Authenticator {
             false => Permissions::everything(),
         };
         Ok(Identity::guest(permissions, name, peer.page))
+    }
+
+    /// A client without a token where one is required, for which the application's own service vouches by letting it in: it
+    /// may do what a token that claims nothing would allow, and no more.
+    fn admitted(&self, peer: &Peer<'_>) -> Result<Identity, Error> {
+        let permissions = self.permissions(None, (None, None))?;
+        Ok(Identity::guest(permissions, peer.name.clone(), peer.page))
+    }
+
+    /// The identity of a client whose user the application's own service names. A token says by itself whose it is.
+    ///
+    /// # Errors
+    /// `banned`, `unauthorized`.
+    pub fn of_user(
+        &self,
+        who: &Identity,
+        user: Arc<str>,
+        address: IpAddr,
+    ) -> Result<Identity, Error> {
+        let mut named = who.clone();
+        if who.token.is_none() && !who.doubted {
+            if self.options.required {
+                named.permissions = self.permissions(Some(user.clone()), (None, None))?;
+            }
+            named.user = Some(user);
+        }
+        self.blocklist.check(&named, address)?;
+        Ok(named)
     }
 
     fn believe(&self, claims: Claims, peer: &Peer<'_>) -> Result<Identity, Error> {

@@ -20,4 +20,6 @@ pub struct Peer<'a> {
     pub page: PageOrigin,
     /// Whether the application's own service serves the client's namespace, if there is one.
     pub is_served: bool,
+    /// Whether that service is asked next whether the client may come in: only then can it let in one without a token.
+    pub is_asked_about: bool,
 }

@@ -33,6 +33,8 @@ pub struct Backend {
     /// Whether the service is asked before a client is let in.
     #[default = true]
     pub connect: bool,
+    /// Whether the service's answer to a connect lets clients in that have no token, where tokens are required.
+    pub admits: bool,
     /// Whether the service is told that a client has left.
     #[default = true]
     pub disconnect: bool,
@@ -106,6 +108,10 @@ impl Backend {
             let message = "has authorization: a credential is taken off a request before anything else reads it; \
                            the service is told the user and the role";
             return wrong("headers", message.into());
+        }
+        if self.admits && !(self.is_on() && self.connect) {
+            let message = "needs a service that is asked: set url, and leave connect at true";
+            return wrong("admits", message.into());
         }
         if !self.is_on() {
             return None;

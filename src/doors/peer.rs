@@ -31,6 +31,7 @@ pub(super) async fn identify(
         name: None,
         page: extensions.get::<PageOrigin>().copied().unwrap_or_default(),
         is_served: true,
+        is_asked_about: false,
     };
     let who = authenticator.identify(peer).await?;
     Ok((who, address))

@@ -36,6 +36,7 @@ pub(super) fn build(
         session: authentication.session_timeout.get(),
         ban: config.rate_limiting.ban_duration.get(),
         has_service: config.backend.is_on(),
+        service_admits: config.backend.admits,
         is_exposed: config.server.allow_insecure || !config.server.is_loopback(),
     };
     let policy = Policy {
@@ -87,7 +88,9 @@ pub(super) fn tokens(config: &Config) -> Result<Tokens, ServeError> {
     } else {
         Tokens::exposed(&config.authentication)?
     };
-    if config.authentication.required && tokens.is_empty() {
+    // Where the application's service lets clients in, tokens are for producers and operators, of whom there may be none.
+    let is_closed = config.authentication.required && !config.backend.admits;
+    if is_closed && tokens.is_empty() {
         return Err(ServeError::NoKeys);
     }
     Ok(tokens)

@@ -36,34 +36,45 @@ after(async () => {
   await stoa?.stop();
 }, LIMIT);
 
-test('the UI logs in after a wrong password, shows the server and its sockets, and comes back by its session', LIMIT, async () => {
-  const { page, close } = await open(browser, `http://127.0.0.1:${files.address().port}/`);
-  const field = (label) => page.locator('.v-dialog--active .v-text-field', { hasText: label }).locator('input');
-  const connect = page.locator('.v-dialog--active button', { hasText: 'Connect' });
-  await field('Server URL').fill(stoa.url);
-  await field('Username').fill('admin');
-  await field('Password').fill('wrong');
-  await connect.click();
-  await page.getByText('Invalid credentials').waitFor();
-  await field('Password').fill('changeit');
-  await connect.click();
-  await page.getByText('Servers', { exact: true }).first().waitFor();
-  await page.locator('.v-dialog--active').waitFor({ state: 'detached' });
-  const client = io(stoa.url, { transports: ['websocket'], forceNew: true, auth: { name: 'watched' } });
-  try {
-    const { client_id: id } = await new Promise((done) => client.once('connection_established', done));
-    await page.locator('a', { hasText: 'Sockets' }).first().click();
-    await page.locator('.v-select', { hasText: 'Select namespace' }).click();
-    await page.locator('.v-menu__content .v-list-item').filter({ hasText: /^\s*\/\s*$/ }).click();
-    await page.getByText(id).first().waitFor();
-    await page.screenshot({ path: fileURLToPath(new URL('screenshots/admin-ui.png', import.meta.url)) });
-    await page.reload();
-    await page.getByText('connected', { exact: true }).first().waitFor();
-    await page.locator('a', { hasText: 'Clients' }).first().click();
-    await page.getByText(id.slice(-12)).first().waitFor();
-    assert.ok(client.connected);
-  } finally {
-    client.close();
-    await close();
-  }
-});
+for (const parser of [null, 'MessagePack parser']) {
+  test(`with ${parser ?? 'its usual parser'} the UI logs in after a wrong password, shows the server and its sockets, and comes back by its session`, LIMIT, async () => {
+    const { page, close } = await open(browser, `http://127.0.0.1:${files.address().port}/`);
+    const field = (label) => page.locator('.v-dialog--active .v-text-field', { hasText: label }).locator('input');
+    const connect = page.locator('.v-dialog--active button', { hasText: 'Connect' });
+    await field('Server URL').fill(stoa.url);
+    await field('Username').fill('admin');
+    const frames = [];
+    page.on('websocket', (socket) => socket.on('framereceived', ({ payload }) => frames.push(typeof payload)));
+    if (parser) {
+      await page.locator('.v-dialog--active').getByText('Advanced options').click();
+      await page.locator('.v-dialog--active .v-select', { hasText: 'Parser' }).click();
+      await page.locator('.v-menu__content .v-list-item', { hasText: parser }).click();
+    }
+    await field('Password').fill('wrong');
+    await connect.click();
+    await page.getByText('Invalid credentials').waitFor();
+    await field('Password').fill('changeit');
+    await connect.click();
+    await page.getByText('Servers', { exact: true }).first().waitFor();
+    await page.locator('.v-dialog--active').waitFor({ state: 'detached' });
+    const client = io(stoa.url, { transports: ['websocket'], forceNew: true, auth: { name: 'watched' } });
+    try {
+      const { client_id: id } = await new Promise((done) => client.once('connection_established', done));
+      await page.locator('a', { hasText: 'Sockets' }).first().click();
+      await page.locator('.v-select', { hasText: 'Select namespace' }).click();
+      await page.locator('.v-menu__content .v-list-item').filter({ hasText: /^\s*\/\s*$/ }).click();
+      await page.getByText(id).first().waitFor();
+      await page.screenshot({ path: fileURLToPath(new URL('screenshots/admin-ui.png', import.meta.url)) });
+      await page.reload();
+      await page.getByText('connected', { exact: true }).first().waitFor();
+      await page.locator('a', { hasText: 'Clients' }).first().click();
+      await page.getByText(id.slice(-12)).first().waitFor();
+      assert.ok(client.connected);
+      // What is not text is msgpack here: the UI is sent no bytes.
+      assert.equal(frames.includes('object'), parser !== null, frames.join());
+    } finally {
+      client.close();
+      await close();
+    }
+  });
+}

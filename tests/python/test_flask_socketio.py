@@ -1,6 +1,8 @@
 """Flask-SocketIO's documented behaviours, on Flask-SocketIO itself and on Stoa: one application, one set of tests."""
 
 import contextlib
+import socket
+import struct
 import sys
 import threading
 
@@ -313,12 +315,21 @@ def test_an_unknown_namespace_is_refused(server):
 
 
 def test_the_reason_of_leaving(peers):
-    watcher, polite, rude, thrown, leaving = (peers() for _ in range(5))
+    watcher, polite, rude, cut, broken, thrown, leaving = (peers() for _ in range(7))
     sid = polite.sid
     polite.say_goodbye()
     assert watcher.next("left") == {"sid": sid, "reason": "client disconnect", "name": None}
     sid = rude.sid
     rude.client.eio.ws.close()
+    assert watcher.next("left") == {"sid": sid, "reason": "transport close", "name": None}
+    sid = cut.sid
+    # The end of the connection is a reset, as of a machine that is gone.
+    cut.client.eio.ws.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    cut.client.eio.ws.shutdown()
+    assert watcher.next("left") == {"sid": sid, "reason": "transport close", "name": None}
+    sid = broken.sid
+    # It ends without a word: no close frame.
+    broken.client.eio.ws.sock.shutdown(socket.SHUT_WR)
     assert watcher.next("left") == {"sid": sid, "reason": "transport close", "name": None}
     sid = thrown.sid
     assert watcher.call("throw out", sid) == "done"

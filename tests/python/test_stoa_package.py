@@ -4,6 +4,7 @@ import asyncio
 import http.server
 import json
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -18,8 +19,8 @@ from conftest import PATIENCE, ROOT
 sys.path.insert(0, str(ROOT / "clients/python/src"))
 
 import stoa  # noqa: E402
-from stoa import signature, wire  # noqa: E402
-from stoa.flask_socketio import ConnectionRefusedError, Namespace, SocketIO, emit, join_room, rooms  # noqa: E402
+from stoa import names, signature, wire  # noqa: E402
+from stoa.flask_socketio import ConnectionRefusedError, Namespace, SocketIO, emit, join_room, rooms, set_user  # noqa: E402
 from stoa.socketio import ASGIApp, AsyncNamespace, AsyncServer, Server, WSGIApp  # noqa: E402
 from stoa.socketio.exceptions import NotOnStoaError, StoaError  # noqa: E402
 
@@ -639,3 +640,73 @@ def test_a_client_that_comes_to_the_application_is_told_where_stoa_is(caplog):
         assert answer.status_code == 404
         assert "clients connect to Stoa" in answer.json["error"]["message"]
     assert sum("a client asked for /socket.io/" in line for line in caplog.messages) == 1
+
+
+def warned(caplog, socketio, **further):
+    caplog.clear()
+    call = {"type": "connect", "client_id": "c1", "namespace": "/", "auth": None, **further}
+    socketio.server.handle(call)
+    socketio.server.handle(call)
+    return [record.getMessage() for record in caplog.records if record.name == "stoa" and record.levelno == logging.WARNING]
+
+
+def test_handlers_that_stoa_never_asks_are_named_once(caplog, monkeypatch):
+    monkeypatch.delenv("STOA_BACKEND__OVERRIDE", raising=False)
+    _, socketio = application()
+    for name in ("subscribe", "ping", "join", "chat", "publish"):
+        socketio.on_event(name, lambda *_: None)
+    for name in ("subscribe", "presence"):
+        socketio.on_event(name, lambda *_: None, namespace="/chat")
+    unasked, never = warned(caplog, socketio)
+    assert unasked.startswith("Stoa handles ping, presence, subscribe itself")
+    assert """STOA_BACKEND__OVERRIDE='["join", "leave", "ping", "presence", "subscribe"]'""" in unasked
+    assert never.startswith("Stoa keeps publish on / for itself") and "rename" in never
+
+    # The same setting in the application's environment says that they are asked.
+    monkeypatch.setenv("STOA_BACKEND__OVERRIDE", '["pi*", "subscribe"]')
+    _, socketio = application()
+    for name in ("subscribe", "ping"):
+        socketio.on_event(name, lambda *_: None)
+    assert warned(caplog, socketio) == []
+
+    # Names that Stoa has on / only are the application's elsewhere.
+    monkeypatch.delenv("STOA_BACKEND__OVERRIDE")
+    _, socketio = application()
+
+    class Chat(Namespace):
+        def on_subscribe(self):
+            pass
+
+    socketio.on_namespace(Chat("/chat"))
+    socketio.on_event("chat", lambda *_: None)
+    assert warned(caplog, socketio) == []
+
+
+def test_the_names_that_stoa_takes_are_those_of_its_source():
+    source = (ROOT / "src/doors/socketio/events/application.rs").read_text()
+
+    def listed(name):
+        return set(re.findall(r'"(\w+)"', re.search(rf"const {name}: \[&str; \d+\] = \[(.*?)\];", source, re.DOTALL)[1]))
+
+    assert listed("OWN") == names.OWN
+    assert listed("OWN_ON_APPLICATIONS") == names.OWN_ON_APPLICATIONS
+    config = (ROOT / "config.toml").read_text()
+    assert f"override = {json.dumps(list(names.OVERRIDE))}" in config
+
+
+def test_a_connect_handler_names_the_user():
+    _, socketio = application()
+
+    @socketio.on("connect")
+    def connect(auth):
+        set_user(auth["user"])
+
+    def answer(user):
+        call = {"type": "connect", "client_id": "c1", "namespace": "/", "auth": {"user": user}}
+        return json.loads(socketio.server.handle(call)[0])
+
+    assert answer("anna@example.org")["user"] == "anna@example.org"
+    # A name that Stoa would not take is the handler's fault, so that nobody comes in.
+    assert "refuse" in answer("anna smith")
+    with pytest.raises(RuntimeError, match="connect handler"):
+        socketio.server.set_user("c1", "anna")

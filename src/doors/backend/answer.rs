@@ -1,9 +1,13 @@
 //! The answer of the service, read strictly where a guess could do harm.
 
+use std::sync::Arc;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
+
+use crate::access::authn::can_be_user;
 
 /// The most binary attachments of one answer's acknowledgement, as of a client's packet.
 const MAX_ATTACHMENTS: usize = 10;
@@ -16,6 +20,8 @@ pub(crate) struct Answer {
     /// The operations to be carried out, each as JSON.
     pub(crate) operations: Vec<Value>,
     pub(crate) refuse: Option<Refusal>,
+    /// The user that a connecting client is.
+    pub(crate) user: Option<Arc<str>>,
     /// Whether the service has no handler for the event.
     pub(crate) unhandled: bool,
     /// Whether a client that comes back is to be given its session; none leaves that to a comparison.
@@ -54,6 +60,8 @@ struct Written<'a> {
     operations: Option<Vec<Value>>,
     #[serde(default)]
     refuse: Option<Refusal>,
+    #[serde(default)]
+    user: Option<Arc<str>>,
     #[serde(default)]
     unhandled: Option<bool>,
     #[serde(default)]
@@ -94,6 +102,15 @@ impl Answer {
                 "its answer is nested more than {max_depth} levels deep ([content_filtering] max_depth)"
             ));
         }
+        if written
+            .user
+            .as_deref()
+            .is_some_and(|user| !can_be_user(user))
+        {
+            return Err(
+                "its user must be a string of 1 to 128 of A-Z a-z 0-9 _ . : @ | + = -".into(),
+            );
+        }
         let ack = written
             .ack
             .map(|ack| Arguments::read(ack, written.attachments.unwrap_or_default()))
@@ -102,6 +119,7 @@ impl Answer {
             ack,
             operations,
             refuse: written.refuse,
+            user: written.user,
             unhandled: written.unhandled.unwrap_or_default(),
             recover: written.recover,
         })
@@ -200,7 +218,12 @@ mod tests {
         assert_eq!(recover("{}"), None);
         assert_eq!(recover(r#"{"recover":null}"#), None);
         assert_eq!(recover(r#"{"recover":false}"#), Some(false));
+        let user = read(r#"{"user":"anna@example.org"}"#).unwrap().user;
+        assert_eq!(user.as_deref(), Some("anna@example.org"));
         for wrong in [
+            r#"{"user":""}"#,
+            r#"{"user":"a b"}"#,
+            r#"{"user":7}"#,
             "x",
             "[]",
             r#"{"ack":[1}"#,

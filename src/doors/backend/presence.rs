@@ -41,6 +41,14 @@ impl Presence {
         }))
     }
 
+    /// The same client with another identity.
+    pub(crate) fn of(mut self, who: Arc<Identity>) -> Self {
+        if let Some(known) = &mut self.0 {
+            known.who = who;
+        }
+        self
+    }
+
     /// Forgets a client that the service refused: it knows.
     pub(crate) fn forget(mut self) {
         self.0 = None;

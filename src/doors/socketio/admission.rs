@@ -160,13 +160,15 @@ impl Admission {
             true => Hello::of_application(auth, &request.uri, query)?,
             false => Hello::read(Some(auth), &request.uri, query)?,
         };
+        let backend = self.context.backend(self.namespace);
         let peer = Peer {
             credential: hello.token.as_ref().or(request.credential.as_ref()),
             address: request.address,
             role: hello.role.unwrap_or_default(),
             name: hello.name.as_deref().map(Into::into),
             page: request.page,
-            is_served: self.context.backend(self.namespace).is_some(),
+            is_served: backend.is_some(),
+            is_asked_about: backend.is_some_and(|backend| backend.is_asked()),
         };
         let login = match self.namespace {
             Namespace::Admin => self.context.admin_ui.login(auth, request.address).await?,

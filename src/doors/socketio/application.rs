@@ -24,6 +24,7 @@ use crate::{
         operations::{Asking, By, Connected},
         socketio::engine::{CloseReason, Frame},
     },
+    error::Error,
     hub::MemberId,
     recovery::{Pid, Session},
     timestamp::Timestamp,
@@ -97,10 +98,22 @@ impl Client {
             return Err(NotAdmitted::ByService(refusal));
         }
         // Dropped with the client, it tells the service that the client has left.
+        let presence = self.named(answer.user, presence)?;
         self.is_known(presence);
         let word = Some(Word::of(&answer, &self.id));
         let operations = self.keep_session(answer.operations).await?;
         Ok(Entry { operations, word })
+    }
+
+    /// Gives the client the user that the service names, if it names one.
+    fn named(&self, user: Option<Arc<str>>, presence: Presence) -> Result<Presence, Error> {
+        let Some(user) = user else {
+            return Ok(presence);
+        };
+        let authenticator = &self.context.authenticator;
+        let who = authenticator.of_user(&self.who(), user, self.address)?;
+        self.performer.renew(who);
+        Ok(presence.of(self.who()))
     }
 
     /// Keeps the session data that the service has just given to the client; the other operations wait until it is in. An
@@ -180,7 +193,10 @@ impl Client {
                 "ping timeout"
             }
             (Some(_), _) => "server disconnect",
-            (None, DisconnectReason::TransportClose) => "transport close",
+            // Python's servers say so whether the client closed its connection or that was cut.
+            (None, DisconnectReason::TransportClose | DisconnectReason::TransportError) => {
+                "transport close"
+            }
             (None, _) => "transport error",
         }
     }

@@ -126,6 +126,8 @@ def answer(call: Call, parts: dict[str, Any]) -> bytes:
     operations = call.finish()
     if call.session_changed and "refuse" not in parts:
         operations = [*operations, wire.text({"session": call.session})]
+    if call.user is not None and "refuse" not in parts:
+        parts = {**parts, "user": call.user}
     text = wire.text(parts)
     if not operations:
         return text.encode()

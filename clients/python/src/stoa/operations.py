@@ -44,6 +44,8 @@ class Call:
         #: The session data at Stoa; replaced as a whole when :attr:`session_changed`.
         self.session: dict[str, Any] = session if isinstance(session, dict) else {}
         self.session_changed = False
+        #: The user that a connecting client is, if its handler says so.
+        self.user: str | None = None
         self.rooms: set[str] = set(data.get("rooms") or [])
         #: Things to do when the answer is with Stoa.
         self.afterwards: list[Callable[[], Any]] = []

@@ -23,6 +23,7 @@ from typing import Any, Iterable
 from urllib.parse import quote
 
 from .http import Http
+from .names import events as names_of_events
 
 log = logging.getLogger("stoa")
 
@@ -69,6 +70,7 @@ def serve(socketio: Any, app: Any, host: str, port: int, options: dict[str, Any]
         child = Child(program, settings, f"http://{_here(host)}:{port}{settings.path}", names(socketio.server))
         atexit.register(child.stop)
         socketio.server.operations.bus = Http(child.url, settings.secret)
+        socketio.server.override = ["*"]
         log.warning("other programs that emit to its clients begin with: STOA_URL=%s STOA_SECRET=%s", child.url, settings.secret)
         app.wsgi_app = Front(app.wsgi_app, child.port)
         threading.Thread(target=child.watch, daemon=True).start()
@@ -111,9 +113,7 @@ def names(server: Any) -> tuple[list[str], list[str]]:
     given = server.settings.namespaces
     given = [] if given == "*" else given
     places = sorted({name for name in (*known, *given) if name not in ("/", "*")})
-    events = set(server.handlers.functions.get("/", {}))
-    if "/" in server.handlers.classes:
-        events |= {name[3:] for name in dir(server.handlers.classes["/"]) if name.startswith("on_")}
+    events = {event for _, event in names_of_events(server.handlers)}
     return places, sorted(events - {"connect", "disconnect", "*"})
 
 

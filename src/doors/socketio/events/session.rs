@@ -36,6 +36,7 @@ pub(super) async fn authenticate(client: &Arc<Client>, request: &Request) -> Han
         name: before.name.clone(),
         page: before.page,
         is_served: client.context.backend(client.namespace).is_some(),
+        is_asked_about: false,
     };
     let who = client.context.authenticator.identify(peer).await?;
     if client.namespace == Namespace::Admin && !who.role.may_see_stats() {

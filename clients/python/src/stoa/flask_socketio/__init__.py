@@ -1,7 +1,7 @@
 """The API of Flask-SocketIO 5, on Stoa."""
 
 from ..exceptions import ConnectionRefusedError
-from .context import call, close_room, disconnect, emit, join_room, leave_room, rooms, send
+from .context import call, close_room, disconnect, emit, join_room, leave_room, rooms, send, set_user
 from .extension import SocketIO
 from .namespace import Namespace
 from .test_client import SocketIOTestClient
@@ -19,4 +19,5 @@ __all__ = [
     "leave_room",
     "rooms",
     "send",
+    "set_user",
 ]

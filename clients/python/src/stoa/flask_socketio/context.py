@@ -71,6 +71,11 @@ def join_room(room: Any, sid: str | None = None, namespace: str | None = None) -
     _extension().server.enter_room(_sid(sid), room, namespace=_namespace(namespace or None))
 
 
+def set_user(user: str) -> None:
+    """Says in a connect handler which user the client is: it has the room ``user:{user}`` from then on."""
+    _extension().server.set_user(_sid(None), user)
+
+
 def leave_room(room: Any, sid: str | None = None, namespace: str | None = None) -> None:
     """Takes the client out of a room."""
     _extension().server.leave_room(_sid(sid), room, namespace=_namespace(namespace or None))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import builtins
 import logging
+import re
 from typing import Any, Callable, Iterator
 
-from .. import endpoint, wire
+from .. import endpoint, names, wire
 from ..environ import environ, request_of
 from ..exceptions import ConnectionRefusedError, NotOnStoaError, StoaError
 from ..handlers import NOT_HANDLED, Handlers, fitting
@@ -15,6 +16,9 @@ from ..operations import Call, Operations
 from ..settings import Settings
 
 log = logging.getLogger("stoa")
+
+#: The names that Stoa takes for users.
+USER = re.compile(r"[A-Za-z0-9_.:@|+=-]{1,128}")
 
 
 class Reason:
@@ -68,6 +72,9 @@ class BaseServer:
         self.async_mode = "asgi" if self.is_async else "threading"
         self.logger = self.settings.logger if isinstance(self.settings.logger, logging.Logger) else log
         self.not_handled = NOT_HANDLED
+        #: The patterns of Stoa's own events that it asks this application about first, as far as is known here.
+        self.override = names.override_given()
+        self._is_warned = False
 
     # Handlers
 
@@ -104,12 +111,25 @@ class BaseServer:
         named = self.settings.namespaces
         return named == "*" or namespace in named or self.handlers.serves(namespace)
 
+    def set_user(self, sid: str, user: str) -> None:
+        """Says which user a client is, in its connect handler: it has the room ``user:{user}`` from then on."""
+        call = self._own(sid)
+        if call is None or call.type != "connect":
+            raise RuntimeError("set_user() is for the connect handler of the client: later its user is settled")
+        if not USER.fullmatch(user):
+            raise ValueError("a user is 1 to 128 of A-Z a-z 0-9 _ . : @ | + = -")
+        call.user = user
+
     # The clients of calls
 
     def _begin(self, data: dict[str, Any], server: dict[str, Any] | None) -> Call:
         call = Call(data, self.operations)
         call.data["server"] = server
         if call.type == "connect":
+            if not self._is_warned:
+                # Now all handlers are registered, and it is settled who runs Stoa.
+                self._is_warned = True
+                names.warn(self.handlers, self.override)
             call.session = {"request": request_of(data)}
             call.session_changed = True
         return call
