@@ -1,6 +1,7 @@
 """Flask-SocketIO's documented behaviours, on Flask-SocketIO itself and on Stoa: one application, one set of tests."""
 
 import contextlib
+import json
 import socket
 import struct
 import sys
@@ -8,6 +9,7 @@ import threading
 
 import pytest
 import socketio as python_socketio
+import websocket
 
 from conftest import PATIENCE, Client
 from drop_in.peer import Peer
@@ -314,23 +316,35 @@ def test_an_unknown_namespace_is_refused(server):
     peer.close()
 
 
-def test_the_reason_of_leaving(peers):
-    watcher, polite, rude, cut, broken, thrown, leaving = (peers() for _ in range(7))
+def plain(url):
+    """A client whose connection nobody else reads: its id, and the connection."""
+    at = websocket.create_connection(f"{url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket", timeout=PATIENCE)
+    at.recv()
+    at.send("40")
+    while not (said := at.recv()).startswith("40{"):
+        pass
+    return json.loads(said[2:])["sid"], at.sock
+
+
+def reset(wire):
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    wire.close()
+
+
+def test_the_reason_of_leaving(server, peers):
+    watcher, polite, rude, thrown, leaving = (peers() for _ in range(5))
     sid = polite.sid
     polite.say_goodbye()
     assert watcher.next("left") == {"sid": sid, "reason": "client disconnect", "name": None}
     sid = rude.sid
     rude.client.eio.ws.close()
     assert watcher.next("left") == {"sid": sid, "reason": "transport close", "name": None}
-    sid = cut.sid
-    # The end of the connection is a reset, as of a machine that is gone.
-    cut.client.eio.ws.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    cut.client.eio.ws.shutdown()
-    assert watcher.next("left") == {"sid": sid, "reason": "transport close", "name": None}
-    sid = broken.sid
-    # It ends without a word: no close frame.
-    broken.client.eio.ws.sock.shutdown(socket.SHUT_WR)
-    assert watcher.next("left") == {"sid": sid, "reason": "transport close", "name": None}
+    # Without a word: the connection ends, or is reset, as that of a machine that is gone.
+    for end in (lambda wire: wire.shutdown(socket.SHUT_WR), reset):
+        sid, wire = plain(server.url)
+        end(wire)
+        assert watcher.next("left") == {"sid": sid, "reason": "transport close", "name": None}
+        wire.close()
     sid = thrown.sid
     assert watcher.call("throw out", sid) == "done"
     assert watcher.next("left") == {"sid": sid, "reason": "server disconnect", "name": None}
