@@ -98,7 +98,7 @@ impl Client {
             return Err(NotAdmitted::ByService(refusal));
         }
         // Dropped with the client, it tells the service that the client has left.
-        let presence = self.named(answer.user, presence)?;
+        let presence = self.named(answer.user.clone(), presence)?;
         self.is_known(presence);
         let word = Some(Word::of(&answer, &self.id));
         let operations = self.keep_session(answer.operations).await?;
