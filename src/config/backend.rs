@@ -38,6 +38,8 @@ pub struct Backend {
     /// Whether the service is told that a client has left.
     #[default = true]
     pub disconnect: bool,
+    /// Seconds for which a disconnect is tried again that could not be handed over; 0 for not at all.
+    pub disconnect_patience: Seconds<30_000, 0, 3_600_000>,
     /// Headers of a client's request that the service is shown when the client connects.
     #[default(["user-agent", "origin", "cookie", "accept-language"].map(str::to_owned).to_vec())]
     pub headers: Vec<String>,

@@ -52,8 +52,10 @@ pub struct Bus {
     pub events: Vec<String>,
     /// Patterns of the names of emissions that are kept in the journal.
     pub keep: Vec<String>,
-    /// Bytes of one message.
-    pub max_message: Count<1_000_000, 1, { 256 << 20 }>,
+    /// The operations on clients and rooms that messages may ask for; none by default.
+    pub allow: Vec<BusOperation>,
+    /// Bytes of one message; the emission in it may have those of `[emit] max_bytes`.
+    pub max_message: Count<{ 2 << 20 }, 1, { 256 << 20 }>,
     /// Nesting of the arguments.
     pub max_depth: Count<64, 1, 128>,
     /// Bytes of messages that may wait to be read.
@@ -78,6 +80,32 @@ pub enum BusKind {
     Node,
     /// The streams emitter.
     Streams,
+}
+
+/// An operation on clients and rooms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BusOperation {
+    /// Takes a client into a room, whatever its token says.
+    EnterRoom,
+    /// Takes a client out of a room.
+    LeaveRoom,
+    /// Takes all clients out of a room.
+    CloseRoom,
+    /// Ends a client's connection with its namespace.
+    Disconnect,
+}
+
+impl BusOperation {
+    /// The name, as messages of the bus have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::EnterRoom => "enter_room",
+            Self::LeaveRoom => "leave_room",
+            Self::CloseRoom => "close_room",
+            Self::Disconnect => "disconnect",
+        }
+    }
 }
 
 /// The meaning of Python data that is a list.

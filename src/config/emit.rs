@@ -8,6 +8,9 @@ use super::numbers::{Count, Millis};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Emit {
+    /// Bytes of one emission: its name, arguments and attachments, as they are sent; never more than `[server]
+    /// max_client_buffer`.
+    pub max_bytes: Count<{ 1 << 20 }, 256, { 1 << 30 }>,
     /// Rooms that one emission may name, those that it leaves out among them.
     pub max_rooms: Count<100, 1, 10_000>,
     /// Attachments of one emission; each is a packet of its own, and clients that poll take 16 at a time.

@@ -40,7 +40,7 @@ pub use alerts::Alerts;
 pub use authentication::{ApiKeyConfig, Authentication, LEAST_SECRET};
 pub(crate) use authentication::{short_secret, weak_secret};
 pub use backend::Backend;
-pub use bus::{Bus, BusKind, PythonData};
+pub use bus::{Bus, BusKind, BusOperation, PythonData};
 pub use doors::{DoorPort, Doors};
 pub use emit::Emit;
 pub use environment::is_setting;

@@ -1,9 +1,12 @@
 //! The forms in which doors send an emission that are no Socket.IO.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::Emission;
+use super::{
+    Emission,
+    placeholders::{placeholders, replaced},
+};
 
 impl Emission {
     /// The arguments as one value: the only one as it is, else the list of them. Bytes stand in their places as
@@ -26,26 +29,11 @@ impl Emission {
         if self.attachments.is_empty() {
             return self.args.clone();
         }
-        let list = serde_json::from_str::<Vec<Value>>(&format!("[{}]", self.args));
-        let mut list = list.unwrap_or_default();
-        list.iter_mut().for_each(|value| self.put_bytes(value));
-        let text = Value::Array(list).to_string();
-        text.get(1..text.len() - 1).unwrap_or_default().to_owned()
-    }
-
-    fn put_bytes(&self, value: &mut Value) {
-        if value.get("_placeholder") == Some(&Value::Bool(true)) {
-            let at = value.get("num").and_then(Value::as_u64);
-            let at = at.and_then(|at| usize::try_from(at).ok());
-            if let Some(bytes) = at.and_then(|at| self.attachments.get(at)) {
-                *value = json!({ "base64": STANDARD.encode(bytes) });
-            }
-            return;
-        }
-        match value {
-            Value::Array(items) => items.iter_mut().for_each(|item| self.put_bytes(item)),
-            Value::Object(fields) => fields.values_mut().for_each(|item| self.put_bytes(item)),
-            _ => {}
-        }
+        let shown = placeholders(&self.args).into_iter().filter_map(|one| {
+            let bytes = self.attachments.get(usize::try_from(one.num).ok()?)?;
+            let text = STANDARD.encode(bytes);
+            Some((one.object, format!("{{\"base64\":\"{text}\"}}")))
+        });
+        replaced(&self.args, shown.collect())
     }
 }

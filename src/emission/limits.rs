@@ -3,7 +3,7 @@
 /// The limits on one emission.
 #[derive(Debug, Clone, Copy)]
 pub struct EmissionLimits {
-    /// Bytes of it, as it is written and as it is sent.
+    /// Bytes of its name, its arguments and its attachments, as they are sent.
     pub max_bytes: usize,
     /// Nesting of its arguments.
     pub max_depth: usize,
@@ -13,6 +13,16 @@ pub struct EmissionLimits {
     pub max_attachments: usize,
     /// Bytes of its id.
     pub max_id: usize,
+}
+
+/// Bytes of an emission's text that are neither its name nor its arguments or attachments.
+const OTHER_BYTES: usize = 16 << 10;
+
+impl EmissionLimits {
+    /// The most bytes of its text: attachments are written in base64, and the rooms stand in it.
+    pub fn max_text(&self) -> usize {
+        self.max_bytes.saturating_mul(2).saturating_add(OTHER_BYTES)
+    }
 }
 
 impl Default for EmissionLimits {

@@ -7,6 +7,7 @@ mod event_name;
 mod forms;
 mod limits;
 mod parts;
+mod placeholders;
 mod read;
 mod stored;
 #[cfg(test)]
@@ -20,6 +21,8 @@ pub use event_name::{
 };
 pub use limits::EmissionLimits;
 pub use parts::Parts;
+pub use placeholders::{Placeholder, placeholders};
+pub use read::too_large;
 
 use crate::channel::Namespace;
 

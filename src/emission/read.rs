@@ -1,5 +1,7 @@
 //! Reads an emission: `{event, args?, rooms?, except?, namespace?, keep?, id?, volatile?, attachments?}`.
 
+use std::ops::Range;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
@@ -8,6 +10,7 @@ use serde_json::value::RawValue;
 use super::{
     Emission, EmissionLimits,
     event_name::{MAX_EVENT_NAME, RESERVED_EVENT_NAMES},
+    placeholders::{Placeholder, placeholders, replaced},
     walk::walk,
 };
 use crate::{channel::Namespace, error::Error};
@@ -51,7 +54,7 @@ impl Emission {
     /// # Errors
     /// `bad_request` when it is not JSON or a field is wrong, `invalid_event`, `unknown_namespace`, `too_large`.
     pub fn read(text: &[u8], limits: &EmissionLimits) -> Result<Self, Error> {
-        if text.len() > limits.max_bytes.saturating_mul(2) {
+        if text.len() > limits.max_text() {
             return Err(too_large(limits.max_bytes));
         }
         let written: Written<'_> = serde_json::from_slice(text).map_err(|error| {
@@ -78,18 +81,15 @@ impl Emission {
                 "attachments come either as base64 or as the packet's own, not both",
             ));
         }
-        let mut list: Vec<serde_json::Value> =
-            serde_json::from_str(&format!("[{}]", emission.args)).unwrap_or_default();
         let mut taken = Taken {
             all: attachments,
             numbers: Vec::new(),
         };
-        list.iter_mut()
-            .try_for_each(|value| taken.renumber(value))?;
-        if !taken.numbers.is_empty() {
-            let text = serde_json::Value::Array(list).to_string();
-            emission.args = text.get(1..text.len() - 1).unwrap_or_default().to_owned();
-        }
+        let mut found = placeholders(&emission.args);
+        found.sort_by_key(|one| one.object.start);
+        let numbered = found.into_iter().map(|one| taken.renumber(one));
+        let numbered = numbered.collect::<Result<Vec<_>, _>>()?;
+        emission.args = replaced(&emission.args, numbered);
         let named = taken.numbers.iter().filter_map(|at| attachments.get(*at));
         emission.attachments = named.cloned().collect();
         emission.check(0, limits)?;
@@ -238,30 +238,21 @@ struct Taken<'a> {
 }
 
 impl Taken<'_> {
-    fn renumber(&mut self, value: &mut serde_json::Value) -> Result<(), Error> {
-        use serde_json::Value;
-        if value.get("_placeholder") == Some(&Value::Bool(true)) {
-            let number = value.get("num").and_then(Value::as_u64);
-            let number = number.and_then(|number| usize::try_from(number).ok());
-            let Some(number) = number.filter(|number| *number < self.all.len()) else {
-                return Err(Error::bad_request(format!(
-                    "a placeholder names an attachment that is not there; there are {}, counted from 0",
-                    self.all.len()
-                )));
-            };
-            let known = self.numbers.iter().position(|one| *one == number);
-            let own = known.unwrap_or(self.numbers.len());
-            if known.is_none() {
-                self.numbers.push(number);
-            }
-            value["num"] = own.into();
-            return Ok(());
+    /// The place of a placeholder's number, and the number that it has in the emission.
+    fn renumber(&mut self, one: Placeholder) -> Result<(Range<usize>, String), Error> {
+        let number = usize::try_from(one.num).ok();
+        let Some(number) = number.filter(|number| *number < self.all.len()) else {
+            return Err(Error::bad_request(format!(
+                "a placeholder names an attachment that is not there; there are {}, counted from 0",
+                self.all.len()
+            )));
+        };
+        let known = self.numbers.iter().position(|one| *one == number);
+        let own = known.unwrap_or(self.numbers.len());
+        if known.is_none() {
+            self.numbers.push(number);
         }
-        match value {
-            Value::Array(items) => items.iter_mut().try_for_each(|item| self.renumber(item)),
-            Value::Object(fields) => fields.values_mut().try_for_each(|item| self.renumber(item)),
-            _ => Ok(()),
-        }
+        Ok((one.number, own.to_string()))
     }
 }
 
@@ -306,11 +297,12 @@ fn invalid(why: &str) -> Error {
     Error::new("invalid_event", why)
 }
 
-fn too_large(max: usize) -> Error {
+/// The refusal of an emission over the limit.
+pub fn too_large(max: usize) -> Error {
     Error::new(
         "too_large",
         format!(
-            "an emission may have {max} bytes ([content_filtering] max_message_size); keep large things elsewhere and emit a reference"
+            "an emission may have {max} bytes of name, arguments and attachments ([emit] max_bytes, and never more than [server] max_client_buffer); keep large things elsewhere and emit a reference"
         ),
     )
 }

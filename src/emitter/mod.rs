@@ -18,7 +18,7 @@ use crate::{
     emission::{Emission, EmissionLimits},
     error::Error,
     hub::{Emit, HubHandle},
-    intake::{Intake, Producer, Raw, Receipt, RejectedAt},
+    intake::{Intake, Placed, Producer, Raw, Receipt, RejectedAt},
     observe::Metrics,
 };
 use known_ids::KnownIds;
@@ -99,6 +99,25 @@ impl Emitter {
         receipt.duplicate =
             receipt.accepted == 0 && receipt.duplicates > 0 && receipt.rejected.is_empty();
         Ok(receipt)
+    }
+
+    /// Gives emissions that are all to be kept their places in the order; the answer says when they are kept. One that
+    /// could not be read, or may not be emitted, is rejected at its place.
+    ///
+    /// # Errors
+    /// As [`Intake::place`].
+    pub async fn place<'e>(
+        &'e self,
+        emissions: Vec<Result<Emission, Error>>,
+        producer: Producer<'_>,
+    ) -> Result<Placed<'e>, Error> {
+        let raws = emissions.into_iter().map(|emission| {
+            match emission.and_then(|emission| self.admit(emission, producer)) {
+                Ok(emission) => Raw::Emission(Box::new(emission)),
+                Err(error) => Raw::Bad(error),
+            }
+        });
+        self.0.intake.place(raws.collect(), producer).await
     }
 
     /// Journals the emissions that are to be kept, as one call of the intake.

@@ -22,7 +22,7 @@ use crate::error::Error;
 pub async fn read_body(address: IpAddr, body: Body, limits: &BodyLimits) -> Result<Bytes, Error> {
     let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if told > limits.max {
-        return Err(too_large(limits.max));
+        return Err(too_large(limits));
     }
     let (mut read, mut placed) = (BytesMut::new(), None::<Placed>);
     let mut stream = body.into_data_stream();
@@ -46,7 +46,7 @@ pub async fn read_body(address: IpAddr, body: Body, limits: &BodyLimits) -> Resu
             Ok(Some(chunk)) => chunk.map_err(|error| broken(&error))?,
         };
         if read.len() + chunk.len() > limits.max {
-            return Err(too_large(limits.max));
+            return Err(too_large(limits));
         }
         if placed.is_none() && read.len() + chunk.len() > FREE_BYTES {
             let whole = if told > 0 { told } else { limits.max };
@@ -115,11 +115,12 @@ fn late(limits: &BodyLimits) -> Error {
     )
 }
 
-fn too_large(max: usize) -> Error {
+fn too_large(limits: &BodyLimits) -> Error {
+    let (max, key) = (limits.max, limits.max_key);
     Error::new(
         "too_large",
         format!(
-            "the body is larger than {max} bytes ([server] max_http_buffer_size; of a compressed one what is in it counts); send application/x-ndjson for more"
+            "the body is larger than {max} bytes ({key}; of a compressed one what is in it counts); send application/x-ndjson for more"
         ),
     )
 }
@@ -239,6 +240,7 @@ mod tests {
     fn limits() -> BodyLimits {
         BodyLimits {
             max: 100,
+            max_key: "[server] max_http_buffer_size",
             timeout: Duration::from_secs(30),
             bytes_per_second: 10,
             space: space(1_000, 1_000),

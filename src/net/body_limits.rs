@@ -15,6 +15,8 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 pub struct BodyLimits {
     /// The largest body that is read whole.
     pub max: usize,
+    /// The setting that says so.
+    pub max_key: &'static str,
     /// Time for a body that is read whole; the longest pause of a streamed one.
     pub timeout: Duration,
     /// The least pace of a streamed body, on average over `timeout`.

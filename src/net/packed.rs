@@ -191,6 +191,7 @@ mod tests {
     fn limits() -> BodyLimits {
         BodyLimits {
             max: MAX,
+            max_key: "[server] max_http_buffer_size",
             timeout: Duration::from_secs(30),
             bytes_per_second: 10,
             space: Space::new(10 * MAX, 10 * MAX, BodyMetrics::default()),

@@ -90,6 +90,7 @@ fn options(config: &Config) -> BackendOptions {
         namespaces: patterns(&settings.namespaces),
         connect: settings.connect,
         disconnect: settings.disconnect,
+        disconnect_patience: settings.disconnect_patience.get(),
         headers: (headers.collect(), settings.max_header_bytes.into()),
         max_query: settings.max_query_bytes.into(),
         timeout: settings.timeout.get(),

@@ -9,8 +9,11 @@ use crate::{
     access::authz::{Permissions, Policy},
     breaker::Breakers,
     config::{BusKind, Config, JournalKind, PythonData},
-    doors::bus::{
-        Bus, BusCounters, BusOptions, BusTargets, LinkTimes, MessageLimits, python::ListData,
+    doors::{
+        bus::{
+            Bus, BusCounters, BusOptions, BusTargets, LinkTimes, MessageLimits, python::ListData,
+        },
+        operations::Operations,
     },
     emission::EmissionLimits,
     emitter::Emitter,
@@ -43,7 +46,7 @@ pub(super) type Started = (Vec<JoinHandle<()>>, BusCounters);
 pub(super) fn start(
     config: &Config,
     essential: &Essential,
-    (emitter, intake): (&Emitter, &Arc<Intake>),
+    (emitter, intake, operations): (&Emitter, &Arc<Intake>, &Arc<Operations>),
     (ledger, breakers, metrics): (&Arc<Ledger>, &Breakers, &Metrics),
 ) -> Result<Option<Started>, ServeError> {
     if !config.bus.is_on() {
@@ -55,6 +58,7 @@ pub(super) fn start(
         emitter: emitter.clone(),
         intake: intake.clone(),
         permissions: permissions(config, ledger)?,
+        operations: operations.clone(),
     };
     let options = options(config, emitter);
     let bus = Bus::new(&config.bus.url, &options, targets, breakers, &counters)
@@ -85,8 +89,8 @@ fn options(config: &Config, emitter: &Emitter) -> BusOptions {
         emits: bus.emits.clone(),
         events: bus.events.clone(),
         keep: bus.keep.clone(),
+        allow: bus.allow.iter().map(|operation| operation.name()).collect(),
         emissions: EmissionLimits {
-            max_bytes: bus.max_message.into(),
             max_depth: bus.max_depth.into(),
             ..emitter.options().limits
         },

@@ -152,12 +152,6 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         metrics.clone(),
         options::emitter(config),
     );
-    let bus = bus::start(
-        config,
-        &essential,
-        (&emitter, &intake),
-        (&ledger, &breakers, &metrics),
-    )?;
     let quota = Quota::new(options::connections(config));
     let compression = options::compression(config, &metrics);
     let actions = Actions::new(options::actions(
@@ -177,6 +171,12 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     recovery::restore(&*journal, &sessions).await?;
     let keeping = recovery::keep(journal.clone(), sessions.clone());
     aside.push(essential.spawn("keeper of sessions", keeping));
+    let bus = bus::start(
+        config,
+        &essential,
+        (&emitter, &intake, &application.operations),
+        (&ledger, &breakers, &metrics),
+    )?;
     let context = socketio::start(
         handle.clone(),
         (intake.clone(), emitter.clone()),

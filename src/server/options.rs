@@ -64,7 +64,9 @@ pub(super) fn emitter(config: &Config) -> EmitterOptions {
     let events = intake(config);
     EmitterOptions {
         limits: EmissionLimits {
-            max_bytes: events.max_event,
+            // A client whose queue is empty has room for one of this size.
+            max_bytes: usize::from(config.emit.max_bytes)
+                .min(config.server.max_client_buffer.into()),
             max_depth: events.max_depth,
             max_rooms: config.emit.max_rooms.into(),
             max_attachments: config.emit.max_attachments.into(),
@@ -274,6 +276,7 @@ pub(super) fn door(config: &Config, metrics: &Metrics) -> DoorLimits {
 pub(super) fn body(config: &Config, metrics: &Metrics) -> BodyLimits {
     BodyLimits {
         max: config.server.max_http_buffer_size.into(),
+        max_key: "[server] max_http_buffer_size",
         timeout: config.server.body_timeout.get(),
         bytes_per_second: config.server.body_bytes_per_second.into(),
         space: Space::new(

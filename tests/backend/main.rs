@@ -4,10 +4,13 @@
 
 mod connects;
 mod cost;
+mod crowd;
 mod events;
 mod faults;
+mod leaving;
 mod load;
 mod operations;
+mod written;
 
 use kit::{
     Client,

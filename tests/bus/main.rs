@@ -2,6 +2,7 @@
 //! bus may go and come back.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod allowed;
 mod emitted;
 mod life;
 mod refused;

@@ -67,6 +67,23 @@ async fn whatever_is_no_message_is_counted_and_ends_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_emission_is_as_large_as_by_every_door() {
+    let Some(redis) = Redis::start().await else {
+        return;
+    };
+    let server = on_bus(&redis, |_| {}).await;
+    let (mut watcher, _) = client(&server, &[]).await;
+    // The name and the argument with its quotes: a mebibyte, and one byte more.
+    for bytes in [(1 << 20) - 3, (1 << 20) - 2] {
+        let body = python("e", json!(["x".repeat(bytes)]), json!({}));
+        redis.publish("socketio", &body).await;
+    }
+    until_refused(&server, "too_large", 1).await;
+    assert_eq!(packet(&mut watcher, "42[\"e\"").await.len(), (1 << 20) + 7);
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_out_of_the_scope_reaches_nobody() {
     let Some(redis) = Redis::start().await else {
         return;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
+
+use crate::{emission::placeholders, error::Error};
 
 use crate::access::authn::can_be_user;
 
@@ -18,7 +20,7 @@ pub(crate) struct Answer {
     /// The arguments of the client's acknowledgement; none when the service gives no answer.
     pub(crate) ack: Option<Arguments>,
     /// The operations to be carried out, each as JSON.
-    pub(crate) operations: Vec<Value>,
+    pub(crate) operations: Vec<Box<RawValue>>,
     pub(crate) refuse: Option<Refusal>,
     /// The user that a connecting client is.
     pub(crate) user: Option<Arc<str>>,
@@ -43,7 +45,7 @@ pub(crate) struct Refusal {
     #[serde(default = "refused")]
     pub(crate) message: String,
     #[serde(default)]
-    pub(crate) data: Option<Value>,
+    pub(crate) data: Option<Box<RawValue>>,
 }
 
 fn refused() -> String {
@@ -57,7 +59,7 @@ struct Written<'a> {
     #[serde(default)]
     attachments: Option<Vec<String>>,
     #[serde(default, rename = "do")]
-    operations: Option<Vec<Value>>,
+    operations: Option<Vec<Box<RawValue>>>,
     #[serde(default)]
     refuse: Option<Refusal>,
     #[serde(default)]
@@ -92,16 +94,6 @@ impl Answer {
                 operations.len()
             ));
         }
-        // The list of arguments adds no nesting, as in what clients send.
-        let of_ack = |list: &RawValue| depth(list.get()) - usize::from(list.get().starts_with('['));
-        let data = written.refuse.as_ref().and_then(|one| one.data.as_ref());
-        let of_data = data.map_or(0, |data| depth(&data.to_string()));
-        // A client that reads by recursion would end by such an answer.
-        if written.ack.map_or(0, of_ack).max(of_data) > max_depth {
-            return Err(format!(
-                "its answer is nested more than {max_depth} levels deep ([content_filtering] max_depth)"
-            ));
-        }
         if written
             .user
             .as_deref()
@@ -115,6 +107,14 @@ impl Answer {
             .ack
             .map(|ack| Arguments::read(ack, written.attachments.unwrap_or_default()))
             .transpose()?;
+        let data = written.refuse.as_ref().and_then(|one| one.data.as_ref());
+        let of_data = data.map_or(0, |data| depth(data.get()));
+        // A client that reads by recursion would end by such an answer.
+        if ack.as_ref().map_or(0, Arguments::depth).max(of_data) > max_depth {
+            return Err(format!(
+                "its answer is nested more than {max_depth} levels deep ([content_filtering] max_depth)"
+            ));
+        }
         Ok(Self {
             ack,
             operations,
@@ -149,15 +149,29 @@ fn depth(json: &str) -> usize {
 }
 
 impl Arguments {
-    /// The arguments and attachments, as an operation's result shows them.
-    pub(crate) fn to_value(&self) -> Value {
-        let args: Value = serde_json::from_str(&format!("[{}]", self.json)).unwrap_or_default();
-        let attachments: Vec<_> = self
-            .attachments
-            .iter()
-            .map(|a| STANDARD.encode(a))
-            .collect();
-        serde_json::json!({ "args": args, "attachments": attachments })
+    /// The whole list, as it is written.
+    ///
+    /// # Errors
+    /// `bad_request` when it is no JSON.
+    pub(crate) fn list(&self) -> Result<Box<RawValue>, Error> {
+        RawValue::from_string(format!("[{}]", self.json)).map_err(|error| {
+            Error::bad_request(format!("the client's answer can't be read: {error}"))
+        })
+    }
+
+    /// The attachments as base64.
+    pub(crate) fn base64(&self) -> impl Iterator<Item = String> {
+        self.attachments.iter().map(|bytes| STANDARD.encode(bytes))
+    }
+
+    /// Their nesting; the list of them adds none, as in what clients send.
+    pub(crate) fn depth(&self) -> usize {
+        depth(&self.json)
+    }
+
+    /// The bytes that go over the wire.
+    pub(crate) fn bytes(&self) -> usize {
+        self.json.len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
     }
 
     /// Reads a list of arguments; another value than a list is the one argument.
@@ -177,13 +191,22 @@ impl Arguments {
                 .map(Bytes::from)
                 .map_err(|error| format!("an attachment is not base64: {error}"))
         });
+        let attachments: Vec<_> = attachments.collect::<Result<_, _>>()?;
         let text = list.get().trim();
+        // A client that is sent a number without bytes gives its connection up.
+        let named = placeholders(text).into_iter().map(|one| one.num).max();
+        if let Some(num) = named.filter(|num| *num >= attachments.len() as u64) {
+            return Err(format!(
+                "a placeholder has number {num}, but there are {} attachments, counted from 0",
+                attachments.len()
+            ));
+        }
         let inside = text
             .strip_prefix('[')
             .and_then(|text| text.strip_suffix(']'));
         Ok(Self {
             json: inside.unwrap_or(text).trim().to_owned(),
-            attachments: attachments.collect::<Result<_, _>>()?,
+            attachments,
         })
     }
 }
@@ -231,6 +254,7 @@ mod tests {
             r#"{"ack":[],"attachments":["%"]}"#,
             r#"{"ack":[[[[{}]]]]}"#,
             r#"{"refuse":{"message":"no","data":[[[["\"]"]]]]}}"#,
+            r#"{"ack":[{"_placeholder":true,"num":1}],"attachments":["eA=="]}"#,
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }

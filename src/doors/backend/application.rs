@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{
     answer::Answer,
     call::{CallKind, Subject},
+    farewells::Farewells,
     metrics::BackendMetrics,
     service::{Fault, Service, ServiceOptions},
     signature::SigningKey,
@@ -17,6 +18,17 @@ use super::{
     turns::{NoTurn, Turns, WaitingBytes},
 };
 use crate::{breaker::Breaker, error::Error, observe::quoted, pattern::Patterns};
+
+/// The outcome of a call that can't be written.
+const UNWRITTEN: &str = "unwritten";
+
+/// Whether a call with this outcome never reached the service, so that it may be made again.
+pub(super) fn was_not_handed_over(outcome: &str) -> bool {
+    matches!(
+        outcome,
+        "no_connection" | "breaker" | "too_many_waiting" | "too_many_bytes" | "waited_too_long"
+    )
+}
 
 /// The settings of calls to the service.
 #[derive(Clone)]
@@ -29,6 +41,8 @@ pub(crate) struct BackendOptions {
     pub(crate) namespaces: Patterns,
     pub(crate) connect: bool,
     pub(crate) disconnect: bool,
+    /// The time for which a disconnect is tried again that was not handed over.
+    pub(crate) disconnect_patience: Duration,
     /// The headers that the service is shown, and their bytes together.
     pub(crate) headers: (Vec<HeaderName>, usize),
     /// Bytes of a client's query string.
@@ -44,6 +58,7 @@ pub(crate) struct Backend {
     service: Service,
     turns: Turns,
     told: OncePerMinute,
+    farewells: Farewells,
     options: BackendOptions,
     pub(crate) metrics: BackendMetrics,
 }
@@ -73,6 +88,7 @@ impl Backend {
             service,
             turns,
             told: OncePerMinute::default(),
+            farewells: Farewells::new(options.max_waiting, metrics.clone()),
             options,
             metrics,
         }))
@@ -101,6 +117,16 @@ impl Backend {
     /// Whether the service is told of clients that left.
     pub(crate) fn is_told(&self) -> bool {
         self.options.disconnect
+    }
+
+    /// The disconnects that wait for a further try.
+    pub(super) fn farewells(&self) -> &Farewells {
+        &self.farewells
+    }
+
+    /// The time for which a disconnect is tried again.
+    pub(super) fn disconnect_patience(&self) -> Duration {
+        self.options.disconnect_patience
     }
 
     /// Counts the bytes of client events that wait.
@@ -166,16 +192,27 @@ impl Backend {
         subject: Subject<'_>,
         since: Instant,
     ) -> Result<Answer, Error> {
+        let answer = self.attempt(&kind, subject, since).await;
+        answer.map_err(words)
+    }
+
+    /// The same; a call without an answer has the word of its outcome.
+    pub(super) async fn attempt(
+        &self,
+        kind: &CallKind<'_>,
+        subject: Subject<'_>,
+        since: Instant,
+    ) -> Result<Answer, &'static str> {
         let latest = since + self.options.max_wait;
         let turn = if Instant::now() < latest {
             self.turns.take(latest).await
         } else {
             Err(NoTurn::Late)
         };
-        let turn = turn.map_err(|why| self.no_turn(&kind, why))?;
+        let turn = turn.map_err(|why| self.no_turn(kind, why))?;
         let body = kind.body(&subject).map_err(|error| {
-            self.failed(&kind, "unwritten", &error.to_string());
-            Error::bad_request("the event can't be written as JSON")
+            self.failed(kind, UNWRITTEN, &error.to_string());
+            UNWRITTEN
         })?;
         let began = Instant::now();
         let answer = self.service.call(body, began + self.options.timeout).await;
@@ -183,26 +220,26 @@ impl Backend {
         self.metrics.took(began.elapsed().as_secs_f64());
         match answer {
             Ok(answer) => {
-                self.answered(&kind, &answer);
+                self.answered(kind, &answer);
                 Ok(answer)
             }
             Err(Fault {
                 outcome, reason, ..
             }) => {
-                self.failed(&kind, outcome, &reason);
-                Err(words(outcome))
+                self.failed(kind, outcome, &reason);
+                Err(outcome)
             }
         }
     }
 
-    fn no_turn(&self, kind: &CallKind<'_>, why: NoTurn) -> Error {
+    fn no_turn(&self, kind: &CallKind<'_>, why: NoTurn) -> &'static str {
         let (outcome, reason) = match why {
             NoTurn::ManyCalls => ("too_many_waiting", "[backend] max_waiting"),
             NoTurn::ManyBytes => ("too_many_bytes", "[backend] max_waiting_bytes"),
             NoTurn::Late => ("waited_too_long", "[backend] max_wait"),
         };
         self.failed(kind, outcome, reason);
-        words(outcome)
+        outcome
     }
 
     fn answered(&self, kind: &CallKind<'_>, answer: &Answer) {
@@ -278,6 +315,7 @@ impl CallKind<'_> {
 /// The words for a client whose call has no answer. The reason may name what is behind the server, so it is not told.
 fn words(outcome: &'static str) -> Error {
     match outcome {
+        UNWRITTEN => Error::bad_request("the event can't be written as JSON"),
         "timeout" => Error::new(
             "timeout",
             "the application's service did not answer in time; whether it handled this is not known",

@@ -31,6 +31,8 @@ pub(crate) struct BackendMetrics {
     pub(super) session_bytes: Gauge,
     pub(super) sessions_refused: Counter,
     pub(super) headers_left_out: Counter,
+    pub(super) disconnects_waiting: Gauge,
+    pub(super) disconnects_lost: Counter,
     operations: Family<Done, Counter>,
 }
 
@@ -49,6 +51,8 @@ impl Default for BackendMetrics {
             session_bytes: Gauge::default(),
             sessions_refused: Counter::default(),
             headers_left_out: Counter::default(),
+            disconnects_waiting: Gauge::default(),
+            disconnects_lost: Counter::default(),
             operations: Family::default(),
         }
     }
@@ -101,6 +105,16 @@ impl BackendMetrics {
             "backend_headers_left_out",
             "Headers of clients that the application is not shown because they are too long",
             self.headers_left_out.clone(),
+        );
+        r.register(
+            "backend_disconnects_waiting",
+            "Disconnects that could not be handed over and are tried again",
+            self.disconnects_waiting.clone(),
+        );
+        r.register(
+            "backend_disconnects_lost",
+            "Disconnects of which the application was not told, or may not have been",
+            self.disconnects_lost.clone(),
         );
         r.register(
             "operations",

@@ -9,6 +9,7 @@
 mod answer;
 mod application;
 mod call;
+mod farewells;
 mod metrics;
 mod presence;
 mod service;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::{
-    application::Backend,
+    application::{Backend, was_not_handed_over},
     call::{CallKind, Subject},
+    farewells::{FIRST_PAUSE, LONGEST_PAUSE},
 };
 use crate::access::Identity;
 
@@ -54,18 +55,23 @@ impl Presence {
         self.0 = None;
     }
 
-    /// Tells the service that the client left.
-    pub(crate) async fn end(mut self, reason: &str, session: Option<&RawValue>) {
-        if let Some(known) = self.0.take() {
-            known.end(reason, session).await;
+    /// Tells the service that the client left. Returns the operations that it wants carried out then.
+    pub(crate) async fn end(
+        mut self,
+        reason: &str,
+        session: Option<&RawValue>,
+    ) -> Vec<Box<RawValue>> {
+        match self.0.take() {
+            Some(known) => known.end(reason, session).await,
+            None => Vec::new(),
         }
     }
 }
 
 impl Known {
-    async fn end(self, reason: &str, session: Option<&RawValue>) {
+    async fn end(self, reason: &str, session: Option<&RawValue>) -> Vec<Box<RawValue>> {
         if !self.backend.is_told() {
-            return;
+            return Vec::new();
         }
         let subject = Subject {
             client_id: &self.client_id,
@@ -75,8 +81,23 @@ impl Known {
             session,
         };
         let kind = CallKind::Disconnect { reason };
-        // The client is gone, so nobody is to be told; the failure is counted and logged.
-        self.backend.call(kind, subject, Instant::now()).await.ok();
+        let until = Instant::now() + self.backend.disconnect_patience();
+        let (mut pause, mut waits) = (FIRST_PAUSE, None);
+        loop {
+            let outcome = match self.backend.attempt(&kind, subject, Instant::now()).await {
+                Ok(answer) => return answer.operations,
+                Err(outcome) => outcome,
+            };
+            waits = waits.or_else(|| self.backend.farewells().wait());
+            let may_wait = waits.is_some() && Instant::now() + pause <= until;
+            if !may_wait || !was_not_handed_over(outcome) {
+                // The client is gone, so nobody is to be told; the failure is counted and logged.
+                self.backend.metrics.disconnects_lost.inc();
+                return Vec::new();
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 }
 
@@ -85,6 +106,7 @@ impl Drop for Presence {
         if let Some(known) = self.0.take()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
+            // Nobody is left to carry out operations for.
             runtime.spawn(async move { known.end(LOST, None).await });
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 
 use super::metrics::BackendMetrics;
 use crate::error::Error;
@@ -84,20 +84,17 @@ impl SessionData {
     ///
     /// # Errors
     /// `too_large`, `bad_request`.
-    pub(crate) fn set(&self, data: &Value) -> Result<(), Error> {
-        let json: Option<Arc<RawValue>> = match data {
-            Value::Null => None,
-            Value::Object(_) => {
-                let json = serde_json::value::to_raw_value(data)
-                    .map_err(|error| Error::bad_request(error.to_string()))?;
-                Some(json.into())
-            }
-            _ => {
-                return Err(Error::bad_request(
-                    "session must be an object, or null for none",
-                ));
-            }
-        };
+    pub(crate) fn set(&self, data: &RawValue) -> Result<(), Error> {
+        match data.get().as_bytes().first() {
+            Some(b'n') => self.replace(None),
+            Some(b'{') => self.replace(Some(data.to_owned().into())),
+            _ => Err(Error::bad_request(
+                "session must be an object, or null for none",
+            )),
+        }
+    }
+
+    fn replace(&self, json: Option<Arc<RawValue>>) -> Result<(), Error> {
         let len = |json: &Option<Arc<RawValue>>| json.as_ref().map_or(0, |json| json.get().len());
         let mut held = self.json.lock().unwrap_or_else(PoisonError::into_inner);
         self.bounds.change(len(&held), len(&json))?;
@@ -108,39 +105,43 @@ impl SessionData {
 
 impl Drop for SessionData {
     fn drop(&mut self) {
-        self.set(&Value::Null).ok();
+        self.replace(None).ok();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{json, value::to_raw_value};
 
     use super::*;
+
+    fn raw(value: serde_json::Value) -> Box<RawValue> {
+        to_raw_value(&value).unwrap()
+    }
 
     #[test]
     fn data_is_bounded_for_one_and_for_all_and_ends_with_its_client() {
         let bounds = SessionBounds::new(20, 30, BackendMetrics::default());
         let [one, two] = [(); 2].map(|()| SessionData::new(bounds.clone()));
-        one.set(&json!({ "user": "anna" })).unwrap();
+        one.set(&raw(json!({ "user": "anna" }))).unwrap();
         assert_eq!(one.get().unwrap().get(), r#"{"user":"anna"}"#);
         assert_eq!(
-            one.set(&json!({ "user": "someone else" }))
+            one.set(&raw(json!({ "user": "someone else" })))
                 .unwrap_err()
                 .code,
             "too_large"
         );
-        assert_eq!(one.set(&json!([1])).unwrap_err().code, "bad_request");
+        assert_eq!(one.set(&raw(json!([1]))).unwrap_err().code, "bad_request");
         assert_eq!(
             one.get().unwrap().get(),
             r#"{"user":"anna"}"#,
             "the old data stays"
         );
-        two.set(&json!({ "user": "anna" })).unwrap();
-        two.set(&json!({ "user": "bert1" })).unwrap_err();
+        two.set(&raw(json!({ "user": "anna" }))).unwrap();
+        two.set(&raw(json!({ "user": "bert1" }))).unwrap_err();
         drop(one);
-        two.set(&json!({ "user": "bert1" })).unwrap();
-        two.set(&Value::Null).unwrap();
+        two.set(&raw(json!({ "user": "bert1" }))).unwrap();
+        two.set(&raw(json!(null))).unwrap();
         assert!(two.get().is_none());
         assert_eq!(bounds.held.load(Ordering::Relaxed), 0);
     }

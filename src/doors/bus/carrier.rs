@@ -8,17 +8,17 @@ use serde_json::{Value, json};
 
 use super::{
     counters::BusCounters,
-    message::{Broadcast, Message},
+    message::{Broadcast, Message, Operation},
+    operate::operate,
     options::BusOptions,
     refusal::Refusal,
     scope::Scope,
+    targets::BusTargets,
 };
 use crate::{
-    access::authz::Permissions,
     emission::{Emission, EmissionLimits, Parts},
-    emitter::Emitter,
     error::Error,
-    intake::{Intake, Producer, Raw, Receipt},
+    intake::{Producer, Raw, Receipt},
     journal::FlowId,
     pattern::BadPattern,
 };
@@ -32,17 +32,6 @@ pub(super) struct Arrival {
     pub(super) message: Result<Message, Refusal>,
     /// The id by which a repetition is known; channels have none.
     pub(super) id: Option<String>,
-}
-
-/// The parts of the server that messages go to.
-#[derive(Debug, Clone)]
-pub struct BusTargets {
-    /// Takes emissions.
-    pub emitter: Emitter,
-    /// Takes events of agents.
-    pub intake: Arc<Intake>,
-    /// The permissions of the bus.
-    pub permissions: Permissions,
 }
 
 /// Carries messages on.
@@ -62,6 +51,7 @@ pub(super) struct Carrier {
 enum Step {
     Emissions(Vec<Result<Emission, Error>>),
     Events(Vec<Raw>),
+    Operation(Operation),
 }
 
 impl Carrier {
@@ -94,6 +84,7 @@ impl Carrier {
                     let taken = self.targets.intake.publish(events, self.producer()).await;
                     self.count(taken);
                 }
+                Step::Operation(operation) => self.operate(operation).await,
             }
         }
     }
@@ -117,7 +108,15 @@ impl Carrier {
                         break;
                     }
                 },
+                Step::Operation(operation) => self.operate(operation).await,
             }
+        }
+    }
+
+    async fn operate(&self, operation: Operation) {
+        let done = operate(operation, &self.scope, &self.targets, self.producer()).await;
+        if let Err((reason, why)) = done {
+            self.counters.refused(reason, &why);
         }
     }
 
@@ -139,10 +138,7 @@ impl Carrier {
         for Arrival { message, id } in arrivals {
             match message {
                 Err(refusal) => self.counters.refused(refusal.reason(), &refusal),
-                Ok(Message::Operation(operation)) => self.counters.refused(
-                    "not_allowed",
-                    &format!("{} over the bus is not open to anybody", operation.name()),
-                ),
+                Ok(Message::Operation(operation)) => steps.push(Step::Operation(operation)),
                 Ok(Message::Emit(broadcast)) => {
                     if broadcast.asks_ack {
                         self.counters.unanswered();

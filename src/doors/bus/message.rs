@@ -81,6 +81,25 @@ impl Operation {
             Self::Close { .. } => "close_room",
         }
     }
+
+    /// The namespace that it is about.
+    pub fn namespace(&self) -> &str {
+        let (Self::Disconnect { namespace, .. }
+        | Self::Enter { namespace, .. }
+        | Self::Leave { namespace, .. }
+        | Self::Close { namespace, .. }) = self;
+        namespace
+    }
+
+    /// The room that it is about.
+    pub fn room(&self) -> Option<&str> {
+        match self {
+            Self::Disconnect { .. } => None,
+            Self::Enter { room, .. } | Self::Leave { room, .. } | Self::Close { room, .. } => {
+                Some(room)
+            }
+        }
+    }
 }
 
 /// The limits on a message.

@@ -20,6 +20,7 @@ mod link;
 mod message;
 mod names;
 pub mod node;
+mod operate;
 mod options;
 mod pace;
 mod positions;
@@ -27,10 +28,10 @@ pub mod python;
 mod refusal;
 mod scope;
 mod streams;
+mod targets;
 
 use std::{pin::Pin, sync::Arc};
 
-pub use carrier::BusTargets;
 use carrier::Carrier;
 use channels::{ChannelReader, Channels};
 pub use counters::{BusCounters, BusHealth};
@@ -39,6 +40,7 @@ pub use message::{Broadcast, Message, MessageLimits, Operation};
 pub use options::{BusOptions, LinkTimes};
 pub use refusal::Refusal;
 use streams::Streams;
+pub use targets::BusTargets;
 use thiserror::Error;
 
 use crate::{

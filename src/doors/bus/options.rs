@@ -30,6 +30,8 @@ pub struct BusOptions {
     pub events: Vec<String>,
     /// Patterns of names whose emissions are kept.
     pub keep: Vec<String>,
+    /// The names of operations that messages may ask for.
+    pub allow: Vec<&'static str>,
     /// The limits on emissions that are not kept.
     pub emissions: EmissionLimits,
     /// The limits on one message.

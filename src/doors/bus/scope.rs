@@ -1,6 +1,9 @@
 //! The scope of the bus: what its messages may name.
 
-use super::{message::Broadcast, options::BusOptions};
+use super::{
+    message::{Broadcast, Operation},
+    options::BusOptions,
+};
 use crate::pattern::{BadPattern, Patterns};
 
 /// The names that messages of the bus may have, and the fate of a message by its names.
@@ -11,6 +14,7 @@ pub(super) struct Scope {
     emits: Patterns,
     events: Patterns,
     keep: Patterns,
+    allow: Vec<&'static str>,
 }
 
 impl Scope {
@@ -25,6 +29,7 @@ impl Scope {
             emits: patterns(&options.emits)?,
             events: patterns(&options.events)?,
             keep: patterns(&options.keep)?,
+            allow: options.allow.clone(),
         })
     }
 
@@ -52,6 +57,24 @@ impl Scope {
             Some(room) => Some(("rooms", room)),
             None => everyone.then_some(("rooms", "everyone")),
         }
+    }
+
+    /// Whether operations of this name are open to messages.
+    pub(super) fn allows(&self, operation: &Operation) -> bool {
+        self.allow.contains(&operation.name())
+    }
+
+    /// The key of the settings that an operation is out of, with the name that it is about.
+    pub(super) fn is_operation_out_of<'o>(
+        &self,
+        operation: &'o Operation,
+    ) -> Option<(&'static str, &'o str)> {
+        let (namespace, room) = (operation.namespace(), operation.room());
+        if !self.namespaces.matches(namespace) {
+            return Some(("namespaces", namespace));
+        }
+        let room = room.filter(|room| !self.rooms.matches(room));
+        room.map(|room| ("rooms", room))
     }
 
     /// Whether an event of this name is one of agents.

@@ -54,6 +54,18 @@ pub struct Api {
     pub(crate) backend: Option<Arc<Backend>>,
 }
 
+impl Api {
+    /// The limits on bodies that hold emissions: there is room for one of the largest.
+    pub(super) fn emission_body(&self) -> BodyLimits {
+        let mut limits = self.body.clone();
+        let largest = self.emitter.options().limits.max_text();
+        if largest > limits.max {
+            (limits.max, limits.max_key) = (largest, "twice [emit] max_bytes");
+        }
+        limits
+    }
+}
+
 /// Whether the server takes new work.
 #[derive(Debug, Default)]
 pub struct Readiness {

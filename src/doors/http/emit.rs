@@ -19,17 +19,19 @@ use super::{
 };
 use crate::{
     config::Role,
-    emission::Emission,
+    emission::{Emission, too_large},
     error::Error,
     event::lenient,
-    intake::{IntakeLimits, Raw, Receipt},
-    net::{NextPart, Steady, read_body},
+    intake::{Raw, Receipt},
+    net::{BodyLimits, FREE_BYTES, NextPart, Place, Space, Steady, read_body},
 };
 
 /// Lines that are emitted at a time.
 const PART_LINES: usize = 500;
 /// Bytes of these lines.
 const PART_BYTES: usize = 256 * 1_024;
+/// Bytes of space that a long line takes at a time.
+const SPACE_BYTES: usize = 64 * 1_024;
 
 pub(super) async fn emit(
     State(api): State<Api>,
@@ -46,14 +48,14 @@ pub(super) async fn emit(
         api.metrics.refused("http", &refusal);
         return refusal.into_response();
     }
-    let media = media_type(&headers);
-    let body = match unpacked(&api, &headers, body).await {
+    let (media, limits) = (media_type(&headers), api.emission_body());
+    let body = match unpacked(&api, &limits, &headers, body).await {
         Ok(body) => body,
         Err(refused) => return refused,
     };
     let receipt = match is_lines(&media) {
-        true => emit_lines(&api, &caller, body).await,
-        false => emit_json(&api, &caller, body).await,
+        true => emit_lines(&api, &caller, body, limits).await,
+        false => emit_json(&api, &caller, body, &limits).await,
     };
     match receipt {
         Ok(receipt) => answer(&receipt),
@@ -65,8 +67,14 @@ pub(super) async fn emit(
 }
 
 /// Emits one emission, or an array of emissions.
-async fn emit_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt, Error> {
-    let body = read_body(caller.address, body, &api.body).await?;
+async fn emit_json(
+    api: &Api,
+    caller: &Caller,
+    body: Body,
+    limits: &BodyLimits,
+) -> Result<Receipt, Error> {
+    // Its space is held until all is emitted, since the emissions hold about as much.
+    let body = read_body(caller.address, body, limits).await?;
     if body.trim_ascii().is_empty() {
         return Err(Error::bad_request(
             "the body is empty: send an emission, like {\"event\": \"hello\", \"args\": [\"world\"]}, or a list of them",
@@ -86,19 +94,20 @@ async fn emit_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt, Er
         Some((texts, _)) => texts.into_iter().map(|text| body.slice_ref(text)).collect(),
         None => vec![body.clone()],
     };
-    drop(body);
     emit_texts(api, caller, texts.into_iter().map(Raw::Text).collect()).await
 }
 
 /// Emits one emission for each line, in parts as they arrive.
-async fn emit_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt, Error> {
-    let limits = api.intake.limits();
-    let mut lines = Lines::new(IntakeLimits {
-        // Attachments are written in base64.
-        max_event: limits.max_event.saturating_mul(2),
-        ..limits
-    });
-    let mut stream = Steady::new(body, api.body.clone());
+async fn emit_lines(
+    api: &Api,
+    caller: &Caller,
+    body: Body,
+    limits: BodyLimits,
+) -> Result<Receipt, Error> {
+    let one = api.emitter.options().limits;
+    let mut lines = Lines::new(one.max_text(), too_large(one.max_bytes));
+    let mut space = LineSpace::default();
+    let mut stream = Steady::new(body, limits);
     let mut upload = Upload::new(api, caller);
     while let NextPart::Part(chunk) = stream.next(None).await? {
         lines.feed(&chunk);
@@ -107,12 +116,28 @@ async fn emit_lines(api: &Api, caller: &Caller, body: Body) -> Result<Receipt, E
         }
         // A producer that writes line by line is served line by line.
         upload.emit().await?;
+        space.cover(lines.held(), caller, &api.body.space).await?;
     }
     if let Some(line) = lines.last() {
         upload.push(line).await?;
     }
     upload.emit().await?;
     Ok(upload.receipt)
+}
+
+/// The space that the beginning of a long line holds until its end has come: as much as came of it.
+#[derive(Default)]
+struct LineSpace(Vec<Place>);
+
+impl LineSpace {
+    async fn cover(&mut self, held: usize, caller: &Caller, space: &Space) -> Result<(), Error> {
+        let wanted = held.saturating_sub(FREE_BYTES).div_ceil(SPACE_BYTES);
+        self.0.truncate(wanted);
+        while self.0.len() < wanted {
+            self.0.push(space.take(caller.address, SPACE_BYTES).await?);
+        }
+        Ok(())
+    }
 }
 
 /// The lines of a body on their way.

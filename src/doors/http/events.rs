@@ -42,7 +42,7 @@ pub(super) async fn publish(
         api.metrics.refused("http", &refusal);
         return refusal.into_response();
     }
-    let body = match unpacked(&api, &headers, body).await {
+    let body = match unpacked(&api, &api.body, &headers, body).await {
         Ok(body) => body,
         Err(refused) => return refused,
     };

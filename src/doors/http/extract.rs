@@ -77,7 +77,7 @@ impl FromRequest<Api> for JsonBody {
             return Err(unread(api, wanted.into()).into_response());
         }
         let (parts, body) = request.into_parts();
-        let body = unpacked(api, &parts.headers, body).await?;
+        let body = unpacked(api, &api.body, &parts.headers, body).await?;
         let read = read_json(address(&parts.extensions), body, api).await;
         read.map(Self).map_err(Error::into_response)
     }

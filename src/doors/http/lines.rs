@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::intake::{IntakeLimits, Raw, too_large};
+use crate::{error::Error, intake::Raw};
 
 /// Splits a stream into lines. The rest of a line that is longer than an event may be is skipped.
 pub(super) struct Lines {
@@ -11,21 +11,28 @@ pub(super) struct Lines {
     searched: usize,
     /// Whether the line in the buffer is too long already.
     skipping: bool,
-    limits: IntakeLimits,
+    /// The most bytes of a line, and the refusal of a longer one.
+    most: (usize, Error),
 }
 
 impl Lines {
-    pub(super) fn new(limits: IntakeLimits) -> Self {
+    /// Lines of at most so many bytes; a longer one is refused so.
+    pub(super) fn new(max: usize, refusal: Error) -> Self {
         Self {
             buffer: BytesMut::new(),
             searched: 0,
             skipping: false,
-            limits,
+            most: (max, refusal),
         }
     }
 
     pub(super) fn feed(&mut self, chunk: &[u8]) {
         self.buffer.extend_from_slice(chunk);
+    }
+
+    /// Bytes that wait for the end of their line.
+    pub(super) fn held(&self) -> usize {
+        self.buffer.len()
     }
 
     pub(super) fn next(&mut self) -> Option<Raw> {
@@ -35,7 +42,7 @@ impl Lines {
                 .position(|&b| b == b'\n')
             else {
                 self.searched = self.buffer.len();
-                if self.buffer.len() > self.limits.max_event {
+                if self.buffer.len() > self.most.0 {
                     self.buffer.clear();
                     self.searched = 0;
                     self.skipping = true;
@@ -46,7 +53,7 @@ impl Lines {
             self.buffer.advance(1);
             self.searched = 0;
             if std::mem::take(&mut self.skipping) {
-                return Some(Raw::Bad(too_large(self.limits.max_event)));
+                return Some(Raw::Bad(self.most.1.clone()));
             }
             if let Some(raw) = Self::read(&line.freeze()) {
                 return Some(raw);
@@ -58,7 +65,7 @@ impl Lines {
     pub(super) fn last(&mut self) -> Option<Raw> {
         let line = self.buffer.split();
         if self.skipping {
-            return Some(Raw::Bad(too_large(self.limits.max_event)));
+            return Some(Raw::Bad(self.most.1.clone()));
         }
         Self::read(&line.freeze())
     }

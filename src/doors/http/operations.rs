@@ -7,8 +7,8 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{HeaderMap, request::Parts};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::{
     api::Api,
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     doors::{
         backend::{SIGNATURE, TIMESTAMP},
-        operations::By,
+        operations::{By, Outcome},
     },
     error::Error,
     event::lenient,
@@ -28,7 +28,7 @@ use crate::{
 
 #[derive(Deserialize)]
 struct Written {
-    operations: Vec<Value>,
+    operations: Vec<Box<RawValue>>,
 }
 
 pub(super) async fn perform(State(api): State<Api>, request: Request) -> Response {
@@ -48,11 +48,13 @@ pub(super) async fn perform(State(api): State<Api>, request: Request) -> Respons
         }
         By::client(&caller.who, from)
     };
-    let body = match unpacked(&api, &parts.headers, body).await {
+    // Operations emit, and what they emit may be as large as anywhere.
+    let limits = api.emission_body();
+    let body = match unpacked(&api, &limits, &parts.headers, body).await {
         Ok(body) => body,
         Err(refused) => return refused,
     };
-    let body = read_body(from, body, &api.body).await;
+    let body = read_body(from, body, &limits).await;
     match body.and_then(|body| read(&api, &parts, &body, is_signed)) {
         Ok(operations) => Json(carry_out(&api, operations, &by).await).into_response(),
         Err(refusal) => refused(&api, &refusal),
@@ -78,7 +80,12 @@ fn may_operate(caller: &Caller) -> Result<(), Error> {
     ))
 }
 
-fn read(api: &Api, parts: &Parts, body: &Bytes, is_signed: bool) -> Result<Vec<Value>, Error> {
+fn read(
+    api: &Api,
+    parts: &Parts,
+    body: &Bytes,
+    is_signed: bool,
+) -> Result<Vec<Box<RawValue>>, Error> {
     if is_signed {
         check_signature(api, &parts.headers, body)?;
     }
@@ -124,17 +131,39 @@ fn check_signature(api: &Api, headers: &HeaderMap, body: &[u8]) -> Result<(), Er
     checked.map_err(unauthorized)
 }
 
-async fn carry_out(api: &Api, operations: Vec<Value>, by: &By) -> Value {
+/// The result of an operation, as it is shown.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Shown {
+    Done {
+        status: &'static str,
+        #[serde(flatten)]
+        outcome: Outcome,
+    },
+    Refused {
+        status: &'static str,
+        error: Error,
+    },
+}
+
+#[derive(Serialize)]
+struct Results {
+    results: Vec<Shown>,
+}
+
+async fn carry_out(api: &Api, operations: Vec<Box<RawValue>>, by: &By) -> Results {
     let mut results = Vec::with_capacity(operations.len());
     for operation in operations {
-        results.push(match api.operations.perform(operation, None, by).await.1 {
-            Ok(Value::Object(mut fields)) => {
-                fields.insert("status".into(), "ok".into());
-                Value::Object(fields)
-            }
-            Ok(_) => json!({ "status": "ok" }),
-            Err(refusal) => json!({ "status": "error", "error": refusal }),
+        results.push(match api.operations.perform(&operation, None, by).await.1 {
+            Ok(outcome) => Shown::Done {
+                status: "ok",
+                outcome,
+            },
+            Err(error) => Shown::Refused {
+                status: "error",
+                error,
+            },
         });
     }
-    json!({ "results": results })
+    Results { results }
 }

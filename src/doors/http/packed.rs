@@ -9,15 +9,20 @@ use http::{HeaderMap, HeaderValue, StatusCode, header::ACCEPT_ENCODING};
 use super::api::Api;
 use crate::{
     error::Error,
-    net::{PACKINGS, Packing, unpack},
+    net::{BodyLimits, PACKINGS, Packing, unpack},
 };
 
 /// Unpacks a request's body; an encoding that the server can't undo is refused. The header must not be ignored: the
 /// packed bytes would be read as something else.
-pub(super) async fn unpacked(api: &Api, headers: &HeaderMap, body: Body) -> Result<Body, Response> {
+pub(super) async fn unpacked(
+    api: &Api,
+    limits: &BodyLimits,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Body, Response> {
     match Packing::of(headers) {
         Ok(None) => Ok(body),
-        Ok(Some(packing)) => unpack(body, packing, &api.body).await.map_err(|refusal| {
+        Ok(Some(packing)) => unpack(body, packing, limits).await.map_err(|refusal| {
             api.metrics.refused("http", &refusal);
             refusal.into_response()
         }),

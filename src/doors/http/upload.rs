@@ -10,7 +10,7 @@ use axum::body::Body;
 use super::{api::Api, caller::Caller, lines::Lines, producer::producer};
 use crate::{
     error::Error,
-    intake::{Answered, Pipeline, Raw, Receipt},
+    intake::{Answered, Pipeline, Raw, Receipt, too_large},
     net::{FREE_BYTES, NextPart, Place, Space, Steady},
 };
 
@@ -37,7 +37,7 @@ pub(super) async fn publish(api: &Api, caller: &Caller, body: Body) -> Result<Re
         receipt: Receipt::default(),
     };
     let mut part = Part::default();
-    let mut lines = Lines::new(limits);
+    let mut lines = Lines::new(limits.max_event, too_large(limits.max_event));
     let mut stream = Steady::new(body, api.body.clone());
     loop {
         // Lines that are there wait only for a moment for more: a producer that writes line by line is served line by

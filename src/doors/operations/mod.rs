@@ -4,8 +4,12 @@
 mod by;
 mod clients;
 mod operation;
+mod outcome;
 mod perform;
+mod remote;
 
 pub(crate) use by::By;
 pub(crate) use clients::{Asking, Connected};
+pub(crate) use outcome::Outcome;
 pub(crate) use perform::{Operations, OperationsContext};
+pub(crate) use remote::Remote;

@@ -1,11 +1,16 @@
 //! Operations as they are written: an object with one key that names it, and others that belong to it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 
-use crate::{access::authz::room_name, doors::backend::Arguments, error::Error};
+use crate::{
+    access::authz::room_name,
+    doors::backend::Arguments,
+    emission::{Emission, EmissionLimits, is_event_name, too_large},
+    error::Error,
+};
 
 /// The names of all operations.
 const NAMES: [&str; 10] = [
@@ -20,13 +25,16 @@ const NAMES: [&str; 10] = [
     "client",
     "members",
 ];
+/// The name under which an operation counts that has none.
+const UNKNOWN: &str = "unknown";
 /// The time that a client has to answer a call that names none.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One operation.
 #[derive(Debug)]
 pub(super) enum Operation {
-    Emit(Value),
+    /// An emission, or the fault in it.
+    Emit(Box<Result<Emission, Error>>),
     Join {
         room: String,
         client: Option<String>,
@@ -41,7 +49,7 @@ pub(super) enum Operation {
     },
     Disconnect(String),
     Session {
-        data: Value,
+        data: Box<RawValue>,
         client: Option<String>,
     },
     Call(Box<Call>),
@@ -62,14 +70,17 @@ pub(super) struct Call {
     pub(super) timeout: Duration,
 }
 
+/// The fields of an operation, each as it is written.
+type Fields<'t> = BTreeMap<String, &'t RawValue>;
+
 #[derive(Deserialize)]
-struct WrittenCall {
+struct WrittenCall<'t> {
     client: String,
     event: String,
+    #[serde(borrow, default)]
+    args: Option<&'t RawValue>,
     #[serde(default)]
-    args: Option<Box<RawValue>>,
-    #[serde(default)]
-    attachments: Vec<String>,
+    attachments: Option<Vec<String>>,
     #[serde(default)]
     timeout_ms: Option<u64>,
 }
@@ -83,33 +94,48 @@ impl Operation {
         )
     }
 
-    /// The name of an operation, for the counters; `unknown` for none.
-    pub(super) fn name(value: &Value) -> &'static str {
-        // `client` and `namespace` belong to others, too, so they are looked for last.
-        let named = NAMES.iter().find(|name| value.get(**name).is_some());
-        named.copied().unwrap_or("unknown")
-    }
-
-    /// Reads an operation.
+    /// Reads an operation; what the application sends stays as it is written. Returns its name, for the counters, beside
+    /// it: `unknown` for none.
     ///
     /// # Errors
     /// `bad_request`, naming the fault.
-    pub(super) fn read(value: &mut Value) -> Result<Self, Error> {
-        let name = Self::name(value);
-        let Value::Object(fields) = value else {
-            return Err(Error::bad_request(
-                "an operation is an object, like {\"join\": \"room\", \"client\": \"id\"}",
-            ));
+    pub(super) fn read(
+        text: &RawValue,
+        limits: &EmissionLimits,
+    ) -> (&'static str, Result<Self, Error>) {
+        let Ok(fields) = serde_json::from_str::<Fields<'_>>(text.get()) else {
+            return (
+                UNKNOWN,
+                Err(Error::bad_request(
+                    "an operation is an object, like {\"join\": \"room\", \"client\": \"id\"}",
+                )),
+            );
         };
-        let Some(about) = fields.remove(name) else {
-            return Err(Error::bad_request(format!(
-                "no operation is named; operations are {}",
-                NAMES.join(", ")
-            )));
-        };
-        let mut other = |key: &str| text(key, fields.remove(key));
+        // `client` and `namespace` belong to others, too, so they are looked for last.
+        let named = NAMES
+            .iter()
+            .find_map(|name| fields.get(*name).map(|about| (*name, *about)));
+        match named {
+            Some((name, about)) => (name, Self::of(name, about, &fields, limits)),
+            None => (
+                UNKNOWN,
+                Err(Error::bad_request(format!(
+                    "no operation is named; operations are {}",
+                    NAMES.join(", ")
+                ))),
+            ),
+        }
+    }
+
+    fn of(
+        name: &'static str,
+        about: &RawValue,
+        fields: &Fields<'_>,
+        limits: &EmissionLimits,
+    ) -> Result<Self, Error> {
+        let other = |key: &str| fields.get(key).map_or(Ok(None), |value| text(key, value));
         Ok(match name {
-            "emit" => Self::Emit(about),
+            "emit" => Self::Emit(Box::new(Emission::read(about.get().as_bytes(), limits))),
             "join" => Self::Join {
                 room: room(name, about)?,
                 client: other("client")?,
@@ -124,10 +150,10 @@ impl Operation {
             },
             "disconnect" => Self::Disconnect(id(name, about)?),
             "session" => Self::Session {
-                data: about,
+                data: about.to_owned(),
                 client: other("client")?,
             },
-            "call" => Self::Call(Box::new(call(about)?)),
+            "call" => Self::Call(Box::new(call(about, limits)?)),
             "rooms_of" => Self::RoomsOf(id(name, about)?),
             "client" => Self::Client(id(name, about)?),
             _ => Self::Members {
@@ -138,44 +164,59 @@ impl Operation {
     }
 }
 
-fn text(key: &str, value: Option<Value>) -> Result<Option<String>, Error> {
-    match value {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Error::bad_request(format!("{key} must be a string"))),
-    }
+fn text(key: &str, value: &RawValue) -> Result<Option<String>, Error> {
+    serde_json::from_str(value.get())
+        .map_err(|_| Error::bad_request(format!("{key} must be a string")))
 }
 
-fn id(name: &str, value: Value) -> Result<String, Error> {
-    text(name, Some(value))?
+fn id(name: &str, value: &RawValue) -> Result<String, Error> {
+    text(name, value)?
         .ok_or_else(|| Error::bad_request(format!("{name} must name a client by its id")))
 }
 
-fn room(name: &str, value: Value) -> Result<String, Error> {
-    let room = text(name, Some(value))?
-        .ok_or_else(|| Error::bad_request(format!("{name} must name a room")))?;
+fn room(name: &str, value: &RawValue) -> Result<String, Error> {
+    let room =
+        text(name, value)?.ok_or_else(|| Error::bad_request(format!("{name} must name a room")))?;
+    checked_room(&room)
+}
+
+/// A room's name, if a room can have it.
+pub(super) fn checked_room(room: &str) -> Result<String, Error> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.:@/ -%".contains(&b);
     if room.is_empty() || room.len() > 128 || !room.bytes().all(plain) {
         return Err(Error::bad_request(
             "the name of a room is 1 to 128 of A-Z a-z 0-9 _ . : @ / - and space",
         ));
     }
-    Ok(room_name::canonical(&room).into_owned())
+    Ok(room_name::canonical(room).into_owned())
 }
 
-fn call(value: Value) -> Result<Call, Error> {
+/// Reads a call. Its client gets the arguments, so they have the bounds of an emission's.
+fn call(value: &RawValue, limits: &EmissionLimits) -> Result<Call, Error> {
     let wrong = |why: String| Error::bad_request(format!("call: {why}"));
-    let call: WrittenCall =
-        serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
-    if !call.attachments.is_empty() {
-        return Err(wrong(
-            "bytes can't be sent so in this version; emit them".into(),
+    let call: WrittenCall<'_> =
+        serde_json::from_str(value.get()).map_err(|error| wrong(error.to_string()))?;
+    if !is_event_name(&call.event) {
+        return Err(Error::new(
+            "invalid_event",
+            "call: the name of an event has 1 to 128 characters, no control characters, and is none of Socket.IO's own",
         ));
     }
-    let arguments = match &call.args {
+    let attachments = call.attachments.unwrap_or_default();
+    let arguments = match call.args {
         None => Arguments::default(),
-        Some(args) => Arguments::read(args, call.attachments).map_err(wrong)?,
+        Some(args) => Arguments::read(args, attachments).map_err(wrong)?,
     };
+    // A client that reads by recursion would end by such a call.
+    if arguments.depth() > limits.max_depth {
+        return Err(wrong(format!(
+            "the arguments are nested more than {} levels deep ([content_filtering] max_depth)",
+            limits.max_depth
+        )));
+    }
+    if call.event.len() + arguments.bytes() > limits.max_bytes {
+        return Err(too_large(limits.max_bytes));
+    }
     Ok(Call {
         client: call.client,
         event: call.event,

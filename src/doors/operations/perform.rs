@@ -2,13 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde_json::{Value, json};
+use serde_json::value::RawValue;
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
     by::By,
     clients::{Clients, Connected},
     operation::{Call, Operation},
+    outcome::Outcome,
 };
 use crate::{
     channel::Namespace,
@@ -59,12 +60,12 @@ impl Operations {
     /// result.
     pub(crate) async fn perform(
         &self,
-        mut operation: Value,
+        operation: &RawValue,
         caller: Option<&Arc<dyn Connected>>,
         by: &By,
-    ) -> (&'static str, Result<Value, Error>) {
-        let name = Operation::name(&operation);
-        let result = match Operation::read(&mut operation) {
+    ) -> (&'static str, Result<Outcome, Error>) {
+        let (name, read) = Operation::read(operation, &self.context.emitter.options().limits);
+        let result = match read {
             Ok(operation) if caller.is_some() && operation.is_question() => {
                 Err(Error::bad_request(
                     "in an answer nobody gets the result of this operation: send it to POST /api/v1/operations",
@@ -73,11 +74,32 @@ impl Operations {
             Ok(operation) => self.carry_out(operation, caller, by).await,
             Err(refusal) => Err(refusal),
         };
+        self.count(name, &result);
+        (name, result)
+    }
+
+    /// Counts an operation by what became of it.
+    pub(super) fn count<T>(&self, name: &'static str, result: &Result<T, Error>) {
         let code = result
             .as_ref()
             .map_or_else(|refusal| refusal.code, |_| "ok");
         self.context.metrics.operation(name, code);
-        (name, result)
+    }
+
+    /// Carries an operation out that says whom it is about, and emits nothing.
+    pub(super) async fn done(&self, operation: Operation) -> Result<(), Error> {
+        let by = By::service("bus");
+        self.carry_out(operation, None, &by).await.map(|_| ())
+    }
+
+    /// Whether a client is on a namespace.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub(super) fn is_on(&self, client: &str, namespace: &str) -> Result<(), Error> {
+        let found = self.clients.get(client);
+        let found = found.filter(|client| client.namespace().path() == namespace);
+        found.map(|_| ()).ok_or_else(|| gone(client))
     }
 
     async fn carry_out(
@@ -85,9 +107,9 @@ impl Operations {
         operation: Operation,
         caller: Option<&Arc<dyn Connected>>,
         by: &By,
-    ) -> Result<Value, Error> {
+    ) -> Result<Outcome, Error> {
         match operation {
-            Operation::Emit(emission) => self.emit(&emission, by).await,
+            Operation::Emit(emission) => self.emit(*emission, by).await,
             Operation::Join { room, client } => {
                 let client = self.named(client.as_deref(), caller)?;
                 self.place(client, room, true).await
@@ -102,7 +124,7 @@ impl Operations {
                 // The hub may still have what was emitted to it before.
                 self.emitted().await;
                 client.disconnect();
-                Ok(json!({}))
+                Ok(Outcome::default())
             }
             Operation::Session { .. } if !by.may_see_sessions => Err(Error::forbidden(
                 "session data belongs to the service of [backend], which signs its requests, and to admins",
@@ -111,32 +133,37 @@ impl Operations {
                 let client = self.named(client.as_deref(), caller)?;
                 client.session().set(&data)?;
                 client.has_changed().await;
-                Ok(json!({}))
+                Ok(Outcome::default())
             }
             Operation::Call(call) => self.call(*call).await,
             Operation::RoomsOf(id) => {
                 let client = self.named(Some(&id), None)?;
-                Ok(json!({ "rooms": self.rooms_of(&*client).await? }))
+                Outcome::default().with("rooms", &self.rooms_of(&*client).await?)
             }
             Operation::Client(id) => {
                 let client = self.named(Some(&id), None)?;
-                let session = by.may_see_sessions.then(|| client.session().get());
-                Ok(json!({
-                    "client_id": client.id(),
-                    "namespace": client.namespace().path(),
-                    "user": client.who().user,
-                    "role": client.who().role,
-                    "rooms": self.rooms_of(&*client).await?,
-                    "session": session,
-                    "connected_at": client.since(),
-                }))
+                self.describe(&*client, by).await
             }
             Operation::Members { room, namespace } => {
                 let members = self.members(&room, &namespace).await?;
                 let ids: Vec<_> = members.iter().map(|client| client.id().clone()).collect();
-                Ok(json!({ "members": ids }))
+                Outcome::default().with("members", &ids)
             }
         }
+    }
+
+    /// A client as the application sees it.
+    async fn describe(&self, client: &dyn Connected, by: &By) -> Result<Outcome, Error> {
+        let who = client.who();
+        let session = by.may_see_sessions.then(|| client.session().get());
+        Outcome::default()
+            .with("client_id", client.id())?
+            .with("namespace", &client.namespace().path())?
+            .with("user", &who.user)?
+            .with("role", &who.role)?
+            .with("rooms", &self.rooms_of(client).await?)?
+            .with("session", &session)?
+            .with("connected_at", &client.since())
     }
 
     /// The rooms that a client is in, its own among them.
@@ -160,22 +187,25 @@ impl Operations {
         client: Arc<dyn Connected>,
         room: String,
         on: bool,
-    ) -> Result<Value, Error> {
+    ) -> Result<Outcome, Error> {
         let whom = (client.namespace(), client.id().clone());
         let members = self.context.hub.place(whom, room.clone(), on).await?;
         client.has_changed().await;
-        Ok(json!({ "room": room, "members": members }))
+        Outcome::default()
+            .with("room", &room)?
+            .with("members", &members)
     }
 
-    async fn emit(&self, emission: &Value, by: &By) -> Result<Value, Error> {
+    async fn emit(&self, emission: Result<Emission, Error>, by: &By) -> Result<Outcome, Error> {
         let emitter = &self.context.emitter;
-        let emission = Emission::of_value(emission, &emitter.options().limits);
         let receipt = emitter.emit(vec![emission], by.producer()).await?;
         if let Some(rejected) = receipt.rejected.first() {
             return Err(rejected.error.clone());
         }
-        let (accepted, duplicates) = (receipt.accepted, receipt.duplicates);
-        Ok(json!({ "accepted": accepted, "duplicates": duplicates, "cursor": receipt.cursor }))
+        Outcome::default()
+            .with("accepted", &receipt.accepted)?
+            .with("duplicates", &receipt.duplicates)?
+            .with("cursor", &receipt.cursor)
     }
 
     /// Waits until everything that was emitted before stands in its clients' queues, so that an answer comes behind it.
@@ -184,7 +214,7 @@ impl Operations {
     }
 
     /// Takes every member out of a room.
-    async fn close(&self, room: String, namespace: &str) -> Result<Value, Error> {
+    async fn close(&self, room: String, namespace: &str) -> Result<Outcome, Error> {
         let members = self.members(&room, namespace).await?;
         let mut left = 0;
         for client in members {
@@ -192,7 +222,7 @@ impl Operations {
             let leaving = self.place(client, room.clone(), false);
             left += usize::from(leaving.await.is_ok());
         }
-        Ok(json!({ "room": room, "left": left }))
+        Outcome::default().with("room", &room)?.with("left", &left)
     }
 
     /// The members of a room on a namespace.
@@ -211,7 +241,7 @@ impl Operations {
             .collect())
     }
 
-    async fn call(&self, call: Call) -> Result<Value, Error> {
+    async fn call(&self, call: Call) -> Result<Outcome, Error> {
         let client = self.named(Some(&call.client), None)?;
         let _place = self.calls.try_acquire().map_err(|_| {
             Error::new(
@@ -230,7 +260,14 @@ impl Operations {
                 format!("the client gave no answer within {} ms", within.as_millis()),
             )),
             Ok(None) => Err(gone(&call.client)),
-            Ok(Some(answer)) => Ok(answer?.to_value()),
+            Ok(Some(answer)) => {
+                let answer = answer?;
+                let args = answer.list()?;
+                let attachments: Vec<_> = answer.base64().collect();
+                Outcome::default()
+                    .with("args", &args)?
+                    .with("attachments", &attachments)
+            }
         }
     }
 

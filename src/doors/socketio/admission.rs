@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::{Extensions, Uri};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use socketioxide::socket::Sid;
 
 use super::{
@@ -74,7 +74,7 @@ pub(super) struct Admitted {
     /// The login, if it is Socket.IO's Admin UI.
     ui: Option<UiSession>,
     /// The operations of the application's service.
-    operations: Vec<Value>,
+    operations: Vec<Box<RawValue>>,
     /// The session that it is given back, or the reason why it is given none.
     coming: Arc<Coming>,
     /// Whether its session began with polling, and the time at which it asked.

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use futures_util::future::BoxFuture;
 use http::HeaderMap;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use socketioxide::socket::DisconnectReason;
 use tokio::time::Instant;
 
@@ -146,7 +146,7 @@ impl Client {
     }
 
     /// Carries out what the service wants done about this client.
-    pub(super) async fn carry_out(self: &Arc<Self>, operations: Vec<Value>) {
+    pub(super) async fn carry_out(self: &Arc<Self>, operations: Vec<Box<RawValue>>) {
         if operations.is_empty() {
             return;
         }
@@ -155,7 +155,7 @@ impl Client {
         let mut has_emitted = false;
         let all = &self.context.options.operations;
         for operation in operations {
-            let (name, result) = all.perform(operation, Some(&caller), &by).await;
+            let (name, result) = all.perform(&operation, Some(&caller), &by).await;
             has_emitted |= name == "emit";
             if let Err(refusal) = result
                 && let Some(backend) = &self.context.options.backend
@@ -175,10 +175,13 @@ impl Client {
         }
     }
 
-    pub(super) async fn say_farewell(&self, reason: &'static str) {
+    /// Has the service told that the client has left, and does what it wants done then: what is about the client itself
+    /// is refused, since it is gone.
+    pub(super) async fn say_farewell(self: &Arc<Self>, reason: &'static str) {
         if let Some(presence) = self.take_presence() {
             let session = self.data.get();
-            presence.end(reason, session.as_deref()).await;
+            let operations = presence.end(reason, session.as_deref()).await;
+            self.carry_out(operations).await;
         }
     }
 

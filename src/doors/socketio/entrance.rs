@@ -23,7 +23,7 @@ pub(super) struct Shown<'r> {
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     /// The operations to be carried out once the client is in.
-    pub(super) operations: Vec<Value>,
+    pub(super) operations: Vec<Box<RawValue>>,
     /// The service's word, if it was asked.
     pub(super) word: Option<Word>,
 }
@@ -44,18 +44,18 @@ impl From<Error> for NotAdmitted {
 }
 
 impl NotAdmitted {
-    /// The body of the CONNECT_ERROR.
-    pub(super) fn body(&self) -> Value {
+    /// The body of the CONNECT_ERROR, as JSON; the service's own data stays as it is written.
+    pub(super) fn body(&self) -> String {
         match self {
-            Self::Refused(refusal) => json!({ "message": refusal.to_string() }),
+            Self::Refused(refusal) => json!({ "message": refusal.to_string() }).to_string(),
             Self::ByService(Refusal {
                 message,
                 data: None,
-            }) => json!({ "message": message }),
+            }) => json!({ "message": message }).to_string(),
             Self::ByService(Refusal {
                 message,
                 data: Some(data),
-            }) => json!({ "message": message, "data": data }),
+            }) => format!("{{\"message\":{},\"data\":{data}}}", json!(message)),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use super::{client::Client, hello::Hello, way_back::Coming};
 use crate::{
@@ -95,7 +95,7 @@ enum Wanted {
 pub(super) async fn introduce(
     client: Arc<Client>,
     options: ConnectOptions,
-    operations: Vec<Value>,
+    operations: Vec<Box<RawValue>>,
 ) {
     let context = client.context.clone();
     let request = JoinRequest {

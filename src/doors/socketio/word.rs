@@ -6,7 +6,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use serde_json::Value;
+use serde_json::{Map, Value, value::RawValue};
 
 use super::{client::Client, way_back::Coming};
 use crate::{
@@ -31,7 +31,7 @@ impl Word {
     pub(super) fn of(answer: &Answer, id: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         for operation in &answer.operations {
-            let Value::Object(fields) = operation else {
+            let Ok(mut fields) = serde_json::from_str::<Map<String, Value>>(operation.get()) else {
                 continue;
             };
             let about = fields.get("client").and_then(Value::as_str);
@@ -40,7 +40,6 @@ impl Word {
                 continue;
             }
             // The id is another one each time.
-            let mut fields = fields.clone();
             fields.remove("client");
             Value::Object(fields).to_string().hash(&mut hasher);
         }
@@ -93,14 +92,14 @@ impl Client {
         let Some(data) = session.data.as_deref() else {
             return true;
         };
-        let data: Result<Value, _> = serde_json::from_str(data);
-        data.is_ok_and(|data| self.data.set(&data).is_ok())
+        let data: Result<&RawValue, _> = serde_json::from_str(data);
+        data.is_ok_and(|data| self.data.set(data).is_ok())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{json, value::to_raw_value};
 
     use super::*;
 
@@ -109,7 +108,10 @@ mod tests {
             panic!("a list");
         };
         let answer = Answer {
-            operations,
+            operations: operations
+                .iter()
+                .map(|one| to_raw_value(one).unwrap())
+                .collect(),
             recover,
             ..Answer::default()
         };

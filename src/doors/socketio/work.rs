@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{
     client::Client,
@@ -22,7 +22,7 @@ impl Client {
     pub(super) async fn introduced(
         self: &Arc<Self>,
         membership: Membership,
-        operations: Vec<Value>,
+        operations: Vec<Box<RawValue>>,
     ) {
         *self.place() = Some(membership);
         if self.gone.load(Ordering::Acquire) || self.is_ended() {

@@ -144,10 +144,12 @@ impl Engine for EngineSide {
         let path = Str::from(frame.namespace().path());
         let packet = match frame.packet {
             Packet::Event | Packet::Attaching(_) => packet::Packet::event(path, body),
-            Packet::Asking(id) => packet::Packet {
-                inner: packet::PacketData::Event(body, Some(id)),
-                ns: path,
-            },
+            Packet::Asking(id) | Packet::AskingAttaching(id, _) => {
+                // The packet's kind, with or without attachments, is found by its body.
+                let mut packet = packet::Packet::event(path, body);
+                packet.inner.set_ack_id(id);
+                packet
+            }
             // A client without a namespace gets no CONNECT_ERROR by polling.
             Packet::ConnectError => return false,
             Packet::Ack(id) | Packet::AckAttaching(id, _) => match i64::try_from(id) {

@@ -37,6 +37,8 @@ pub enum Packet {
     Attaching(usize),
     /// `2` with an id: an event that asks for an answer.
     Asking(i64),
+    /// `5` with an id: the same with so many attachments.
+    AskingAttaching(i64, usize),
     /// `3`: the answer to a client's event, with its ack id.
     Ack(u128),
     /// `6`: the same with so many attachments.
@@ -104,22 +106,24 @@ impl Frame {
         id: i64,
         name: &str,
         arguments: &Arguments,
+        is_first_protocol: bool,
     ) -> Self {
-        Self::new(namespace, Packet::Asking(id), Tag::Aside, |out| {
-            out.push(b'[');
-            serde_json::to_writer(&mut *out, name).ok();
-            if !arguments.json.is_empty() {
-                out.push(b',');
-                out.extend_from_slice(arguments.json.as_bytes());
-            }
-            out.push(b']');
-        })
+        let packet = match arguments.attachments.len() {
+            0 => Packet::Asking(id),
+            count => Packet::AskingAttaching(id, count),
+        };
+        Self::attaching(
+            (namespace, packet),
+            &arguments.attachments,
+            is_first_protocol,
+            |out| event(out, name, &arguments.json),
+        )
     }
 
     /// The refusal to let a client onto a namespace: `{"message":…}`, perhaps with `data`.
-    pub fn connect_error(namespace: Namespace, body: &Value) -> Self {
+    pub fn connect_error(namespace: Namespace, body: &str) -> Self {
         Self::new(namespace, Packet::ConnectError, Tag::Aside, |out| {
-            serde_json::to_writer(&mut *out, body).ok();
+            out.extend_from_slice(body.as_bytes());
         })
     }
 
@@ -143,14 +147,31 @@ impl Frame {
         if count == 0 {
             return Self::ack(namespace, id, &arguments.json);
         }
-        let packet = Packet::AckAttaching(id, count);
-        let (bytes, body_at) = Self::write(namespace, packet, |out| {
-            out.push(b'[');
-            out.extend_from_slice(arguments.json.as_bytes());
-            out.push(b']');
-        });
+        Self::attaching(
+            (namespace, Packet::AckAttaching(id, count)),
+            &arguments.attachments,
+            is_first_protocol,
+            |out| {
+                out.push(b'[');
+                out.extend_from_slice(arguments.json.as_bytes());
+                out.push(b']');
+            },
+        )
+    }
+
+    /// A packet with its attachments in frames of their own.
+    fn attaching(
+        (namespace, packet): (Namespace, Packet),
+        attachments: &[Bytes],
+        is_first_protocol: bool,
+        body: impl FnOnce(&mut Vec<u8>),
+    ) -> Self {
+        let (bytes, body_at) = Self::write(namespace, packet, body);
         let before: &[u8] = if is_first_protocol { &[MESSAGE] } else { &[] };
-        let all = with_attachments(&bytes, &arguments.attachments, before);
+        let all = match attachments {
+            [] => bytes,
+            _ => with_attachments(&bytes, attachments, before),
+        };
         Self {
             packet,
             message: WireMessage::new(namespace, Tag::Aside, all),
@@ -199,12 +220,15 @@ impl Frame {
         out.push(match packet {
             Packet::Disconnect => b'1',
             Packet::Event | Packet::Asking(_) => b'2',
-            Packet::Attaching(_) => b'5',
+            Packet::Attaching(_) | Packet::AskingAttaching(..) => b'5',
             Packet::Ack(_) => b'3',
             Packet::AckAttaching(..) => b'6',
             Packet::ConnectError => b'4',
         });
-        if let Packet::Attaching(count) | Packet::AckAttaching(_, count) = packet {
+        if let Packet::Attaching(count)
+        | Packet::AckAttaching(_, count)
+        | Packet::AskingAttaching(_, count) = packet
+        {
             out.extend_from_slice(count.to_string().as_bytes());
             out.push(b'-');
         }
@@ -216,7 +240,9 @@ impl Frame {
             Packet::Ack(id) | Packet::AckAttaching(id, _) => {
                 out.extend_from_slice(id.to_string().as_bytes());
             }
-            Packet::Asking(id) => out.extend_from_slice(id.to_string().as_bytes()),
+            Packet::Asking(id) | Packet::AskingAttaching(id, _) => {
+                out.extend_from_slice(id.to_string().as_bytes());
+            }
             Packet::Event | Packet::Attaching(_) | Packet::Disconnect | Packet::ConnectError => {}
         }
         let body_at = out.len();
@@ -263,7 +289,7 @@ impl Frame {
 
     /// The number of packets that the engine makes of it.
     pub fn packets(&self) -> usize {
-        if let Packet::AckAttaching(_, count) = self.packet {
+        if let Packet::AckAttaching(_, count) | Packet::AskingAttaching(_, count) = self.packet {
             return 1 + count;
         }
         match self.message.bytes.get(self.body_at.saturating_sub(1)) {

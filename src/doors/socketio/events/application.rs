@@ -163,12 +163,15 @@ fn mended(request: &Request) -> Result<Box<RawValue>, Error> {
 
 /// The acknowledgement of an event that the service refuses.
 fn refused(refusal: &Refusal) -> Arguments {
-    let mut error = json!({ "code": "refused", "message": refusal.message });
-    if let Some(data) = &refusal.data {
-        error["data"] = data.clone();
-    }
+    let message = json!(refusal.message);
+    let data = refusal
+        .data
+        .as_ref()
+        .map_or_else(String::new, |data| format!(",\"data\":{data}"));
     Arguments {
-        json: json!({ "status": "error", "error": error }).to_string(),
+        json: format!(
+            "{{\"status\":\"error\",\"error\":{{\"code\":\"refused\",\"message\":{message}{data}}}}}"
+        ),
         attachments: Vec::new(),
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     doors::socketio::{client::Client, inbox::Inbound},
     emission::Emission,
     error::Error,
-    intake::Receipt,
+    intake::{Placed, Receipt},
 };
 
 /// The emissions of a request, and whether it is one and no list.
@@ -67,6 +67,30 @@ pub(super) fn read(client: &Client, inbound: &Inbound) -> Result<Emissions, Erro
 fn list(text: &str) -> Result<Vec<&RawValue>, Error> {
     serde_json::from_str(text)
         .map_err(|error| Error::bad_request(format!("emit_to is not JSON: {error}")))
+}
+
+/// Whether all of these are to be kept, as far as they could be read.
+pub(super) fn are_kept(emissions: &[Result<Emission, Error>]) -> bool {
+    let mut read = emissions.iter().flatten().peekable();
+    read.peek().is_some() && read.all(|emission| emission.keep)
+}
+
+/// Gives emissions that are to be kept their places in the order.
+///
+/// # Errors
+/// The call is refused as a whole.
+pub(super) async fn place(
+    client: &Arc<Client>,
+    emissions: Vec<Result<Emission, Error>>,
+) -> Result<Placed<'_>, Error> {
+    let who = client.who();
+    let verified = who.verified();
+    client
+        .context
+        .authenticator
+        .events(&who, client.address, emissions.len())?;
+    let producer = producer(client, &who, &verified);
+    client.context.emitter.place(emissions, producer).await
 }
 
 /// Emits these in their order.

@@ -36,6 +36,19 @@ pub(super) struct Call {
     ack: Option<u128>,
     /// Whether it is one event and no list.
     single: bool,
+    /// Whether it emits.
+    emits: bool,
+}
+
+impl Call {
+    /// A call of `publish`, or one that is refused.
+    fn new(ack: Option<u128>, single: bool) -> Self {
+        Self {
+            ack,
+            single,
+            emits: false,
+        }
+    }
 }
 
 /// Handles one event. A call of `publish` is placed, and answered later; anything else is answered when this returns, after all
@@ -59,7 +72,7 @@ pub(super) async fn handle<'c>(client: &'c Arc<Client>, inbound: Inbound, calls:
     let request = match request {
         Ok(request) => request,
         Err(refusal) => {
-            calls.push(Placed::refused(refusal), Call { ack, single: true });
+            calls.push(Placed::refused(refusal), Call::new(ack, true));
             return answer_ready(client, calls);
         }
     };
@@ -107,36 +120,58 @@ async fn publish<'c>(
         }
         Err(refusal) => (Err(refusal), true),
     };
-    calls.push(placed.unwrap_or_else(Placed::refused), Call { ack, single });
+    calls.push(
+        placed.unwrap_or_else(Placed::refused),
+        Call::new(ack, single),
+    );
 }
 
-/// Emits, after all calls before it are answered: what they published comes first.
+/// Emits. What is to be kept is placed and answered later, as a call of `publish` is; anything else goes out after all calls
+/// before it are answered, since what they published comes first.
 async fn emit<'c>(client: &'c Arc<Client>, inbound: Inbound, calls: &mut Calls<'c>) {
     client.used("emit_to");
-    while !calls.is_empty() {
-        answer_first(client, calls).await;
-    }
+    let ack = inbound.ack.and_then(|ack| u128::try_from(ack).ok());
     let read = client
         .spend(inbound.joins())
         .and_then(|()| emit::read(client, &inbound));
-    let answer = match read {
-        Ok((emissions, single)) => emit::emit(client, emissions)
-            .await
-            .and_then(|receipt| publish::answer(receipt, single)),
-        Err(refusal) => Err(refusal),
-    };
-    let refusal = refusal_of(&answer);
-    if let Some(refusal) = refusal {
-        client.context.metrics.refused("socketio", refusal);
-        if refusal.code != "banned" {
-            notify_refusal(client, refusal, None);
+    let (emissions, single) = match read {
+        Ok(read) => read,
+        Err(refusal) => {
+            calls.push(Placed::refused(refusal), Call::new(ack, true));
+            return answer_ready(client, calls);
         }
+    };
+    let call = Call {
+        ack,
+        single,
+        emits: true,
+    };
+    if emit::are_kept(&emissions) {
+        let answered = |answered| {
+            answer_call(client, answered);
+            client.lane.flush();
+        };
+        let placing = emit::place(client, emissions);
+        let placed = calls.beside(placing, answered).await;
+        return calls.push(placed.unwrap_or_else(Placed::refused), call);
     }
-    let ack = inbound.ack.and_then(|ack| u128::try_from(ack).ok());
-    if let Some(ack) = ack {
-        client.acknowledge(ack, &acknowledgement(&answer));
+    while !calls.is_empty() {
+        answer_first(client, calls).await;
     }
-    if ack.is_some() || refusal.is_some() {
+    let receipt = emit::emit(client, emissions).await;
+    // The emitter counted what is kept of it.
+    let is_told = call.ack.is_some() || receipt.is_err();
+    answer_call(
+        client,
+        (
+            receipt,
+            Call {
+                emits: false,
+                ..call
+            },
+        ),
+    );
+    if is_told {
         client.lane.flush();
     }
 }
@@ -159,6 +194,12 @@ pub(super) fn answer_ready(client: &Arc<Client>, calls: &mut Calls<'_>) {
 
 /// Answers one call. The writer is not woken.
 fn answer_call(client: &Arc<Client>, (receipt, call): Answered<Call>) {
+    if let Ok(receipt) = &receipt
+        && call.emits
+    {
+        let kept = receipt.accepted;
+        client.context.metrics.emissions.accepted(true, kept);
+    }
     let answer = receipt.and_then(|receipt| publish::answer(receipt, call.single));
     if let Some(refusal) = refusal_of(&answer) {
         client.context.metrics.refused("socketio", refusal);

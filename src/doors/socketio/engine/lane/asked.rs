@@ -53,7 +53,8 @@ impl ExpressLane {
         event: &str,
         arguments: &Arguments,
     ) -> Asked {
-        let frame = |id| Frame::asking_with(namespace, id, event, arguments);
+        let first = self.speaks_first_protocol();
+        let frame = |id| Frame::asking_with(namespace, id, event, arguments, first);
         self.ask_by(namespace, frame)
     }
 

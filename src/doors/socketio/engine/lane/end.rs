@@ -109,7 +109,7 @@ impl State {
             }
             None => Frame::connect_error(
                 Namespace::Root,
-                &serde_json::json!({ "message": words.to_string() }),
+                &serde_json::json!({ "message": words.to_string() }).to_string(),
             ),
         };
         if matches!(self.way, Way::Express) {

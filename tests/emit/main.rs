@@ -1,6 +1,10 @@
 //! Emissions: what an application emits reaches the members of its rooms as it is.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod kept;
+mod rights;
+mod size;
+
 use std::net::SocketAddr;
 
 use kit::{
@@ -254,7 +258,7 @@ async fn what_can_not_be_emitted_is_refused_with_its_reason() {
             "too_large",
         ),
         (
-            json!({ "event": "e", "args": "x".repeat(70_000) }),
+            json!({ "event": "e", "args": "x".repeat(1 << 20) }),
             "too_large",
         ),
     ] {
