@@ -10,6 +10,7 @@ mod remote;
 
 pub(crate) use by::By;
 pub(crate) use clients::{Asking, Connected};
+pub(crate) use operation::is_session_of;
 pub(crate) use outcome::Outcome;
 pub(crate) use perform::{Operations, OperationsContext};
 pub(crate) use remote::Remote;

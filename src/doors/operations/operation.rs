@@ -111,11 +111,7 @@ impl Operation {
                 )),
             );
         };
-        // `client` and `namespace` belong to others, too, so they are looked for last.
-        let named = NAMES
-            .iter()
-            .find_map(|name| fields.get(*name).map(|about| (*name, *about)));
-        match named {
+        match named(&fields) {
             Some((name, about)) => (name, Self::of(name, about, &fields, limits)),
             None => (
                 UNKNOWN,
@@ -162,6 +158,27 @@ impl Operation {
             },
         })
     }
+}
+
+/// The name of an operation, and the value that says what it is about.
+fn named<'t>(fields: &Fields<'t>) -> Option<(&'static str, &'t RawValue)> {
+    // `client` and `namespace` belong to others, too, so they are looked for last.
+    NAMES
+        .iter()
+        .find_map(|name| fields.get(*name).map(|about| (*name, *about)))
+}
+
+/// Whether an operation is about the session data of this client: one that names no client is, too.
+pub(crate) fn is_session_of(operation: &RawValue, client: &str) -> bool {
+    let Ok(fields) = serde_json::from_str::<Fields<'_>>(operation.get()) else {
+        return false;
+    };
+    let about = fields
+        .get("client")
+        .map_or(Ok(None), |id| text("client", id));
+    // One whose client can't be read is refused, and the client that comes in with it.
+    let is_own = about.map_or(true, |about| about.is_none_or(|id| id == client));
+    is_own && named(&fields).is_some_and(|(name, _)| name == "session")
 }
 
 fn text(key: &str, value: &RawValue) -> Result<Option<String>, Error> {

@@ -21,7 +21,7 @@ use crate::{
     channel::Namespace,
     doors::{
         backend::{Arguments, Backend, CallKind, Presence, SessionData, Subject},
-        operations::{Asking, By, Connected},
+        operations::{Asking, By, Connected, is_session_of},
         socketio::engine::{CloseReason, Frame},
     },
     error::Error,
@@ -120,21 +120,18 @@ impl Client {
     /// application knows its users by this data, so that nobody comes in without it.
     async fn keep_session(
         self: &Arc<Self>,
-        operations: Vec<Value>,
-    ) -> Result<Vec<Value>, NotAdmitted> {
-        let is_own = |operation: &Value| {
-            let about = operation.get("client").and_then(Value::as_str);
-            operation.get("session").is_some() && about.is_none_or(|id| id == &*self.id)
-        };
-        let (own, others): (Vec<_>, Vec<_>) = operations.into_iter().partition(is_own);
+        operations: Vec<Box<RawValue>>,
+    ) -> Result<Vec<Box<RawValue>>, NotAdmitted> {
+        let mut others = Vec::new();
         let caller: Arc<dyn Connected> = self.clone();
         let by = By::service(&self.id);
-        for mut operation in own {
-            if let Value::Object(fields) = &mut operation {
-                fields.remove("client");
+        for operation in operations {
+            if !is_session_of(&operation, &self.id) {
+                others.push(operation);
+                continue;
             }
             let all = &self.context.options.operations;
-            let (name, result) = all.perform(operation, Some(&caller), &by).await;
+            let (name, result) = all.perform(&operation, Some(&caller), &by).await;
             if let Err(refusal) = result {
                 if let Some(backend) = &self.context.options.backend {
                     backend.not_done(name, &refusal);
