@@ -20,15 +20,29 @@ pub(crate) async fn operate(server: &Running, operations: Value) -> Vec<Value> {
     answer["results"].as_array().expect("results").clone()
 }
 
+/// Has the service's operations carried out that are written so; the answer as it is written.
+pub(crate) async fn answered(server: &Running, body: String) -> String {
+    let signed = sign(kit::guarded::now(), &body);
+    send(server, body, &signed).await.text().await.unwrap()
+}
+
 async fn post(server: &Running, body: String, headers: &[(&'static str, String)]) -> (u16, Value) {
+    let response = send(server, body, headers).await;
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+async fn send(
+    server: &Running,
+    body: String,
+    headers: &[(&'static str, String)],
+) -> reqwest::Response {
     let mut request = reqwest::Client::new()
         .post(format!("http://{}/api/v1/operations", server.address()))
         .header("content-type", "application/json");
     for (name, value) in headers {
         request = request.header(*name, value);
     }
-    let response = request.body(body).send().await.unwrap();
-    (response.status().as_u16(), response.json().await.unwrap())
+    request.body(body).send().await.unwrap()
 }
 
 /// The headers by which the service proves itself.

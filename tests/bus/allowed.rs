@@ -1,10 +1,20 @@
 //! Operations on clients and rooms, where the settings open them to the bus.
 
-use kit::{counted_in, redis::Redis, wait_for};
+use kit::{Client, counted_in, redis::Redis, wait_for};
 use serde_json::{Value, json};
 use stoa::config::BusOperation;
 
 use crate::{client, on_bus, packet, python, until_refused};
+
+/// The next packet that is not of Stoa's own making.
+async fn said(client: &mut Client) -> String {
+    loop {
+        let packet = packet(client, "4").await;
+        if !packet.starts_with("42[\"conversation_summary\"") {
+            return packet;
+        }
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn operations_that_the_settings_allow_are_carried_out_in_order() {
@@ -35,7 +45,7 @@ async fn operations_that_the_settings_allow_are_carried_out_in_order() {
     emit("before").await;
     send(enter(&id, "lobby 1")).await;
     emit("in").await;
-    assert_eq!(packet(&mut one, "42[\"").await, "42[\"in\"]");
+    assert_eq!(said(&mut one).await, "42[\"in\"]");
     send(json!({ "method": "close_room", "room": "lobby 1", "namespace": "/" })).await;
     emit("closed").await;
     // Not allowed, out of the scope, on another namespace, and of nobody.
@@ -49,13 +59,9 @@ async fn operations_that_the_settings_allow_are_carried_out_in_order() {
     until_refused(&server, "not_found", 2).await;
     send(enter(&other_id, "lobby 1")).await;
     emit("end").await;
-    assert_eq!(packet(&mut other, "42[\"").await, "42[\"end\"]");
+    assert_eq!(said(&mut other).await, "42[\"end\"]");
     send(json!({ "method": "disconnect", "sid": id, "namespace": "/" })).await;
-    assert_eq!(
-        packet(&mut one, "4").await,
-        "41",
-        "nothing came to it since"
-    );
+    assert_eq!(said(&mut one).await, "41", "nothing came to it since");
     wait_for("the counts", async || {
         counted_in(
             &server,

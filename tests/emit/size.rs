@@ -1,6 +1,6 @@
 //! The size that an emission may have, at both sides of the bound and by every way.
 
-use kit::{Client, counted, server, server_with};
+use kit::{Client, START_SECRET, counted, server, server_with};
 use serde_json::json;
 
 use super::emit;
@@ -21,6 +21,13 @@ async fn one_of_a_mebibyte_arrives_whole_and_one_byte_more_is_refused() {
     for _ in 0..3 {
         clients.push(Client::connect(address, json!({})).await.0);
     }
+    // What counts are the bytes that go out, and not their base64.
+    let base64 = "A".repeat(MOST / 3 * 4 - 200);
+    let placeholder = json!({ "_placeholder": true, "num": 0 });
+    let bytes = json!({ "event": "b", "args": [placeholder], "attachments": [&base64] });
+    let (status, answer) = emit(address, &bytes).await;
+    assert_eq!(status, 202, "{answer}");
+    assert_eq!(clients[0].binary().await.len(), base64.len() / 4 * 3);
     for keep in [false, true] {
         let just = json!({ "event": "e", "args": [text(MOST - 1)], "keep": keep });
         let (status, answer) = emit(address, &just).await;
@@ -42,13 +49,6 @@ async fn one_of_a_mebibyte_arrives_whole_and_one_byte_more_is_refused() {
         let message = answer["error"]["message"].as_str().unwrap();
         assert!(message.contains("1048576 bytes") && message.contains("[emit] max_bytes"));
     }
-    // What counts are the bytes that go out, and not their base64.
-    let base64 = "A".repeat(MOST / 3 * 4 - 200);
-    let placeholder = json!({ "_placeholder": true, "num": 0 });
-    let bytes = json!({ "event": "b", "args": [placeholder], "attachments": [&base64] });
-    let (status, answer) = emit(address, &bytes).await;
-    assert_eq!(status, 202, "{answer}");
-    assert_eq!(clients[0].binary().await.len(), base64.len() / 4 * 3);
     assert_eq!(
         counted(
             address,
@@ -76,7 +76,8 @@ async fn each_way_has_the_same_bound() {
         let url = format!("http://{address}{path}");
         async move {
             let client = reqwest::Client::new();
-            let sent = client.post(url).header("content-type", media).body(body);
+            let request = client.post(url).header("content-type", media);
+            let sent = request.bearer_auth(START_SECRET).body(body);
             let answer = sent.send().await.unwrap();
             answer.json::<serde_json::Value>().await.unwrap()
         }
