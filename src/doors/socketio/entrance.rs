@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use super::word::Word;
 use crate::{
