@@ -115,33 +115,33 @@ mod tests {
 
     use super::*;
 
-    fn raw(value: serde_json::Value) -> Box<RawValue> {
-        to_raw_value(&value).unwrap()
+    fn raw(value: &serde_json::Value) -> Box<RawValue> {
+        to_raw_value(value).unwrap()
     }
 
     #[test]
     fn data_is_bounded_for_one_and_for_all_and_ends_with_its_client() {
         let bounds = SessionBounds::new(20, 30, BackendMetrics::default());
         let [one, two] = [(); 2].map(|()| SessionData::new(bounds.clone()));
-        one.set(&raw(json!({ "user": "anna" }))).unwrap();
+        one.set(&raw(&json!({ "user": "anna" }))).unwrap();
         assert_eq!(one.get().unwrap().get(), r#"{"user":"anna"}"#);
         assert_eq!(
-            one.set(&raw(json!({ "user": "someone else" })))
+            one.set(&raw(&json!({ "user": "someone else" })))
                 .unwrap_err()
                 .code,
             "too_large"
         );
-        assert_eq!(one.set(&raw(json!([1]))).unwrap_err().code, "bad_request");
+        assert_eq!(one.set(&raw(&json!([1]))).unwrap_err().code, "bad_request");
         assert_eq!(
             one.get().unwrap().get(),
             r#"{"user":"anna"}"#,
             "the old data stays"
         );
-        two.set(&raw(json!({ "user": "anna" }))).unwrap();
-        two.set(&raw(json!({ "user": "bert1" }))).unwrap_err();
+        two.set(&raw(&json!({ "user": "anna" }))).unwrap();
+        two.set(&raw(&json!({ "user": "bert1" }))).unwrap_err();
         drop(one);
-        two.set(&raw(json!({ "user": "bert1" }))).unwrap();
-        two.set(&raw(json!(null))).unwrap();
+        two.set(&raw(&json!({ "user": "bert1" }))).unwrap();
+        two.set(&raw(&json!(null))).unwrap();
         assert!(two.get().is_none());
         assert_eq!(bounds.held.load(Ordering::Relaxed), 0);
     }
