@@ -25,7 +25,7 @@ TOOLS_DEPS := $(TOOLS)/.stamp
 DEB := $(TOOLS)/bin/cargo-deb
 # Runs the tests of all files in one pool, so that no core waits for the last test of a file.
 NEXTEST := $(TOOLS)/bin/cargo-nextest
-# What tests say that can't run on this machine.
+# Words of tests that can't run on this machine.
 NOT_CHECKED := target/not-checked.txt
 # The tests mostly wait for each other's sockets: one more at a time than there are processors keeps these busy.
 AT_ONCE = $(shell python3 -c "import os; print(os.cpu_count() + 1)")

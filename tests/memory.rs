@@ -161,7 +161,7 @@ fn upgraded(address: SocketAddr) -> TcpStream {
     stream.write_all(b"\x81\x86\0\0\0\x002probe").unwrap();
     until(&mut stream, "3probe");
     stream.write_all(b"\x81\x81\0\0\0\x005").unwrap();
-    // It is served by its WebSocket.
+    // The session is served by its WebSocket.
     stream
         .write_all(b"\x81\x8b\0\0\0\x00421[\"ping\"]")
         .unwrap();

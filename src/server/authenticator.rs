@@ -88,7 +88,7 @@ pub(super) fn tokens(config: &Config) -> Result<Tokens, ServeError> {
     } else {
         Tokens::exposed(&config.authentication)?
     };
-    // Where the application's service lets clients in, tokens are for producers and operators, of whom there may be none.
+    // If the application's service lets clients in, tokens are for producers and operators, of whom there may be none.
     let is_closed = config.authentication.required && !config.backend.admits;
     if is_closed && tokens.is_empty() {
         return Err(ServeError::NoKeys);

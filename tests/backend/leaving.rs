@@ -44,7 +44,7 @@ async fn a_service_that_was_down_is_told_of_who_left_and_its_answer_is_carried_o
         0
     );
     assert_eq!(counted_in(&server, "stoa_backend_disconnects_waiting"), 0);
-    // It can't join a room, since it is gone.
+    // The client can't join a room, since it is gone.
     assert_eq!(
         counted_in(
             &server,

@@ -1,4 +1,4 @@
-//! What the application and its clients write goes out as it is written: keys in their order, numbers as they are.
+//! Texts of the application and of its clients go out as they are written: keys in their order, numbers as they are.
 
 use axum::response::IntoResponse;
 use kit::application::Application;

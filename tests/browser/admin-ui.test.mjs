@@ -70,7 +70,7 @@ for (const parser of [null, 'MessagePack parser']) {
       await page.locator('a', { hasText: 'Clients' }).first().click();
       await page.getByText(id.slice(-12)).first().waitFor();
       assert.ok(client.connected);
-      // What is not text is msgpack here: the UI is sent no bytes.
+      // Frames that are no text are msgpack here: the UI is sent no bytes.
       assert.equal(frames.includes('object'), parser !== null, frames.join());
     } finally {
       client.close();

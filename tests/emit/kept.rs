@@ -83,7 +83,7 @@ async fn after_a_kill_kept_ones_come_once_in_their_order_and_nothing_else_comes(
                 .filter(|(name, _)| name == "chat")
                 .map(|(_, n)| n.as_u64().unwrap())
                 .collect();
-            // Those since the cursor: what was kept in the round before, each once, and nothing that was not.
+            // Since the cursor: what was kept in the round before, each once, and nothing that was not.
             let kept: Vec<_> = (next - 40..next).filter(|n| n % 2 == 0).collect();
             assert_eq!(came, kept, "round {round}");
         }

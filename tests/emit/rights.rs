@@ -1,4 +1,4 @@
-//! Who may emit to what, with tokens.
+//! Rights to emit, by the claims of tokens.
 
 use kit::{
     Client,

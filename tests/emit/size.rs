@@ -21,7 +21,7 @@ async fn one_of_a_mebibyte_arrives_whole_and_one_byte_more_is_refused() {
     for _ in 0..3 {
         clients.push(Client::connect(address, json!({})).await.0);
     }
-    // What counts are the bytes that go out, and not their base64.
+    // The bytes that go out count, and not their base64.
     let base64 = "A".repeat(MOST / 3 * 4 - 200);
     let placeholder = json!({ "_placeholder": true, "num": 0 });
     let bytes = json!({ "event": "b", "args": [placeholder], "attachments": [&base64] });

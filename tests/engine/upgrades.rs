@@ -242,7 +242,7 @@ async fn a_session_that_left_the_engine_goes_on_as_before() {
         raw.wait_for_ping().await;
         raw.send(&text("3")).await.unwrap();
     }
-    // It joins and leaves namespaces, and its transport's id stays its own.
+    // The client joins and leaves namespaces, and its transport's id stays its own.
     raw.send(&text("40/conversations,")).await.unwrap();
     let joined = raw.wait_for("40/conversations,").await;
     assert!(joined.contains("\"sid\":"), "{joined}");
@@ -296,7 +296,7 @@ async fn a_client_that_left_the_engine_can_be_disconnected() {
     assert_eq!(status, 200);
     raw.wait_for("41").await;
     until_connections(address, 0).await;
-    // It may come again by the same WebSocket.
+    // The client may come again by the same WebSocket.
     raw.send(&text("40")).await.expect("sends");
     raw.wait_for("40{").await;
     until_connections(address, 1).await;

@@ -154,7 +154,7 @@ async fn who_leaves_while_the_provider_is_waited_for_is_gone_at_once() {
     leaves.send(&text("1")).await.expect("sends");
     assert_eq!(leaves.end().await, End::Closed(None));
     assert!(begun.elapsed() < std::time::Duration::from_secs(30));
-    // Who asks for more before it goes is still to be answered.
+    // A client that asks for more before it goes is still to be answered.
     asks.send(&text("421[\"ping\"]")).await.expect("sends");
     asks.stream.shutdown().await.expect("shuts down");
     drop(provider);

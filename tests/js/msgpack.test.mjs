@@ -52,7 +52,7 @@ for (const transports of TRANSPORTS) {
     const pong = await called(socket, 'ping');
     assert.equal(pong.status, 'ok');
 
-    // What others publish arrives as it does for them.
+    // Events of others arrive as they do for them.
     const plain = connect('/', { parser: undefined, auth: {} });
     await next(plain, 'connection_established');
     const id = `m-${transports}`;
@@ -60,7 +60,7 @@ for (const transports of TRANSPORTS) {
     await publish(stoa.url, { type: 'agent.registered', id, agent_id: 'a1', data: { text: 'ü😀'.repeat(60), list: [...Array(40).keys()], half: 0.5, no: null } });
     assert.deepEqual(await packed, await usual);
 
-    // What it publishes itself; many in a row keep their order.
+    // Its own events; many in a row keep their order.
     const seen = [];
     socket.on('generic_update', (update) => update.data?.by === id && seen.push(update.data.n));
     const last = next(socket, 'generic_update', (update) => update.data?.by === id && update.data.n === 49);

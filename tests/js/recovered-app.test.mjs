@@ -99,7 +99,7 @@ test('each namespace is recovered by itself', LIMIT, async (t) => {
         assert.deepEqual([...new Set(chat.said.map(({ name }) => name))], ['note']);
         assert.ok(chat.named('note').every((args) => args.length === 2 && typeof args[1] === 'string'));
         if (way === 'websocket') {
-          // It left on purpose, and the other namespace stays. (The engine of a session that polls may miss a CONNECT right behind that.)
+          // The client left on purpose, and the other namespace stays. (The engine of a session that polls may miss a CONNECT right behind that.)
           const { id } = chat.socket;
           chat.socket.disconnect();
           await chat.entered();
@@ -239,7 +239,7 @@ test('the rooms and the data of the service are given back if it stands by its w
           assert.notEqual(one.socket.id, id, 'the service is told of another client');
         }
         assert.deepEqual(one.named('note').map(([words]) => words), notes);
-        // It says something else now, or that nobody is to go on.
+        // The service says something else now, or that nobody is to go on.
         const others = {
           'another user': [(connecting) => ({ do: [{ session: { name: `${connecting.auth.name}2` } }, { join: 'lobby' }] }), [{ name: 'ann2' }, ['lobby']]],
           'fewer rooms': [() => ({ do: [{ session: { name: 'ann' } }] }), [{ name: 'ann' }, []]],

@@ -113,7 +113,7 @@ def test_a_client_that_was_let_in_has_no_rights_beyond(guarded, enter):
         assert carl.call(event, data)["error"]["code"] == "forbidden", event
     for room in ("staff", "project:p1", "user:bob"):
         assert carl.call("join_room", room)["error"]["code"] == "forbidden_room", room
-    # What agents do in a project is for those whose token names it.
+    # Events of a project's agents are for those whose token names it.
     producer = {"Authorization": f"Bearer {token('producer')}"}
     about = [{"type": "agent.registered", "agent_id": "a", "project_id": "p1"}, {"type": "task.created", "task_id": "t", "project_id": "p1"}]
     assert status(f"{guarded.url}/api/v1/events", json.dumps(about).encode(), **producer) == 202

@@ -9,7 +9,7 @@ pub(super) type Refused = (&'static str, String);
 /// Carries an operation out, behind all that the bus emitted before it.
 ///
 /// # Errors
-/// It is not allowed, is out of the scope, or can't be done.
+/// The operation is not allowed, is out of the scope, or can't be done.
 pub(super) async fn operate(
     operation: Operation,
     scope: &Scope,

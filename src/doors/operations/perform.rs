@@ -277,7 +277,7 @@ impl Operations {
         caller: Option<&Arc<dyn Connected>>,
     ) -> Result<Arc<dyn Connected>, Error> {
         match (id, caller) {
-            // It is not listed yet while its service lets it in.
+            // The client is not listed yet while its service lets it in.
             (Some(id), Some(caller)) if **caller.id() == *id => Ok(caller.clone()),
             (Some(id), _) => self.clients.get(id).ok_or_else(|| gone(id)),
             (None, Some(caller)) => Ok(caller.clone()),

@@ -279,7 +279,7 @@ impl Session {
             }
         };
         self.lane.inbox_has_room();
-        // Who is gone is not let in; the end is read next.
+        // A client that is gone is not let in; the end is read next.
         let Some(admitted) = admitted else {
             return Ok(());
         };

@@ -99,7 +99,7 @@ impl Source {
             }
             match ready!(self.poll_read(cx, lane)) {
                 Ok(true) => {}
-                // It may have sent all that it wants, and nothing more.
+                // The client may have sent all that it wants, and nothing more.
                 Ok(false) if self.incoming.asks() => return Poll::Pending,
                 Ok(false) | Err(_) => return Poll::Ready(()),
             }

@@ -142,7 +142,7 @@ fn an_attachment_may_come_behind_a_connect_that_is_not_decided_yet() {
     assert_eq!(incoming.look(&burst, || false), Ok(()));
     assert!(incoming.next_message().is_some_and(|m| m.is_connect()));
     assert_eq!(incoming.look(&attachment, || false), Ok(()));
-    // It was refused.
+    // The client was refused.
     incoming.decided();
     let early = incoming.look(&attachment, || false);
     assert_eq!(early, Err(CloseReason::BeforeConnect));

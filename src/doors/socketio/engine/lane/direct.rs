@@ -21,7 +21,7 @@ impl ExpressLane {
     /// Lets senders write to this socket from now on, or no longer.
     pub(in crate::doors::socketio::engine) fn set_direct(&self, socket: Option<Arc<WriteHalf>>) {
         let mut state = self.lock();
-        // What a client with the msgpack parser gets is translated by the writer.
+        // Frames for a client with the msgpack parser are translated by the writer.
         let socket = socket.filter(|_| !self.speaks_msgpack());
         self.is_direct.store(socket.is_some(), Ordering::Release);
         state.socket = socket;
