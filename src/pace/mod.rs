@@ -296,7 +296,8 @@ impl Pacer {
                 newest > earlier.last()
             })
         };
-        coalesce::respells(before, after) || (between() && !coalesce::later_covers(before, after))
+        // The fields of two updates are few; the entities of the held one may be many, and are looked at last.
+        coalesce::respells(before, after) || (!coalesce::later_covers(before, after) && between())
     }
 
     fn unindex(&mut self, slot: usize, group: &PendingUpdate) {
