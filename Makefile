@@ -183,7 +183,8 @@ test-clients:
 test-js: program $(JS_DEPS)
 	cd tests/js && npm test
 
-test-python: program $(PYTHON_DEPS) $(EMITTERS_DEPS)
+# The documents have examples in JavaScript.
+test-python: program $(JS_DEPS) $(PYTHON_DEPS) $(EMITTERS_DEPS)
 	$(VENV)/bin/python -m pytest -q -n 3 --dist loadscope tests/python
 	$(VENV)/bin/python -m pytest -q tests/packages/test_manifests.py
 
