@@ -4,7 +4,9 @@ import { io } from 'socket.io-client';
 import { next } from './server.mjs';
 
 export const ways = { websocket: { transports: ['websocket'] }, 'polling, then upgrade': {}, polling: { transports: ['polling'] } };
-export const call = (socket, event, argument) => new Promise((resolve) => socket.emit(event, argument, resolve));
+/** An answer that doesn't come is told by its question, and not by a test that hangs. */
+const PATIENCE_MS = 60_000;
+export const call = (socket, event, argument) => socket.timeout(PATIENCE_MS).emitWithAck(event, argument);
 export const decision = (what, project = 'p1') => ({ type: 'decision.logged', project_id: project, data: { what } });
 export const asks = (more = {}) => ({ auth: { recovery: true, filters: { types: ['decision.*', 'note', 'gone', 'blob'] }, ...more } });
 
@@ -16,8 +18,12 @@ export function watch(socket) {
   const connected = async (event) => {
     const came = event === 'connect' ? new Promise((resolve) => socket.once('connect', resolve)) : next(socket, event);
     const refused = new Promise((_, reject) => socket.once('connect_error', reject));
+    const state = () => `${socket.nsp}: no ${event}; ${socket.io.engine.transport.name}, ${socket.io.engine.readyState}`;
+    let timer;
+    const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(state())), PATIENCE_MS); });
     socket.connect();
-    const first = await Promise.race([came, refused]);
+    const first = await Promise.race([came, refused, late]);
+    clearTimeout(timer);
     socket.off('connect_error');
     return first;
   };
