@@ -80,8 +80,12 @@ test('each namespace is recovered by itself', LIMIT, async (t) => {
           assert.deepEqual(chat.named('note').map(([words]) => words), expected);
           await until('what was missed', () => root.decisions().at(-1) === missed[0]);
         };
+        // A client that is cut in the midst of its upgrade notices it by the next ping that doesn't come, a minute later.
+        const settled = () => until('the upgrade', () => way === 'polling' || root.socket.io.engine.transport.name === 'websocket');
+        await settled();
         await root.cut();
         await back([`${way} 1a`, `${way} 1b`]);
+        await settled();
         // Cut on the way, between two bytes of anybody's.
         const left = Promise.all([root.gone(), chat.gone()]);
         proxy.cut();
@@ -90,6 +94,7 @@ test('each namespace is recovered by itself', LIMIT, async (t) => {
         await back([`${way} 2`]);
         // An answer comes once the session is in the file.
         for (const { socket } of [root, chat]) await call(socket, 'join_room', 'lobby');
+        await settled();
         const killed = Promise.all([root.gone(), chat.gone()]);
         await stoa.stop('SIGKILL');
         await killed;
