@@ -7,6 +7,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+
 # rustup puts cargo here; not every shell has it on its PATH.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 

@@ -1,6 +1,6 @@
 //! A provider of keys that answers late: until it does, nobody can say whether its tokens are good.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use crate::refused;
 use axum::{Router, extract::State, routing::get};
@@ -10,36 +10,79 @@ use kit::raw::{End, FINAL, Raw, frame, text};
 use kit::{Client, polling::Polling, wait_for};
 use rcgen::KeyPair;
 use serde_json::json;
-use tokio::{io::AsyncWriteExt, net::TcpListener, sync::Semaphore};
+use tokio::{io::AsyncWriteExt, net::TcpListener, sync::Semaphore, task::JoinHandle};
+
+/// A provider that answers with its keys as often as it may, and at first never.
+struct Provider {
+    key: EncodingKey,
+    address: SocketAddr,
+    /// One for each question.
+    asked: Arc<Semaphore>,
+    /// One for each answer that it may give.
+    may_answer: Arc<Semaphore>,
+    serves: JoinHandle<()>,
+}
+
+impl Provider {
+    async fn start() -> Self {
+        let key = private_key();
+        let jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).expect("a JWK");
+        let keys = json!({ "keys": [jwk] }).to_string();
+        let (asked, may_answer) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let answer = async move |State((asked, may)): State<(Arc<Semaphore>, Arc<Semaphore>)>| {
+            asked.add_permits(1);
+            may.acquire().await.expect("open").forget();
+            keys
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = listener.local_addr().expect("an address");
+        let router = Router::new()
+            .route("/keys", get(answer))
+            .with_state((asked.clone(), may_answer.clone()));
+        let serves = tokio::spawn(async move {
+            axum::serve(listener, router).await.ok();
+        });
+        Self {
+            key,
+            address,
+            asked,
+            may_answer,
+            serves,
+        }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/keys", self.address)
+    }
+}
+
+fn private_key() -> EncodingKey {
+    let pem = KeyPair::generate().expect("a pair").serialize_pem();
+    EncodingKey::from_ec_pem(pem.as_bytes()).expect("a private key")
+}
+
+fn signed(key: &EncodingKey) -> String {
+    let claims = json!({ "sub": "ann", "exp": now() + 600 });
+    encode(&Header::new(Algorithm::ES256), &claims, key).expect("signs")
+}
+
+/// A token that the provider's keys are needed for.
+fn token() -> String {
+    signed(&private_key())
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_comes_before_the_providers_keys_is_told_to_try_again() {
-    let pem = KeyPair::generate().expect("a pair").serialize_pem();
-    let key = EncodingKey::from_ec_pem(pem.as_bytes()).expect("a private key");
-    let jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).expect("a JWK");
-    let keys = json!({ "keys": [jwk] }).to_string();
-    // Every answer takes one of these, and there are none at first.
-    let may_answer = Arc::new(Semaphore::new(0));
-    let answer = async move |State(may): State<Arc<Semaphore>>| {
-        may.acquire().await.expect("open").forget();
-        keys
-    };
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
-    let provider = listener.local_addr().expect("an address");
-    let router = Router::new()
-        .route("/keys", get(answer))
-        .with_state(may_answer.clone());
-    let provides = tokio::spawn(async move { axum::serve(listener, router).await.ok() });
+    let provider = Provider::start().await;
     let server = guarded(|config| {
         config.authentication.secret = "".into();
-        config.authentication.jwks_url = format!("http://{provider}/keys");
+        config.authentication.jwks_url = provider.url();
         config.authentication.jwks_timeout.set(0.2).unwrap();
         config.authentication.jwks_cooldown.set(0.1).unwrap();
     })
     .await;
     let address = server.address();
-    let claims = json!({ "sub": "ann", "exp": now() + 600 });
-    let token = encode(&Header::new(Algorithm::ES256), &claims, &key).expect("signs");
+    let token = signed(&provider.key);
     let auth = json!({ "token": token });
     assert_eq!(refused(address, auth.clone()).await, "unavailable");
     let (status, answer) = request("GET", address, "/api/v1/state", &token, None).await;
@@ -64,7 +107,7 @@ async fn who_comes_before_the_providers_keys_is_told_to_try_again() {
     ] {
         assert!(text.contains(counted), "{counted}: {text}");
     }
-    may_answer.add_permits(1_000);
+    provider.may_answer.add_permits(1_000);
     wait_for("the same token to be good", async || {
         request("GET", address, "/api/v1/state", &token, None)
             .await
@@ -78,7 +121,7 @@ async fn who_comes_before_the_providers_keys_is_told_to_try_again() {
     let (_client, hello) = Client::connect(address, auth).await;
     assert_eq!(hello["user"], "ann");
     server.shutdown().await;
-    provides.abort();
+    provider.serves.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,10 +137,7 @@ async fn who_answers_pings_while_the_provider_is_waited_for_is_not_silent() {
         config.server.ping_timeout.set(1.0).unwrap();
     })
     .await;
-    let key = KeyPair::generate().expect("a pair").serialize_pem();
-    let key = EncodingKey::from_ec_pem(key.as_bytes()).expect("a private key");
-    let claims = json!({ "sub": "ann", "exp": now() + 600 });
-    let token = encode(&Header::new(Algorithm::ES256), &claims, &key).expect("signs");
+    let token = token();
     let (mut client, _) = Client::connect(server.address(), json!({})).await;
     let auth = json!({ "token": token });
     client.send_text(&format!("40/admin,{auth}")).await;
@@ -112,14 +152,6 @@ async fn who_answers_pings_while_the_provider_is_waited_for_is_not_silent() {
     assert_eq!(client.call("ping", json!(null)).await["status"], "ok");
     drop(provider);
     server.shutdown().await;
-}
-
-/// A token that the provider's keys are needed for.
-fn token() -> String {
-    let key = KeyPair::generate().expect("a pair").serialize_pem();
-    let key = EncodingKey::from_ec_pem(key.as_bytes()).expect("a private key");
-    let claims = json!({ "sub": "ann", "exp": now() + 600 });
-    encode(&Header::new(Algorithm::ES256), &claims, &key).expect("signs")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,32 +197,16 @@ async fn who_leaves_while_the_provider_is_waited_for_is_gone_at_once() {
 /// A session that becomes a WebSocket while its CONNECT is judged.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upgrade_may_be_over_before_the_provider_answers() {
-    let pem = KeyPair::generate().expect("a pair").serialize_pem();
-    let key = EncodingKey::from_ec_pem(pem.as_bytes()).expect("a private key");
-    let jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).expect("a JWK");
-    let keys = json!({ "keys": [jwk] }).to_string();
-    let (asked, may_answer) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-    let answer = async move |State((asked, may)): State<(Arc<Semaphore>, Arc<Semaphore>)>| {
-        asked.add_permits(1);
-        may.acquire().await.expect("open").forget();
-        keys
-    };
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
-    let provider = listener.local_addr().expect("an address");
-    let router = Router::new()
-        .route("/keys", get(answer))
-        .with_state((asked.clone(), may_answer.clone()));
-    let provides = tokio::spawn(async move { axum::serve(listener, router).await.ok() });
+    let provider = Provider::start().await;
     let server = guarded(|config| {
         config.authentication.required = false;
         config.authentication.secret = "".into();
-        config.authentication.jwks_url = format!("http://{provider}/keys");
+        config.authentication.jwks_url = provider.url();
         config.authentication.jwks_timeout.set(60.0).unwrap();
     })
     .await;
     let address = server.address();
-    let claims = json!({ "sub": "ann", "exp": now() + 600 });
-    let token = encode(&Header::new(Algorithm::ES256), &claims, &key).expect("signs");
+    let token = signed(&provider.key);
     // The keys that are asked for at the start don't come either.
     let session = Polling::open(address, 4).await;
     assert_eq!(
@@ -199,15 +215,15 @@ async fn an_upgrade_may_be_over_before_the_provider_answers() {
             .await,
         200
     );
-    asked.acquire().await.expect("open").forget();
+    provider.asked.acquire().await.expect("open").forget();
     let mut raw = session.upgrade().await;
     assert!(!session.heard().contains("40{"), "{}", session.heard());
-    may_answer.add_permits(1_000);
+    provider.may_answer.add_permits(1_000);
     raw.wait_for("40{").await;
     raw.wait_for("42[\"connection_established\"").await;
     session.until_engine_has_forgotten_it().await;
     raw.send(&text("421[\"ping\",{}]")).await.expect("sends");
     raw.wait_for("431[").await;
     server.shutdown().await;
-    provides.abort();
+    provider.serves.abort();
 }

@@ -2,17 +2,13 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { io } from 'socket.io-client';
-import { LIMIT, next, startStoa } from './server.mjs';
-
-/** The bcrypt hash of `changeit`. */
-const HASH = '$2a$04$tRtZiMp8GpPVC2evX4jnieS0Nj.z2gbwi/Diaw6MwpmGonzTxju/y';
-const ENV = { STOA_ADMIN_UI__USERNAME: 'admin', STOA_ADMIN_UI__PASSWORD_BCRYPT: HASH };
+import { ADMIN_UI, LIMIT, next, startStoa } from './server.mjs';
 
 let stoa;
 const sockets = [];
 
 before(async () => {
-  stoa = await startStoa({ env: ENV });
+  stoa = await startStoa({ env: ADMIN_UI });
 }, LIMIT);
 
 after(async () => {
@@ -71,7 +67,7 @@ test('what happens is counted, and no credential is shown', LIMIT, async () => {
 });
 
 test('development mode shows sockets and rooms; a socket is disconnected by its id, a namespace is not', LIMIT, async () => {
-  const own = await startStoa({ env: { ...ENV, STOA_ADMIN_UI__MODE: 'development' } });
+  const own = await startStoa({ env: { ...ADMIN_UI, STOA_ADMIN_UI__MODE: 'development' } });
   try {
     const ui = connect(own, '/admin', { username: 'admin', password: 'changeit' });
     const [config, all] = await Promise.all([next(ui, 'config'), next(ui, 'all_sockets')]);
@@ -130,7 +126,7 @@ test('development mode shows sockets and rooms; a socket is disconnected by its 
 });
 
 test('a login that may only look disconnects nobody', LIMIT, async () => {
-  const own = await startStoa({ env: { ...ENV, STOA_ADMIN_UI__READONLY: 'true' } });
+  const own = await startStoa({ env: { ...ADMIN_UI, STOA_ADMIN_UI__READONLY: 'true' } });
   try {
     const ui = connect(own, '/admin', { username: 'admin', password: 'changeit' });
     const config = await next(ui, 'config');
@@ -149,7 +145,7 @@ test('a login that may only look disconnects nobody', LIMIT, async () => {
 });
 
 test('guessing is slowed down, and without settings nobody logs in', LIMIT, async () => {
-  const own = await startStoa({ env: { ...ENV, STOA_ADMIN_UI__ATTEMPTS_PER_MINUTE: '3' } });
+  const own = await startStoa({ env: { ...ADMIN_UI, STOA_ADMIN_UI__ATTEMPTS_PER_MINUTE: '3' } });
   const none = await startStoa({ env: { STOA_AUTHENTICATION__REQUIRED: 'true', STOA_AUTHENTICATION__SECRET: 'a-secret-of-thirty-two-bytes-or-so' } });
   try {
     for (let tries = 0; tries < 3; tries += 1) {

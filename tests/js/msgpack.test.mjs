@@ -3,13 +3,10 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { io } from 'socket.io-client';
 import parser from 'socket.io-msgpack-parser';
-import { LIMIT, next, publish, startStoa } from './server.mjs';
+import { ADMIN_UI, LIMIT, next, publish, startStoa } from './server.mjs';
 
-/** The bcrypt hash of `changeit`. */
-const HASH = '$2a$04$tRtZiMp8GpPVC2evX4jnieS0Nj.z2gbwi/Diaw6MwpmGonzTxju/y';
 const ENV = {
-  STOA_ADMIN_UI__USERNAME: 'admin',
-  STOA_ADMIN_UI__PASSWORD_BCRYPT: HASH,
+  ...ADMIN_UI,
   STOA_ADMIN_UI__MODE: 'development',
   STOA_NAMESPACES__DECLARED: '["/chat"]',
 };

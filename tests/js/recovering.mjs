@@ -1,11 +1,9 @@
 // Clients that come back to their sessions, and what they are sent meanwhile.
 import assert from 'node:assert/strict';
 import { io } from 'socket.io-client';
-import { next } from './server.mjs';
+import { PATIENCE_MS, next } from './server.mjs';
 
 export const ways = { websocket: { transports: ['websocket'] }, 'polling, then upgrade': {}, polling: { transports: ['polling'] } };
-/** An answer that doesn't come is told by its question, and not by a test that hangs. */
-const PATIENCE_MS = 60_000;
 export const call = (socket, event, argument) => socket.timeout(PATIENCE_MS).emitWithAck(event, argument);
 export const decision = (what, project = 'p1') => ({ type: 'decision.logged', project_id: project, data: { what } });
 export const asks = (more = {}) => ({ auth: { recovery: true, filters: { types: ['decision.*', 'note', 'gone', 'blob'] }, ...more } });

@@ -10,6 +10,11 @@ const binary = process.env.STOA_BIN ?? `${root}target/debug/stoa`;
 export const PATIENCE_MS = 45_000;
 /** For a whole test, of many such waits: longer than any of them, so that it is the wait that says what was missing. */
 export const LIMIT = { timeout: 240_000 };
+/** Settings that let `admin` into the Admin UI with the password `changeit`, here as its bcrypt hash. */
+export const ADMIN_UI = {
+  STOA_ADMIN_UI__USERNAME: 'admin',
+  STOA_ADMIN_UI__PASSWORD_BCRYPT: '$2a$04$tRtZiMp8GpPVC2evX4jnieS0Nj.z2gbwi/Diaw6MwpmGonzTxju/y',
+};
 
 export async function startStoa({ port = 0, args = [], env = {} } = {}) {
   const child = spawn(binary, ['serve', '--port', String(port), ...args], {

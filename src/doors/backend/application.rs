@@ -10,12 +10,12 @@ use tokio::time::Instant;
 use super::{
     answer::Answer,
     call::{CallKind, Subject},
-    farewells::Farewells,
     metrics::BackendMetrics,
     service::{Fault, Service, ServiceOptions},
     signature::SigningKey,
     told::{OncePerMinute, shown},
     turns::{NoTurn, Turns, WaitingBytes},
+    waiting::Waiting,
 };
 use crate::{breaker::Breaker, error::Error, observe::quoted, pattern::Patterns};
 
@@ -58,7 +58,7 @@ pub(crate) struct Backend {
     service: Service,
     turns: Turns,
     told: OncePerMinute,
-    farewells: Farewells,
+    farewells: Waiting,
     options: BackendOptions,
     pub(crate) metrics: BackendMetrics,
 }
@@ -88,7 +88,7 @@ impl Backend {
             service,
             turns,
             told: OncePerMinute::default(),
-            farewells: Farewells::new(options.max_waiting, metrics.clone()),
+            farewells: Waiting::new(options.max_waiting, metrics.disconnects_waiting.clone()),
             options,
             metrics,
         }))
@@ -120,7 +120,7 @@ impl Backend {
     }
 
     /// The disconnects that wait for a further try.
-    pub(super) fn farewells(&self) -> &Farewells {
+    pub(super) fn farewells(&self) -> &Waiting {
         &self.farewells
     }
 

@@ -9,7 +9,6 @@
 mod answer;
 mod application;
 mod call;
-mod farewells;
 mod metrics;
 mod presence;
 mod service;
@@ -17,6 +16,7 @@ mod session_data;
 mod signature;
 mod told;
 mod turns;
+mod waiting;
 
 pub(crate) use answer::{Answer, Arguments, Refusal};
 pub(crate) use application::{Backend, BackendOptions};

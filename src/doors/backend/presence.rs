@@ -1,6 +1,6 @@
 //! A client that the service knows of, until the service is told that it left.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep};
@@ -8,10 +8,13 @@ use tokio::time::{Instant, sleep};
 use super::{
     application::{Backend, was_not_handed_over},
     call::{CallKind, Subject},
-    farewells::{FIRST_PAUSE, LONGEST_PAUSE},
 };
 use crate::access::Identity;
 
+/// The pause before the first further try of a disconnect that could not be handed over; each later one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The reason for which a client is gone that was dropped before anybody said why.
 const LOST: &str = "transport close";
 
@@ -88,7 +91,7 @@ impl Known {
                 Ok(answer) => return answer.operations,
                 Err(outcome) => outcome,
             };
-            waits = waits.or_else(|| self.backend.farewells().wait());
+            waits = waits.or_else(|| self.backend.farewells().begin());
             let may_wait = waits.is_some() && Instant::now() + pause <= until;
             if !may_wait || !was_not_handed_over(outcome) {
                 // The client is gone, so nobody is to be told; the failure is counted and logged.

@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::metrics::BackendMetrics;
+use super::{metrics::BackendMetrics, waiting::Waiting};
 
 /// The bytes of client events that wait, of all clients together.
 #[derive(Debug)]
@@ -60,8 +60,7 @@ fn gauge(bytes: usize) -> i64 {
 #[derive(Debug)]
 pub(super) struct Turns {
     going: Semaphore,
-    waiting: AtomicUsize,
-    most_waiting: usize,
+    waiting: Waiting,
     pub(super) bytes: Arc<WaitingBytes>,
     metrics: BackendMetrics,
 }
@@ -93,8 +92,7 @@ impl Turns {
     ) -> Self {
         Self {
             going: Semaphore::new(most),
-            waiting: AtomicUsize::new(0),
-            most_waiting,
+            waiting: Waiting::new(most_waiting, metrics.waiting.clone()),
             bytes: WaitingBytes::new(most_bytes, metrics.clone()),
             metrics,
         }
@@ -105,7 +103,7 @@ impl Turns {
         if let Ok(permit) = self.going.try_acquire() {
             return Ok(self.turn(permit));
         }
-        let _waits = Waits::begin(self).ok_or(NoTurn::ManyCalls)?;
+        let _waits = self.waiting.begin().ok_or(NoTurn::ManyCalls)?;
         let mut too_many = std::pin::pin!(self.bytes.too_many.notified());
         too_many.as_mut().enable();
         if self.bytes.are_too_many() {
@@ -134,24 +132,5 @@ impl Turns {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.metrics.in_flight.dec();
-    }
-}
-
-/// A place among those that wait.
-struct Waits<'t>(&'t Turns);
-
-impl<'t> Waits<'t> {
-    fn begin(turns: &'t Turns) -> Option<Self> {
-        let before = turns.waiting.fetch_add(1, Ordering::Relaxed);
-        turns.metrics.waiting.inc();
-        let waits = Self(turns);
-        (before < turns.most_waiting).then_some(waits)
-    }
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.0.metrics.waiting.dec();
     }
 }
