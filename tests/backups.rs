@@ -1,6 +1,5 @@
 //! A journal that is put back to what it was: nobody is told that everything came who missed something, with the real binary.
 #![cfg(unix)]
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{
     fs,

@@ -1,5 +1,4 @@
 //! Each way to be wrong gets its code, over Socket.IO and over HTTP, and the connection lives on.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use kit::{Client, get, post, post_raw, server, server_with};
 use serde_json::{Value, json};

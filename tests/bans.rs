@@ -1,6 +1,5 @@
 //! Bans and revocations in the journal's file, with the real binary: over kills, from earlier versions, after a repair.
 #![cfg(unix)]
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{
     fs,

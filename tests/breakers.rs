@@ -1,5 +1,4 @@
 //! Circuit breakers, over the wire: a provider of keys that fails and recovers, a disk that is full and is not.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 

@@ -1,5 +1,4 @@
 //! `docs/events.md` is true: each of its lines is published, and gives the update and the facts that the page names.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use kit::{Client, get, post, server, until_folded};
 use serde_json::{Value, json};

@@ -1,6 +1,5 @@
 //! Clocks that jump, as clients see it, with the real binary and `faketime`.
 #![cfg(target_os = "linux")]
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{
     net::SocketAddr,

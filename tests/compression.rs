@@ -1,5 +1,4 @@
 //! Compression of WebSocket messages: agreed on by offer, made once for all, and inflated within bounds.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::net::SocketAddr;
 

@@ -1,5 +1,4 @@
 //! The limits on events, over each door.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use kit::{Client, counted, get, post, post_raw, server, server_with};
 use serde_json::{Value, json};

@@ -1,5 +1,4 @@
 //! Points of the protocol that are easily overlooked, and that somebody's screen leans on: one test for each, over the wire.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use kit::{Client, get, post, server, until_folded};
 use serde_json::{Value, json};

@@ -1,5 +1,4 @@
 //! The counters that the guides name are those that the server has, and the other way round.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

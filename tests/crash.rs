@@ -1,5 +1,4 @@
 //! kill -9, restart, full disk: what was acknowledged is there, once, for everybody who comes back.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{
     collections::{HashMap, HashSet},

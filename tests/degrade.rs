@@ -1,5 +1,4 @@
 //! Degradation under load: the steps come in order, refuse only what may be refused, and go by themselves.
-#![allow(clippy::expect_used, clippy::unwrap_used)]
 
 use std::{
     net::SocketAddr,

@@ -1,5 +1,4 @@
 //! The steps of `docs/deploy.md`, in a folder of their own, and the server that they give.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{
     fs,

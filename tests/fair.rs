@@ -1,5 +1,4 @@
 //! Producers take turns: one that floods, by whatever priority, is before nobody else by more than a few updates.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{
     net::SocketAddr,

@@ -1,6 +1,5 @@
 //! Losses of the journal's files under a running server, as clients see them, with the real binary.
 #![cfg(unix)]
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{
     path::Path,

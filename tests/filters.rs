@@ -1,5 +1,4 @@
 //! Filters cost little, whatever their patterns: a name is read once for each, and what costs more is refused with a sentence.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use kit::{Client, PATIENCE, counted, post, server};
 use serde_json::json;

@@ -1,5 +1,4 @@
 //! Rooms of any name: who is let in, what they may cost, and that nobody is in another's room.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use kit::{
     Client, counted_in, get,

@@ -1,5 +1,4 @@
 //! Accidents of the journal's file, its bounds and its clock, as clients see them: against a real server over the wire.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{
     path::{Path, PathBuf},

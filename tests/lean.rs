@@ -1,5 +1,4 @@
 //! The lean shape of updates, by every door that has it: each fact once, for those who ask.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::net::SocketAddr;
 

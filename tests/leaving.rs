@@ -1,5 +1,4 @@
 //! Thousands of clients leave at once: the ordered loop goes on for everybody else. `STOA_LEAVERS` says how many.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -1,6 +1,5 @@
 //! Fifty observers of one busy stream: each gets every event exactly once, in order, or a later update that says how
 //! many it stands for. `cargo bench --bench observers` does the same with a thousand, and looks at the clock.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use kit::{account, replay, script};
 use std::{path::Path, time::Duration};

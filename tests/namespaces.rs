@@ -1,5 +1,4 @@
 //! Namespaces of applications: declared in the configuration, joined by every transport, and apart from the stream.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use kit::{Client, polling::Polling, post, server_with};
 use serde_json::json;

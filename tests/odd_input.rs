@@ -1,6 +1,5 @@
 //! Input of honest producers that is not quite JSON, or not quite an event: it is read by its one evident meaning, and
 //! an unreadable part takes nothing else with it.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::connect_async;

@@ -1,5 +1,4 @@
 //! Compressed bodies: what publishers send with `Content-Encoding` is what they would have sent without.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{
     io::{Read, Write},

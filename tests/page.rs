@@ -1,5 +1,4 @@
 //! The demo page over the wire: from inside the program wherever it was started, or from a folder.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::path::Path;
 

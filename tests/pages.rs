@@ -1,6 +1,5 @@
 //! Updates that only Seneca's and Marcus' own pages get: text that is harmless where they put it into HTML, and figures
 //! about the whole stream.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::net::SocketAddr;
 

@@ -1,6 +1,5 @@
 //! Calls of `publish` that are sent without waiting for the answers: their order, their answers, and the requests between
 //! them.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{collections::HashSet, net::SocketAddr, path::Path};
 

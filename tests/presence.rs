@@ -1,5 +1,4 @@
 //! Presence: who is in a room, who is told of it, and visitors that come by HTTP.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::net::SocketAddr;
 

@@ -1,6 +1,5 @@
 //! Both real streams are published as they are, and every event is accounted for: delivered, coalesced into a named later
 //! one, or refused with a code.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,5 +1,4 @@
 //! Other requests of clients: batches, actions, history, duplicates, rules of their own.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use kit::{Client, get, post, server, server_with};
 use serde_json::{Value, json};

@@ -1,5 +1,4 @@
 //! Rooms of things whose ids hold what they like: one room however its name is spelt, at every door that takes a name.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use kit::{
     Client, PATIENCE, get,

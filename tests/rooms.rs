@@ -1,5 +1,4 @@
 //! Rooms and filters: what a client asks for and what reaches it.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use kit::{Client, get, post, server, until_folded};
 use serde_json::{Value, json};

@@ -1,5 +1,4 @@
 //! Answers to input that is nearly right, over the wire.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::net::SocketAddr;
 

@@ -1,5 +1,4 @@
 //! Rules that carry an application's own names and shapes, by every door.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::net::SocketAddr;
 

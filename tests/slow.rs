@@ -1,7 +1,6 @@
 //! Some clients read slowly and some not at all: the others get every event once and in order, those that read end with
 //! the right state, those that don't are sent away. `cargo bench --bench slow` does the same with more of them, and looks at
 //! the clock.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{
     net::SocketAddr,

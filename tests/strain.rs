@@ -1,7 +1,6 @@
 //! A stop under load, and fewer descriptors than connections, with the real binary. More rounds make a longer run of the same:
 //! `STOA_STOP_ROUNDS=25`.
 #![cfg(unix)]
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{
     collections::HashSet,

@@ -1,5 +1,4 @@
 //! `GET /api/v1/stream`: the same updates as server-sent events.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{
     net::SocketAddr,

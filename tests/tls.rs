@@ -1,5 +1,4 @@
 //! Encryption by the server itself: HTTP and WebSockets, a renewed certificate, and those who only begin.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{
     net::SocketAddr,

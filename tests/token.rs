@@ -1,5 +1,4 @@
 //! `stoa token` with the real binary: what it prints, what it refuses, what it never shows.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{
     path::Path,

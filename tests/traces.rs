@@ -1,5 +1,4 @@
 //! Traces: each event's way as spans at a real collector's port, connected by `traceparent`.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::{
     collections::HashMap,

@@ -8,7 +8,7 @@ use kit::{
 };
 use serde_json::{Value, json};
 
-use crate::{failed, operator, receiver::Receiver, told};
+use crate::alerts::{failed, operator, receiver::Receiver, told};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_part_that_fails_is_told_to_all_operators_and_mended_is_over() {

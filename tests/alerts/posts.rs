@@ -7,7 +7,7 @@ use kit::{
 };
 use tokio::sync::Semaphore;
 
-use crate::{failed, lost, operator, receiver::Receiver};
+use crate::alerts::{failed, lost, operator, receiver::Receiver};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn posts_that_nobody_takes_are_counted_and_hold_up_nothing() {

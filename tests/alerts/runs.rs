@@ -10,7 +10,7 @@ use kit::{
 use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role};
 
-use crate::{failed, operator, receiver::Receiver, told};
+use crate::alerts::{failed, operator, receiver::Receiver, told};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_fails_is_told_to_operators_who_may_see_it_and_posted_until_it_is_taken() {

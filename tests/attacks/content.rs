@@ -248,7 +248,7 @@ async fn bodies_that_nobody_can_undo_are_refused_unread() {
         }
     }
     assert_eq!(kit::refused(address, "http", "unknown_encoding").await, 12);
-    let sid = crate::malformed::poll(address, 4).await;
+    let sid = crate::attacks::malformed::poll(address, 4).await;
     let head = format!(
         "POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nContent-Encoding: gzip"
     );

@@ -140,7 +140,7 @@ async fn a_flood_of_events_slows_down_its_senders_and_nobody_else() {
     assert_served(address).await;
 }
 
-/// Row 15 has its tests in `tests/engine.rs` (a client that never reads leaves its rooms) and `tests/slow.rs` (it disturbs
+/// Row 15 has its tests in `tests/engine` (a client that never reads leaves its rooms) and `tests/slow.rs` (it disturbs
 /// nobody); here what those leave open: many at once, and what they cost.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_that_never_read_cost_no_more_than_their_bound() {

@@ -59,7 +59,7 @@ async fn a_message_over_the_limit_is_closed_with_1009() {
     );
 
     // By polling: refused as well, and the session with it.
-    let sid = crate::malformed::poll(address, 4).await;
+    let sid = crate::attacks::malformed::poll(address, 4).await;
     let (status, ..) = kit::raw::http(
         address,
         &format!("POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1"),

@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::malformed::poll;
+use crate::attacks::malformed::poll;
 use kit::{
     Client, START_SECRET, get,
     process::{Process, serve_in_memory},

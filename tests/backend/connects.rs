@@ -5,7 +5,7 @@ use futures_util::{SinkExt, StreamExt};
 use kit::{Client, application::Application, polling::Polling};
 use serde_json::{Value, json};
 
-use crate::{calls, client, served, server_of};
+use crate::backend::{calls, client, served, server_of};
 
 #[tokio::test]
 async fn the_service_sees_who_connects_but_no_credential() {
@@ -116,7 +116,7 @@ async fn what_a_connect_wants_done_is_done_before_the_first_event() {
     let mut client = Client::open(server.address(), "/", json!({}))
         .await
         .unwrap();
-    let answer = crate::answer_to(&mut client, r#"["hello"]"#).await;
+    let answer = crate::backend::answer_to(&mut client, r#"["hello"]"#).await;
     let answer: Value = serde_json::from_str(&answer["437000".len()..]).unwrap();
     assert!(
         answer[0].as_array().unwrap().contains(&json!("project:p1")),

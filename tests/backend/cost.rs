@@ -9,7 +9,7 @@ use std::{
 use kit::application::Application;
 use serde_json::json;
 
-use crate::{client, server_of};
+use crate::backend::{client, server_of};
 
 /// Events that are measured.
 const EVENTS: usize = 400;

@@ -8,7 +8,7 @@ use http::StatusCode;
 use kit::{Client, application::Application, counted_in, wait_for};
 use serde_json::{Value, json};
 
-use crate::{client, server_of};
+use crate::backend::{client, server_of};
 
 const CLIENTS: usize = 500;
 

@@ -4,7 +4,7 @@ use aws_lc_rs::hmac;
 use kit::application::SECRET;
 use serde_json::{Value, json};
 
-use crate::{answer_to, calls, client, served};
+use crate::backend::{answer_to, calls, client, served};
 
 #[tokio::test]
 async fn an_event_goes_as_it_was_sent_and_the_answer_comes_back_as_it_is() {

@@ -11,7 +11,7 @@ use tokio::{
     net::TcpListener,
 };
 
-use crate::{calls, client, server_of};
+use crate::backend::{calls, client, server_of};
 
 /// A service that lets everybody in and answers events by this.
 async fn wrong(answer: impl Fn(&Value) -> Response + Clone + Send + Sync + 'static) -> Application {

@@ -5,7 +5,7 @@ use kit::{Client, application::Application, counted_in, wait_for};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::{client, server_of};
+use crate::backend::{client, server_of};
 
 #[tokio::test]
 async fn a_service_that_was_down_is_told_of_who_left_and_its_answer_is_carried_out() {

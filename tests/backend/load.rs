@@ -12,7 +12,7 @@ use axum::response::IntoResponse;
 use kit::{Client, application::Application, counted_in};
 use serde_json::{Value, json};
 
-use crate::{calls, server_of};
+use crate::backend::{calls, server_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn so_many_calls_go_at_a_time_and_each_client_has_one() {
@@ -89,7 +89,7 @@ async fn beyond_what_may_wait_clients_are_told_at_once() {
         config.backend.max_wait.set(600.0).unwrap();
     })
     .await;
-    let mut stuck = crate::client(&server).await;
+    let mut stuck = crate::backend::client(&server).await;
     stuck.emit("stuck", json!(null)).await;
     kit::wait_for("a call", async || {
         counted_in(&server, "stoa_backend_in_flight") == 1
@@ -126,13 +126,13 @@ async fn beyond_the_bytes_that_may_wait_all_that_wait_are_told() {
         config.backend.connect = false;
     })
     .await;
-    let mut stuck = crate::client(&server).await;
+    let mut stuck = crate::backend::client(&server).await;
     stuck.emit("stuck", json!(null)).await;
     kit::wait_for("a call", async || {
         counted_in(&server, "stoa_backend_in_flight") == 1
     })
     .await;
-    let mut waits = crate::client(&server).await;
+    let mut waits = crate::backend::client(&server).await;
     let waiting = waits.call_later("small", json!(null)).await;
     kit::wait_for("one that waits", async || {
         counted_in(&server, "stoa_backend_waiting") == 1

@@ -9,7 +9,7 @@ use kit::{
 use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role, server::Running};
 
-use crate::{client, served};
+use crate::backend::{client, served};
 
 /// Has operations carried out for the service; the results.
 pub(crate) async fn operate(server: &Running, operations: Value) -> Vec<Value> {

@@ -4,11 +4,11 @@ use axum::response::IntoResponse;
 use kit::application::Application;
 use serde_json::{Value, json};
 
-use crate::{answer_to, client, server_of};
+use crate::backend::{answer_to, client, server_of};
 
 /// Has operations carried out that are written so; the answer as it is written.
 async fn operate(server: &stoa::server::Running, operations: &str) -> String {
-    crate::operations::answered(server, format!("{{\"operations\":{operations}}}")).await
+    crate::backend::operations::answered(server, format!("{{\"operations\":{operations}}}")).await
 }
 
 /// The next event that is not of Stoa's own making.

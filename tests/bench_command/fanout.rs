@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{
+use crate::bench_command::{
     bench,
     fake::{Fault, server},
 };

@@ -1,6 +1,6 @@
 //! The scenarios `connect` and `ingest`.
 
-use crate::{
+use crate::bench_command::{
     bench, bench_at,
     fake::{Fault, server},
 };

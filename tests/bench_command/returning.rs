@@ -1,6 +1,6 @@
 //! The scenarios `resume` and `storm`.
 
-use crate::{
+use crate::bench_command::{
     bench,
     fake::{Fault, server},
 };

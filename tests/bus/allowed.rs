@@ -4,7 +4,7 @@ use kit::{Client, counted_in, redis::Redis, wait_for};
 use serde_json::{Value, json};
 use stoa::config::BusOperation;
 
-use crate::{client, on_bus, packet, python, until_refused};
+use crate::bus::{client, on_bus, packet, python, until_refused};
 
 /// The next packet that is not of Stoa's own making.
 async fn said(client: &mut Client) -> String {

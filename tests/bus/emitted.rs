@@ -3,7 +3,7 @@
 use kit::{counted_in, redis::Redis};
 use serde_json::json;
 
-use crate::{client, on_bus, packet, python};
+use crate::bus::{client, on_bus, packet, python};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn python_messages_come_out_as_they_were_emitted() {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use kit::{get, redis::Redis, server_with, wait_for};
 use serde_json::json;
 
-use crate::{client, on_bus, packet, python, until_connected};
+use crate::bus::{client, on_bus, packet, python, until_connected};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bus_that_is_killed_and_comes_back_is_heard_again_within_five_seconds() {

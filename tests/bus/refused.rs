@@ -3,7 +3,7 @@
 use kit::{counted_in, redis::Redis};
 use serde_json::{Value, json};
 
-use crate::{client, on_bus, packet, python, until_connected, until_refused};
+use crate::bus::{client, on_bus, packet, python, until_connected, until_refused};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_no_message_is_counted_and_ends_nothing() {

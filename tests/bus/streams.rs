@@ -4,7 +4,7 @@ use kit::{counted_in, get, redis::Redis, wait_for};
 use serde_json::{Value, json};
 use stoa::config::{BusKind, Config, JournalKind};
 
-use crate::{client, on_bus, packet, until_refused};
+use crate::bus::{client, on_bus, packet, until_refused};
 
 async fn add(redis: &Redis, event: &str, arg: Value) {
     let data = json!({

@@ -1,6 +1,6 @@
 //! The acts of an admin: list, end, ban, revoke.
 
-use crate::{refused, to_the_end};
+use crate::guard::{refused, to_the_end};
 use kit::guarded::{admin, grant, guarded, kept_in, observer, producer, request, token};
 use kit::{Client, get, server_with, wait_for};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! The budgets of clients, and the treatment of those that exceed them.
 
-use crate::{refused, to_the_end};
+use crate::guard::{refused, to_the_end};
 use kit::guarded::{grant, guarded, observer, producer, request, token};
 use kit::{Client, get, post, server_with, wait_for};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! The identity that each door gives to a client.
 
-use crate::refused;
+use crate::guard::refused;
 use kit::guarded::{grant, guarded, observer, producer, request, saying, token};
 use kit::{Client, get};
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use crate::refused;
+use crate::guard::refused;
 use axum::{Router, extract::State, routing::get};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
 use kit::guarded::{guarded, now, request};

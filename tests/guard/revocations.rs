@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::{refused, to_the_end};
+use crate::guard::{refused, to_the_end};
 use kit::guarded::{admin, guarded, kept_in, now, observer, request, saying};
 use kit::{Client, get, wait_for};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! The rooms that are for a client, by rules that are data.
 
-use crate::refused;
+use crate::guard::refused;
 use kit::Client;
 use kit::guarded::{grant, guarded, observer, publish, token};
 use serde_json::json;

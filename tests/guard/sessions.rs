@@ -1,6 +1,6 @@
 //! The length of a session, and the ways to prolong it.
 
-use crate::{refused, to_the_end};
+use crate::guard::{refused, to_the_end};
 use kit::guarded::{admin, grant, guarded, observer, publish, request, token};
 use kit::{Client, wait_for};
 use serde_json::json;

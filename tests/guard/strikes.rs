@@ -1,6 +1,6 @@
 //! The clients that too many messages ban, and those that they don't.
 
-use crate::{refused, to_the_end};
+use crate::guard::{refused, to_the_end};
 use kit::guarded::{SECRET, admin, grant, guarded, observer, producer, request, token};
 use kit::{Client, server_with};
 use serde_json::{Value, json};

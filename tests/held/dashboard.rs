@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{publish, server_on};
+use crate::held::{publish, server_on};
 use kit::{counted_in, get, post, server_with, until_folded};
 
 const DASHBOARD_BYTES: usize = 1 << 20;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::publish;
+use crate::held::publish;
 use kit::{Client, counted_in, get, post, post_raw, server_with, until_folded};
 
 /// An event of each dialect, with an id of this length somewhere, and the usual key of that id.

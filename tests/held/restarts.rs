@@ -4,7 +4,7 @@ use std::{path::Path, time::Instant};
 
 use serde_json::{Value, json};
 
-use crate::{publish, server_on};
+use crate::held::{publish, server_on};
 use kit::{PATIENCE, counted_in, get, until_folded};
 
 /// Events after which the state is saved.

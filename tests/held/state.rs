@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::publish;
+use crate::held::publish;
 use kit::{counted_in, get, server_with, until_folded};
 
 /// The tasks of the state, by project.

@@ -143,7 +143,7 @@ async fn a_flood_makes_the_server_forget_nothing_of_another_project() {
         .map(|event| event["data"]["n"].clone())
         .collect();
     assert_eq!(seen, [1, 2, 3, 4]);
-    let (_, page) = crate::request(
+    let (_, page) = crate::settled::request(
         "GET",
         address,
         "/api/v1/events?limit=1000&type=task.progress",

@@ -1,12 +1,6 @@
 //! Attacks that have hit servers of this kind, carried out over the wire against the real server, bounded in count and
 //! time. Each asserts what became of the attacker, of the server's memory where that is the target, and of a good client
 //! beside it. `docs/security.md` lists them.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    unreachable_pub
-)]
 
 mod attachments;
 mod away;

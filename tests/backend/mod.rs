@@ -1,6 +1,5 @@
 //! An application's own service behind the server: client events that Stoa does not know, connects and disconnects, and
 //! what the service wants done. The service is a real HTTP server, and all of it goes over the wire.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod connects;
 mod cost;

@@ -1,5 +1,4 @@
 //! The bounds of what the server holds of the stream, as producers and operators see them: over the wire, on a real server.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod dashboard;
 mod fair_dashboard;

@@ -1,6 +1,5 @@
 //! Emitters on a real Redis: what they emit reaches clients as it is, whatever else is on the bus comes to nothing, and the
 //! bus may go and come back.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod allowed;
 mod emitted;

@@ -1,5 +1,4 @@
 //! The doors for clients that speak JSON over a plain WebSocket, each in the shapes of the system that it serves.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod compression;
 mod guide;

@@ -1,10 +1,4 @@
 //! The faults of the engine, shown to be mended: over the wire, with a real server.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    unreachable_pub
-)]
 
 mod alive;
 mod packets;

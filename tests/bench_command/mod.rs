@@ -1,5 +1,4 @@
 //! `stoa bench` with the real binary: against a real server, and against servers that lose, double, reorder or stall.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod fake;
 mod fanout;

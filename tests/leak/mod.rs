@@ -2,34 +2,17 @@
 //!
 //! Every event carries markers in its fields that say whom it is for. A spy goes through random steps, and every text that
 //! the server sends it is searched for markers that are not for it. What is for it must come, or nothing was shown.
-#![allow(
-    unreachable_pub,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used
-)]
 
-#[path = "leak/delay.rs"]
 mod delay;
-#[path = "leak/doors.rs"]
 mod doors;
-#[path = "leak/hostile.rs"]
 mod hostile;
-#[path = "leak/http.rs"]
 mod http;
-#[path = "leak/plain.rs"]
 mod plain;
-#[path = "leak/same.rs"]
 mod same;
-#[path = "leak/sockets.rs"]
 mod sockets;
-#[path = "leak/spy.rs"]
 mod spy;
-#[path = "leak/step.rs"]
 mod step;
-#[path = "leak/twins.rs"]
 mod twins;
-#[path = "leak/world.rs"]
 mod world;
 
 use kit::wait_for;

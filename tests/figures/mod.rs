@@ -1,5 +1,4 @@
 //! The figures are true: what a server tells of itself is what was done to it, and what its clients measured.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod connections;
 mod health;

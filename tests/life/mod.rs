@@ -1,5 +1,4 @@
 //! The life of the process, with the real binary.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod publish;
 mod settings;

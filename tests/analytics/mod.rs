@@ -1,6 +1,5 @@
 //! `GET /api/v1/analytics` over the wire: the figures are what clients did, over restarts too, and show nobody more than
 //! they may see.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod restarts;
 

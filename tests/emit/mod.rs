@@ -1,5 +1,4 @@
 //! Emissions: what an application emits reaches the members of its rooms as it is.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod kept;
 mod rights;

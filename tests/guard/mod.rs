@@ -1,5 +1,4 @@
 //! Tokens, sessions, revocation, bans and budgets, over the wire.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod actions;
 mod acts;

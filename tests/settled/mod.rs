@@ -1,6 +1,5 @@
 //! An event's things, project, owners and producer are settled when it is accepted: nobody gets another's
 //! events, changes them or suppresses them by what it says later, or said before.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod claims;
 mod confined;

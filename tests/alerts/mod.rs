@@ -1,6 +1,5 @@
 //! Alerts, over the wire: operators are told of runs that fail or wait and of figures that are bad, and a webhook gets
 //! signed posts of them.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod figures;
 mod posts;

@@ -1,6 +1,5 @@
 //! A client that comes back with a cursor gets exactly the updates that it missed, and a slow one gets the others
 //! later.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod cursors;
 mod distinct;
