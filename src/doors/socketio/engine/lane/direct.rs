@@ -15,7 +15,7 @@ use super::{
 use crate::{net::stream::WriteHalf, observe::SocketTally};
 
 /// Bytes that a sender takes from the queue at a time.
-const SEND_BYTES: usize = 32 * 1024;
+const SEND_BYTES: usize = 64 * 1024;
 
 impl ExpressLane {
     /// Lets senders write to this socket from now on, or no longer.
