@@ -1,0 +1,133 @@
+"""One kept connection to Stoa, and what its answers mean."""
+
+from __future__ import annotations
+
+import email.utils
+import http.client
+import json
+import socket
+import ssl
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..version import __version__
+
+#: Seconds for a connection to be made, and for an answer.
+CONNECT = 2.0
+ANSWER = 5.0
+#: Bytes of an answer that are read.
+MAX_ANSWER = 4 << 20
+#: Seconds that a server may ask for before the next try.
+MAX_RETRY_AFTER = 60.0
+
+
+class Answer:
+    """An answer of Stoa to a batch: its status, its JSON, and the seconds that it asks to wait."""
+
+    def __init__(self, status: int, body: dict[str, Any], retry_after: float | None) -> None:
+        self.status, self.body, self.retry_after = status, body, retry_after
+
+    @property
+    def error(self) -> str:
+        """The server's own sentence."""
+        error = self.body.get("error")
+        said = error.get("message") if isinstance(error, dict) else None
+        return f"{self.status}: {said}" if said else f"{self.status}"
+
+    @property
+    def rejected(self) -> dict[int, tuple[str, str]] | None:
+        """The code and the sentence of each line that was refused; ``None`` if this is no answer to lines."""
+        found = self.body.get("rejected")
+        if not isinstance(found, list):
+            return None
+        refused = {}
+        for each in found:
+            error = each.get("error") if isinstance(each, dict) else None
+            if isinstance(error, dict) and isinstance(each.get("index"), int):
+                refused[each["index"]] = (str(error.get("code")), str(error.get("message")))
+        return refused
+
+
+class Post:
+    """Posts bodies of lines. One thread uses it."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{url!r} is no address of Stoa: write STOA_URL as http://host:8000")
+        self._host, self._tls = parts.hostname, parts.scheme == "https"
+        self._port = parts.port or (443 if self._tls else 80)
+        self._path = f"{parts.path.rstrip('/')}/api/v1/events"
+        self._headers = {"Content-Type": "application/x-ndjson", "User-Agent": f"stoa-agents/{__version__}"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._connection: http.client.HTTPConnection | None = None
+
+    def lines(self, body: bytes) -> Answer:
+        """Posts lines. Raises ``OSError`` or ``HTTPException`` when no answer comes."""
+        for kept in (True, False):
+            if not kept or self._connection is None:
+                self._open()
+                kept = False
+            connection = self._connection
+            assert connection is not None
+            try:
+                connection.request("POST", self._path, body, self._headers)
+                answer = connection.getresponse()
+                said = answer.read(MAX_ANSWER)
+            except socket.timeout:
+                self.close()
+                raise
+            except (OSError, http.client.HTTPException):
+                self.close()
+                # A kept connection may have been closed meanwhile; the lines have ids, so a second time is none.
+                if kept:
+                    continue
+                raise
+            if answer.will_close or not answer.isclosed():
+                self.close()
+            return Answer(answer.status, _json(said), _seconds(answer.getheader("Retry-After")))
+        raise AssertionError("the second try is the last")
+
+    def _open(self) -> None:
+        self.close()
+        if self._tls:
+            context = ssl.create_default_context()
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                self._host, self._port, timeout=CONNECT, context=context
+            )
+        else:
+            connection = http.client.HTTPConnection(self._host, self._port, timeout=CONNECT)
+        connection.connect()
+        connection.sock.settimeout(ANSWER)
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connection = connection
+
+    def close(self) -> None:
+        """Closes the kept connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _json(said: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(said)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _seconds(header: str | None) -> float | None:
+    """The seconds of a ``Retry-After``, which may be a date."""
+    if not header:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
+        except (TypeError, ValueError):
+            return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER) if seconds == seconds else None

@@ -1,0 +1,363 @@
+"""The queue, the thread that empties it, and their figures."""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import http.client
+import itertools
+import logging
+import os
+import queue
+import random
+import socket
+import threading
+import time
+import uuid
+from typing import Any
+
+from . import plain
+from .exits import Exits
+from .options import Options
+from .post import Answer, Post
+from .waiting import Line, Waiting
+
+log = logging.getLogger("stoa")
+
+#: Events and bytes of one body.
+MAX_BATCH = 500
+MAX_BATCH_BYTES = 512_000
+#: Bytes of one event: as many as Stoa takes by default.
+MAX_LINE = 64_000
+#: Seconds before the second try; each next one waits twice as long, up to the longest.
+FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
+#: Codes of lines that are refused for now only.
+FOR_NOW = ("overloaded", "unavailable")
+#: Types that are told one by one in the figures of what was dropped.
+MAX_TYPES = 100
+_MORE, _NOW = "more", "now"
+
+
+class Sender:
+    """Sends what is emitted, in batches, from a thread of its own."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._exits: Exits | None = None
+        self._registering = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        """The state of a process that has sent nothing: at the start, and in a child after a fork."""
+        self._lock = threading.RLock()
+        self._waiting = Waiting(self.options.queue, self.options.queue_bytes)
+        self._bell: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._asleep = self._hurried = False
+        self._thread: threading.Thread | None = None
+        self._post: Post | None = None
+        self._under_way = 0
+        self._batch: list[Line] = []
+        self._run, self._numbers = uuid.uuid4().hex[:12], itertools.count(1)
+        self._source = f"{self.options.service}"
+        self._instance = f"{socket.gethostname()}:{os.getpid()}"
+        self._stopped: str | None = None
+        self._sent = self._rejected = self._failures = self._dropped = self._untold = 0
+        self._since: str | None = None
+        self._dropped_by_type: collections.Counter[str] = collections.Counter()
+        self._last_error: str | None = None
+        self._said: set[str] = set()
+
+    def reconfigured(self) -> None:
+        """Takes changed options: another address or token also ends a stop."""
+        with self._lock:
+            self._waiting.most, self._waiting.most_bytes = self.options.queue, self.options.queue_bytes
+            self._source = f"{self.options.service}"
+            self._post, self._stopped = None, None
+            self._said.discard("stopped")
+
+    # The caller's side.
+
+    def emit(
+        self,
+        type: str,  # noqa: A002 - the name on the wire
+        data: Any = None,
+        *,
+        id: str | None = None,  # noqa: A002 - the name on the wire
+        project_id: str | None = None,
+        priority: str | None = None,
+    ) -> str | None:
+        """Queues an event. See :func:`stoa.emit`."""
+        try:
+            options = self.options
+            if options.disabled:
+                return None
+            event: dict[str, Any] = {
+                "type": type if type.__class__ is str else str(type),
+                "id": f"{self._run}-{next(self._numbers)}" if id is None else plain.cut(str(id), 128),
+                "timestamp": time.time_ns() // 1000,
+                "source": self._source,
+                "project_id": options.project if project_id is None else plain.cut(str(project_id), 512),
+                "data": plain.data(data, options.content),
+                "metadata": {"instance": self._instance},
+            }
+            if priority is not None:
+                event["priority"] = priority
+            if options.before_send is not None:
+                event = self._redacted(event)  # type: ignore[assignment]
+                if event is None:
+                    return None
+            text = plain.line(event)
+            if len(text) > MAX_LINE:
+                event["data"] = {key: plain.preview(value, plain.PREVIEW) for key, value in event["data"].items()}
+                event["data"] = {key: v[:500] if isinstance(v, str) else v for key, v in event["data"].items()}
+                text = plain.line(event)
+            self._queue(event["type"], text, len(text) > MAX_LINE)
+            return event["id"]
+        except Exception as error:
+            self._fault(f"an event was left out: {plain.error(error)}", type)
+            return None
+
+    def _redacted(self, event: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            assert self.options.before_send is not None
+            changed = self.options.before_send(event)
+        except Exception as error:
+            # What was to be made harmless and was not must not go out.
+            self._fault(f"before_send raised, and its event was left out: {plain.error(error)}", event["type"])
+            return None
+        if changed is None:
+            return None
+        whole: dict[str, Any] = plain.plain(changed, plain.MAX_CONTENT)
+        return whole
+
+    def _queue(self, type: str, text: bytes, too_large: bool) -> None:  # noqa: A002 - the name on the wire
+        with self._lock:
+            if self._stopped or too_large:
+                self._drop(type)
+                return
+            for gone in self._waiting.add(type, text):
+                self._drop(gone.type)
+            if self._thread is None:
+                self._start()
+            full = self._waiting.number >= MAX_BATCH or self._waiting.bytes >= MAX_BATCH_BYTES
+            if self._asleep or (full and not self._hurried):
+                self._asleep, self._hurried = False, full
+                self._bell.put(_MORE)
+
+    def _drop(self, type: str) -> None:  # noqa: A002 - the name on the wire
+        self._dropped += 1
+        self._untold += 1
+        if self._since is None:
+            self._since = datetime.datetime.now(datetime.timezone.utc).isoformat()
+        known = type in self._dropped_by_type or len(self._dropped_by_type) < MAX_TYPES
+        self._dropped_by_type[type if known else "other"] += 1
+
+    def _fault(self, message: str, type: Any) -> None:  # noqa: A002 - the name on the wire
+        try:
+            with self._lock:
+                self._last_error = message
+                self._drop(str(type))
+            self._once("emit", "%s", message)
+        except Exception:
+            pass
+
+    def flush(self, timeout: float = 2.0) -> bool:
+        """Waits for the queue to be empty. See :func:`stoa.flush`."""
+        try:
+            end = time.monotonic() + timeout
+            if self._empty():
+                return True
+            self._bell.put(_NOW)
+            while not self._empty():
+                if time.monotonic() >= end or self._thread is None or not self._thread.is_alive():
+                    return False
+                time.sleep(0.002)
+            return True
+        except Exception:
+            return False
+
+    def _empty(self) -> bool:
+        with self._lock:
+            return not self._waiting.number and not self._under_way
+
+    def stats(self) -> dict[str, Any]:
+        """The figures. See :func:`stoa.stats`."""
+        with self._lock:
+            return {
+                "sent": self._sent,
+                "rejected": self._rejected,
+                "dropped": self._dropped,
+                "dropped_by_type": dict(self._dropped_by_type),
+                "failures": self._failures,
+                "queued": self._waiting.number + self._under_way,
+                "stopped": self._stopped,
+                "last_error": self._last_error,
+            }
+
+    # The thread's side.
+
+    def _start(self) -> None:
+        if self._exits is None:
+            self._exits = Exits(self._last, self._begin)
+        thread = threading.Thread(target=self._work, name="stoa", daemon=True)
+        thread.start()
+        self._thread = thread
+
+    def _last(self) -> None:
+        self.flush(self.options.exit_timeout)
+
+    def _work(self) -> None:
+        while True:
+            try:
+                self._turn()
+            except Exception as error:
+                with self._lock:
+                    self._failures += 1
+                    self._last_error = plain.error(error)
+                    for line in self._batch:
+                        self._drop(line.type)
+                    self._under_way, self._batch = 0, []
+                self._once("thread", "events could not be sent: %s", plain.error(error))
+                time.sleep(FIRST_WAIT)
+
+    def _turn(self) -> None:
+        with self._lock:
+            self._hurried = False
+            self._asleep = sleeps = not self._waiting.number
+        # A ring of before is only a turn for nothing.
+        hurry = self._bell.get() == _NOW if sleeps else False
+        if not hurry:
+            self._linger()
+        with self._lock:
+            batch = self._waiting.take(MAX_BATCH, MAX_BATCH_BYTES)
+            self._batch, self._under_way = batch, len(batch)
+            self._hurried = False
+        if batch:
+            self._deliver(batch)
+            self._batch = []
+
+    def _linger(self) -> None:
+        """Waits for more, unless there is a whole batch or somebody waits."""
+        with self._lock:
+            if self._waiting.number >= MAX_BATCH or self._waiting.bytes >= MAX_BATCH_BYTES:
+                return
+        try:
+            self._bell.get(timeout=self.options.linger)
+        except queue.Empty:
+            pass
+
+    def _deliver(self, batch: list[Line]) -> None:
+        """Sends a batch until it is answered for good."""
+        tries = 0
+        while batch:
+            answer = self._try(batch)
+            again, wait = (batch, None) if answer is None else self._judge(batch, answer)
+            with self._lock:
+                self._under_way = len(again)
+                if self._stopped:
+                    return
+            if again and (answer is None or answer.status != 413):
+                self._back_off(tries, wait)
+                tries += 1
+            if answer is not None and answer.status == 413 and again:
+                half = (len(again) + 1) // 2
+                self._deliver(again[:half])
+                again = again[half:]
+                with self._lock:
+                    self._under_way = len(again)
+            batch = again
+
+    def _try(self, batch: list[Line]) -> Answer | None:
+        try:
+            post = self._post
+            if post is None:
+                post = self._post = Post(self.options.url, self.options.token)
+            answer = post.lines(b"\n".join(line.text for line in batch))
+        except ValueError as error:
+            self._stop(str(error), batch)
+            return Answer(0, {}, None)
+        except (OSError, http.client.HTTPException) as error:
+            with self._lock:
+                self._failures += 1
+                self._last_error = f"Stoa cannot be reached at {self.options.url}: {plain.error(error)}"
+            self._once("unreachable", "%s; events wait, then the oldest are dropped", self._last_error)
+            return None
+        return answer
+
+    def _judge(self, batch: list[Line], answer: Answer) -> tuple[list[Line], float | None]:
+        """Counts what an answer settles, and gives the lines that have to be sent again."""
+        if answer.status == 0:
+            return [], None
+        if answer.status in (401, 403):
+            self._stop(f"Stoa refuses the events ({answer.error}): set STOA_TOKEN to a producer's token", batch)
+            return [], None
+        if answer.status in (408, 429) or answer.status >= 500:
+            with self._lock:
+                self._failures += 1
+                self._last_error = f"Stoa takes no events now: {answer.error}"
+            return batch, answer.retry_after
+        if answer.status == 413 and len(batch) > 1:
+            return batch, None
+        refused = answer.rejected
+        if refused is None and answer.status // 100 != 2:
+            refused = {n: (str(answer.status), answer.error) for n in range(len(batch))}
+        refused = refused or {}
+        again = [line for n, line in enumerate(batch) if n in refused and refused[n][0] in FOR_NOW]
+        bad = [(line, *refused[n]) for n, line in enumerate(batch) if n in refused and refused[n][0] not in FOR_NOW]
+        with self._lock:
+            self._sent += len(batch) - len(again) - len(bad)
+            self._rejected += len(bad)
+            if bad:
+                line, code, message = bad[-1]
+                self._last_error = f"{line.type} was refused ({code}): {message}"
+        if bad:
+            self._once(f"refused {bad[-1][1]}", "%s", self._last_error)
+        if not again:
+            self._tell_dropped()
+        return again, answer.retry_after
+
+    def _stop(self, why: str, batch: list[Line]) -> None:
+        with self._lock:
+            self._stopped = self._last_error = why
+            self._failures += 1
+            for line in [*batch, *self._waiting.clear()]:
+                self._drop(line.type)
+            self._under_way = 0
+        self._once("stopped", "%s; nothing more is sent", why)
+
+    def _back_off(self, tries: int, wait: float | None) -> None:
+        seconds = min(FIRST_WAIT * 2 ** min(tries, 10), LONGEST_WAIT) * random.uniform(0.75, 1.25)
+        end = time.monotonic() + (seconds if wait is None else max(wait, FIRST_WAIT))
+        while (left := end - time.monotonic()) > 0:
+            try:
+                # Somebody who waits for the queue has it tried at once, but for a server that named a time.
+                if self._bell.get(timeout=left) == _NOW and wait is None:
+                    time.sleep(min(left, FIRST_WAIT))
+                    return
+            except queue.Empty:
+                return
+
+    def _tell_dropped(self) -> None:
+        with self._lock:
+            count, since, self._untold, self._since = self._untold, self._since, 0, None
+            if not count:
+                return
+            types = dict(self._dropped_by_type.most_common(10))
+        self.emit(
+            "system.client.dropped",
+            {
+                "level": "warning",
+                "message": f"{count} events of {self._source} were dropped before they could be sent",
+                "count": count,
+                "since": since,
+                "types": types,
+                "status": "degraded",
+            },
+        )
+
+    def _once(self, what: str, message: str, *args: Any) -> None:
+        """Says each kind of fault once; all of them with STOA_DEBUG."""
+        if what not in self._said or self.options.debug:
+            if len(self._said) < MAX_TYPES:
+                self._said.add(what)
+            log.warning(message, *args)

@@ -1,0 +1,21 @@
+"""Own code tells: agents, tasks and tools, as decorators and as blocks of ``with``."""
+
+from .blocks import Agent, Task, Tool, agent, task, tool
+from .words import artifact, block, decide, handoff, progress, say, think, usage
+
+__all__ = [
+    "Agent",
+    "Task",
+    "Tool",
+    "agent",
+    "artifact",
+    "block",
+    "decide",
+    "handoff",
+    "progress",
+    "say",
+    "task",
+    "think",
+    "tool",
+    "usage",
+]
