@@ -2,12 +2,31 @@
 
 ``stoa.flask_socketio`` has the API of Flask-SocketIO, ``stoa.socketio`` that of python-socketio's servers, and
 :class:`Emitter` emits from programs that handle nothing. :func:`emit` publishes events of agents, from a thread of its
-own, and raises nothing.
+own, and raises nothing; :func:`agent`, :func:`task` and :func:`tool` tell of own code.
 """
 
 from .emitter import Emitter
 from .exceptions import StoaError
 from .sending import emit, flush, stats
+from .telling import agent, artifact, block, decide, handoff, progress, say, task, think, tool, usage
 from .version import __version__
 
-__all__ = ["Emitter", "StoaError", "__version__", "emit", "flush", "stats"]
+__all__ = [
+    "Emitter",
+    "StoaError",
+    "__version__",
+    "agent",
+    "artifact",
+    "block",
+    "decide",
+    "emit",
+    "flush",
+    "handoff",
+    "progress",
+    "say",
+    "stats",
+    "task",
+    "think",
+    "tool",
+    "usage",
+]

@@ -11,6 +11,7 @@ import os
 import queue
 import random
 import socket
+import sys
 import threading
 import time
 import uuid
@@ -158,6 +159,20 @@ class Sender:
                 self._last_error = message
                 self._drop(str(type))
             self._once("emit", "%s", message)
+        except Exception:
+            pass
+
+    def failed(self, what: str) -> None:
+        """Counts a fault of telling. See :func:`stoa.sending.failed`."""
+        try:
+            fault = sys.exc_info()[1]
+            message = f"{what}: {type(fault).__name__}: {plain.error(fault)}" if fault is not None else what
+            with self._lock:
+                self._failures += 1
+                self._last_error = message
+            self._once(what, "%s", message)
+            if self.options.debug:
+                log.warning("%s", what, exc_info=True)
         except Exception:
             pass
 
@@ -339,9 +354,10 @@ class Sender:
 
     def _tell_dropped(self) -> None:
         with self._lock:
-            count, since, self._untold, self._since = self._untold, self._since, 0, None
-            if not count:
+            # While the queue is full there is no room for the word, and more will be dropped.
+            if not self._untold or self._waiting.number >= self._waiting.most // 2:
                 return
+            count, since, self._untold, self._since = self._untold, self._since, 0, None
             types = dict(self._dropped_by_type.most_common(10))
         self.emit(
             "system.client.dropped",

@@ -31,6 +31,8 @@ class Block:
     def __init__(self, name: str, project: str | None = None, **facts: Any) -> None:
         self.name, self.facts = str(name), facts
         self.parent: Block | None = None
+        #: Makes another one, for each call of a function that this one decorates.
+        self.again: Callable[[str, Any], Block] | None = None
         self.project = project
         self.run_id = ""
         self.agent_id: str | None = None
@@ -87,6 +89,12 @@ class Block:
                 _current.set(self.parent)
         _safely(self.end, error)
 
+    def __call__(self, function: Any) -> Any:
+        """Decorates a function: each of its calls is a block like this one."""
+        if self.again is None:
+            raise TypeError(f"{self.name}: decorate with stoa.agent, stoa.task or stoa.tool")
+        return _decorated(function, self.name, self.again)
+
     async def __aenter__(self) -> Any:
         return self.__enter__()
 
@@ -99,15 +107,15 @@ class Block:
         """A task below this block."""
         return Task(name, **facts)
 
-    def tool(self, name: str, **args: Any) -> Tool:
+    def tool(self, name: str, /, **args: Any) -> Tool:
         """A call of a tool below this block."""
         return Tool(name, args)
 
-    def say(self, text: str, id: str | None = None, final: bool = True) -> str:  # noqa: A002 - the name on the wire
-        """Says a text, or with ``final=False`` a piece of one: the pieces of one text have one ``id``."""
+    def say(self, text: str, id: str | None = None, final: bool | None = None) -> str:  # noqa: A002 - the name on the wire
+        """Says a text. With an ``id`` it is a piece of the text with that id, whose last one is ``final``."""
         return _say(self, text, id, final, "text")
 
-    def think(self, text: str, id: str | None = None, final: bool = True) -> str:  # noqa: A002 - the name on the wire
+    def think(self, text: str, id: str | None = None, final: bool | None = None) -> str:  # noqa: A002 - the name on the wire
         """The same for what the agent thinks."""
         return _say(self, text, id, final, "reasoning")
 
@@ -216,7 +224,7 @@ def task(name: Any = None, *, id: str | None = None, project: str | None = None,
     return _made(name, lambda called, args: Task(called, id=id, project=project, **facts))
 
 
-def tool(name: Any = None, *, project: str | None = None, tool_kind: str = "function", **args: Any) -> Any:
+def tool(name: Any = None, /, *, project: str | None = None, tool_kind: str = "function", **args: Any) -> Any:
     """A call of a tool, as a block or a decorator; of a decorated function arguments and result are told."""
     return _made(name, lambda called, found: Tool(called, found or args, project=project, tool_kind=tool_kind))
 
@@ -226,31 +234,9 @@ def _made(name: Any, make: Callable[[str, Any], Block]) -> Any:
         return _decorated(name, getattr(name, "__name__", "work"), make)
     if name is None:
         return lambda function: _decorated(function, getattr(function, "__name__", "work"), make)
-    return _Named(name, make)
-
-
-class _Named:
-    """A block with a name, which also decorates a function."""
-
-    def __init__(self, name: str, make: Callable[[str, Any], Block]) -> None:
-        self._name, self._make = name, make
-        self._open: list[Block] = []
-
-    def __call__(self, function: Any) -> Any:
-        return _decorated(function, self._name, self._make)
-
-    def __enter__(self) -> Any:
-        self._open.append(self._make(self._name, None))
-        return self._open[-1].__enter__()
-
-    def __exit__(self, *how: Any) -> None:
-        self._open.pop().__exit__(*how)
-
-    async def __aenter__(self) -> Any:
-        return self.__enter__()
-
-    async def __aexit__(self, *how: Any) -> None:
-        self.__exit__(*how)
+    here = make(str(name), None)
+    here.again = make
+    return here
 
 
 def _decorated(function: Any, name: str, make: Callable[[str, Any], Block]) -> Any:
@@ -343,7 +329,7 @@ def _arguments(function: Any, args: Any, kwargs: Any) -> Any:
     return found
 
 
-def _say(here: Block | None, text: str, id: str | None, final: bool, kind: str) -> str:  # noqa: A002
+def _say(here: Block | None, text: str, id: str | None, final: bool | None, kind: str) -> str:  # noqa: A002
     message = id or uuid.uuid4().hex
 
     def told() -> None:
@@ -352,7 +338,7 @@ def _say(here: Block | None, text: str, id: str | None, final: bool, kind: str) 
         project = here.project if here is not None else None
         facts = {key: place.get(key) for key in ("run_id", "task_id")}
         events.text(message, str(text), agent, project, kind, **facts)
-        if final:
+        if id is None if final is None else final:
             events.text_ended(message, agent, project, kind, **facts)
 
     _safely(told)

@@ -28,7 +28,7 @@ class _Known:
     def is_new(self, thing: Any, said: Any = True) -> bool:
         """Whether this was not told of the thing yet."""
         with self._lock:
-            if self._things.get(thing) == said:
+            if thing in self._things and self._things[thing] == said:
                 return False
             self._things[thing] = said
             if len(self._things) > MAX_KNOWN:
@@ -146,7 +146,6 @@ def text(message: str, piece: str, agent: str | None, project: str | None = None
             piece = piece[: plain.PREVIEW - before] + "…"
         piece = piece[: plain.PREVIEW]
     type_ = "agent.reasoning.appended" if kind == "reasoning" else "agent.message.appended"
-    facts.setdefault("role", "assistant")
     # A piece has at most what an event may hold of it.
     for begin in range(0, len(piece), plain.MAX_CONTENT):
         some = piece[begin : begin + plain.MAX_CONTENT]
@@ -156,7 +155,7 @@ def text(message: str, piece: str, agent: str | None, project: str | None = None
 def text_ended(message: str, agent: str | None, project: str | None = None, kind: str = "text", **facts: Any) -> None:
     """A text is whole."""
     _lengths.pop(message, None)
-    tell("agent.message.completed", project, message_id=message, agent_id=agent, kind=kind, role="assistant", **facts)
+    tell("agent.message.completed", project, message_id=message, agent_id=agent, kind=kind, **facts)
 
 
 def handed(giver: str, taker: str, kind: str = "handoff", project: str | None = None, **facts: Any) -> None:

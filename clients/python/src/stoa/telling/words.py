@@ -9,12 +9,12 @@ from . import events
 from .blocks import _safely, _say, current
 
 
-def say(text: str, id: str | None = None, final: bool = True) -> str:  # noqa: A002 - the name on the wire
-    """The current agent says a text, or with ``final=False`` a piece of one. Gives the message's id."""
+def say(text: str, id: str | None = None, final: bool | None = None) -> str:  # noqa: A002 - the name on the wire
+    """The current agent says a text, or with an ``id`` a piece of one, the last of them ``final``. Gives the id."""
     return _say(current(), text, id, final, "text")
 
 
-def think(text: str, id: str | None = None, final: bool = True) -> str:  # noqa: A002 - the name on the wire
+def think(text: str, id: str | None = None, final: bool | None = None) -> str:  # noqa: A002 - the name on the wire
     """The same for what it thinks."""
     return _say(current(), text, id, final, "reasoning")
 
