@@ -20,6 +20,9 @@ PYTHON_DEPS := $(VENV)/.stamp
 # Older emitters, each in a folder of its own.
 EMITTERS := tests/.emitters
 EMITTERS_DEPS := $(EMITTERS)/.stamp
+# Frameworks of agents, each in an environment of its own.
+FRAMEWORKS := tests/.frameworks
+FRAMEWORKS_DEPS := $(FRAMEWORKS)/.stamp
 # Tools for what is built, ready-made and pinned by their contents; compiled where there is no build for the machine.
 TOOLS := target/tools
 TOOLS_DEPS := $(TOOLS)/.stamp
@@ -36,11 +39,11 @@ TIME ?= 600
 PAGE := web-demo/dist/index.html
 PAGE_SOURCES := $(shell find web-demo -type d \( -name node_modules -o -name dist \) -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run page wheel deb notices test deps system-deps lint supply audit program test-rust test-packages test-fuzz fuzz test-page test-clients test-js test-python test-browser picture bench bench-attacks bench-peers clean
+.PHONY: help run page wheel deb notices test deps system-deps lint supply audit program test-rust test-packages test-fuzz fuzz test-page test-clients test-js test-python test-frameworks test-browser picture bench bench-attacks bench-peers clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' $(firstword $(MAKEFILE_LIST))
-	@echo "also: deps lint supply program test-rust test-packages test-fuzz test-page test-clients test-js test-python test-browser picture bench bench-attacks bench-peers clean"
+	@echo "also: deps lint supply program test-rust test-packages test-fuzz test-page test-clients test-js test-python test-frameworks test-browser picture bench bench-attacks bench-peers clean"
 
 run: page
 	cargo run --release -- serve --demo
@@ -106,6 +109,13 @@ $(EMITTERS_DEPS): tests/python/emitters.txt $(PYTHON_DEPS)
 	for version in $$(grep -v '^#' $<); do \
 		$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
 			--target $(EMITTERS)/$$version python-socketio==$$version; \
+	done
+	touch $@
+
+$(FRAMEWORKS_DEPS): tests/python/frameworks.txt
+	grep -v '^#' $< | while read -r name packages; do \
+		python3 -m venv --clear $(FRAMEWORKS)/$$name; \
+		$(FRAMEWORKS)/$$name/bin/python -m pip install --quiet --disable-pip-version-check $$packages; \
 	done
 	touch $@
 
@@ -189,6 +199,10 @@ test-python: program $(JS_DEPS) $(PYTHON_DEPS) $(EMITTERS_DEPS)
 	$(VENV)/bin/python -m pytest -q -n 3 --dist loadscope tests/python
 	$(VENV)/bin/python -m pytest -q tests/packages/test_manifests.py
 
+# `stoa.watch()` with each framework of frameworks.txt, in an environment of its own.
+test-frameworks: program $(PYTHON_DEPS) $(FRAMEWORKS_DEPS)
+	FRAMEWORKS_ALL=1 $(VENV)/bin/python -m pytest -q tests/python/test_watching.py
+
 # The page in a real browser.
 test-browser: $(PAGE) program $(BROWSER_DEPS)
 	cd tests/browser && npm test
@@ -210,4 +224,4 @@ bench-peers:
 
 clean:
 	cargo clean
-	rm -rf web-demo/dist web-demo/node_modules tests/js/node_modules tests/browser/node_modules $(VENV) $(EMITTERS)
+	rm -rf web-demo/dist web-demo/node_modules tests/js/node_modules tests/browser/node_modules $(VENV) $(EMITTERS) $(FRAMEWORKS)

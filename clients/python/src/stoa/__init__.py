@@ -10,10 +10,12 @@ from .exceptions import StoaError
 from .sending import emit, flush, stats
 from .telling import agent, artifact, block, decide, handoff, progress, say, task, think, tool, usage
 from .version import __version__
+from .watching import Watched, tee, watch
 
 __all__ = [
     "Emitter",
     "StoaError",
+    "Watched",
     "__version__",
     "agent",
     "artifact",
@@ -26,7 +28,9 @@ __all__ = [
     "say",
     "stats",
     "task",
+    "tee",
     "think",
     "tool",
     "usage",
+    "watch",
 ]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import plain
 from .options import Options, options
 from .sender import Sender
 
-__all__ = ["Options", "Sender", "configure", "emit", "flush", "options", "stats"]
+__all__ = ["Options", "Sender", "configure", "emit", "flush", "options", "plain", "stats"]
 
 _sender: Sender | None = None
 

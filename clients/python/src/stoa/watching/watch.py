@@ -1,0 +1,142 @@
+"""The call that starts it, and what it says of itself."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import threading
+from types import ModuleType
+from typing import Any, Callable, Iterable
+
+from .. import sending
+from .imports import Imports
+
+#: Each framework: the module whose import shows that it is used, and the file here that watches it.
+FRAMEWORKS = {
+    "langchain": ("langchain_core", "langchain"),
+    "openai_agents": ("agents.tracing", "openai_agents"),
+}
+#: Names under which a framework may be asked for, too.
+ALSO = {"langgraph": "langchain", "openai-agents": "openai_agents", "agents": "openai_agents"}
+
+
+class Watched:
+    """What is watched. ``frameworks`` has ``ok``, ``waiting`` for the import, or what failed."""
+
+    def __init__(self) -> None:
+        self.frameworks: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Watched({self.frameworks})"
+
+
+_watched = Watched()
+_imports = Imports()
+_lock = threading.Lock()
+
+
+def watch(
+    url: str | None = None,
+    *,
+    token: str | None = None,
+    project: str | None = None,
+    service: str | None = None,
+    content: str | None = None,
+    only: Iterable[str] | None = None,
+    exclude: Iterable[str] | None = None,
+    before_send: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None,
+) -> Watched:
+    """Watches the frameworks of this program, those that are imported and those that will be. Raises nothing.
+
+    ``only`` and ``exclude`` name frameworks (also ``STOA_FRAMEWORKS``); the other arguments go over the environment. Called
+    again, it takes other settings, and watches nothing twice.
+    """
+    try:
+        options = sending.configure(
+            url=url, token=token, service=service, project=project, content=content, before_send=before_send
+        )
+        if options.disabled:
+            return _watched
+        chosen = _names(only) if only is not None else _names(options.frameworks) or set(FRAMEWORKS)
+        without = _names(exclude or ())
+        with _lock:
+            for name, (module, file) in FRAMEWORKS.items():
+                if name in chosen - without and name not in _watched.frameworks:
+                    _watched.frameworks[name] = "waiting"
+                    _imports.when(module, functools.partial(_install, name, file))
+    except Exception:
+        sending.failed("stoa.watch")
+    return _watched
+
+
+def _names(given: Iterable[str]) -> set[str]:
+    return {ALSO.get(name, name) for name in given}
+
+
+def _install(name: str, file: str, module: ModuleType) -> None:
+    try:
+        importlib.import_module(f"{__package__}.{file}").install(module)
+        _watched.frameworks[name] = "ok"
+    except Exception as error:
+        _watched.frameworks[name] = f"failed: {type(error).__name__}: {error}"
+        sending.failed(f"{name} can't be watched")
+
+
+#: Of a stream that is looked at: what is done with each piece.
+Look = Callable[[Any], None]
+
+
+def tee(stream: Any, look: Look | None = None) -> Any:
+    """Gives on what comes from a stream, sync or async, and publishes each piece.
+
+    Without ``look`` a piece is an event of its own: one with a ``type`` goes out under that name, with its other facts as
+    ``data``. So a stream of AG-UI or of the Vercel AI SDK is told as it is.
+    """
+    look = look or _as_it_is
+    if hasattr(stream, "__aiter__"):
+        return _async_tee(stream, look)
+    return _tee(stream, look)
+
+
+def _tee(stream: Any, look: Look) -> Any:
+    for piece in stream:
+        _looked(look, piece)
+        yield piece
+
+
+async def _async_tee(stream: Any, look: Look) -> Any:
+    async for piece in stream:
+        _looked(look, piece)
+        yield piece
+
+
+def _looked(look: Look, piece: Any) -> None:
+    try:
+        look(piece)
+    except Exception:
+        sending.failed("a piece of a stream could not be told")
+
+
+def _as_it_is(piece: Any) -> None:
+    facts = sending.plain.plain(piece)
+    if not isinstance(facts, dict):
+        facts = {"content": facts}
+    kind = facts.pop("type", None) or type(piece).__name__
+    sending.emit(str(kind), facts)
+
+
+def safely(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """A hook that a framework calls: what goes wrong in it is counted, and never reaches the framework."""
+    if inspect.iscoroutinefunction(hook):
+        raise TypeError("hooks are plain functions")
+
+    @functools.wraps(hook)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return hook(*args, **kwargs)
+        except Exception:
+            sending.failed(f"{hook.__module__}.{hook.__qualname__}")
+            return None
+
+    return called

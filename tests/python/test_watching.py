@@ -1,0 +1,165 @@
+"""`stoa.watch()` with the frameworks themselves and scripted models: what the server makes of a team.
+
+Each team is a program in `frameworks/`, run by the interpreter of `tests/.frameworks/NAME` (`make test-frameworks` makes
+them), else by this one, if the framework is there.
+"""
+
+import collections
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from conftest import PATIENCE, ROOT, Stoa
+
+SOURCES = str(ROOT / "clients/python/src")
+TEAMS = pathlib.Path(__file__).parent / "frameworks"
+HOME = pathlib.Path(os.environ.get("FRAMEWORKS_HOME", ROOT / "tests/.frameworks"))
+
+
+def interpreter(name, module):
+    own = HOME / name / "bin/python"
+    python = str(own) if own.exists() else sys.executable
+    seek = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is None)"
+    if subprocess.run([python, "-c", seek], timeout=PATIENCE).returncode:
+        assert not os.environ.get("FRAMEWORKS_ALL"), f"{name} is not installed"
+        pytest.skip(f"{name} is not installed: make test-frameworks")
+    return python
+
+
+class Shown:
+    """What the server has of a team when its program has ended."""
+
+    def __init__(self, server, said):
+        self.said = said
+        with urllib.request.urlopen(f"{server.url}/api/v1/events?limit=1000", timeout=PATIENCE) as answer:
+            self.events = json.load(answer)["events"]
+        with urllib.request.urlopen(f"{server.url}/api/v1/state", timeout=PATIENCE) as answer:
+            state = json.load(answer)
+        self.agents = {agent["name"]: agent["status"] for agent in state["agents"].values()}
+        self.tasks = collections.Counter((task["name"], task["status"]) for task in state["tasks"].values())
+        self.runs = collections.Counter(run["status"] for run in state["runs"].values())
+        self.types = collections.Counter(event["type"] for event in self.events)
+
+    def of(self, type):
+        return [event["data"] for event in self.events if event["type"] == type]
+
+    def texts(self):
+        texts = collections.defaultdict(str)
+        for data in self.of("agent.message.appended"):
+            texts[data["message_id"]] += data["content"]
+        return sorted(texts.values())
+
+    def tokens(self):
+        return sum(data.get("input_tokens", 0) for data in self.of("llm.completed"))
+
+
+def run(name, module, url, *words, **env):
+    python = interpreter(name, module)
+    env = {
+        **os.environ, "PYTHONPATH": SOURCES, "STOA_URL": url, "STOA_SERVICE": "team", "STOA_EXIT_TIMEOUT": str(PATIENCE),
+        "OPENAI_API_KEY": "none", "CREWAI_DISABLE_TELEMETRY": "true", "OTEL_SDK_DISABLED": "", **env,
+    }  # fmt: skip
+    done = subprocess.run(
+        [python, str(TEAMS / f"{name}_team.py"), *words], env=env, capture_output=True, text=True, timeout=3 * PATIENCE
+    )
+    assert done.returncode == 0, done.stderr[-4_000:]
+    return done.stdout
+
+
+@pytest.fixture
+def shown():
+    servers = []
+
+    def show(name, module, *words):
+        servers.append(Stoa())
+        said = run(name, module, servers[-1].url, *words)
+        figures = Shown(servers[-1], said)
+        assert "'rejected': 0" in said and "'failures': 0" in said and "'dropped': 0" in said, said
+        return figures
+
+    yield show
+    for server in servers:
+        server.stop()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_langgraph(shown, when):
+    team = shown("langgraph", "langgraph", when)
+    names = ["planner", "researcher", "writer", "editor", "publisher", "breaker"]
+    assert team.agents == dict.fromkeys(names, "idle")
+    assert team.tasks == {(name, "failed" if name == "breaker" else "done"): 1 for name in names}
+    assert team.runs == {"completed": 1, "failed": 1}
+    assert team.texts() == ["a good plan", "the words come slowly"] and team.tokens() == 100
+    (tool,) = team.of("tool.completed")
+    assert (tool["tool_name"], tool["agent_id"], tool["result"]) == ("search", "team:researcher", "found the answer")
+    (asked,), (answered,) = team.of("input.requested"), team.of("input.received")
+    assert asked["message"] == "Publish it?" and asked["request_id"] == answered["request_id"]
+    assert team.types["workflow.run.paused"] == team.types["workflow.run.resumed"] == team.types["task.retried"] == 1
+    # The branches are at work at the same time.
+    order = [(e["type"], e["data"].get("agent_id")) for e in team.events if e["type"] in ("task.assigned", "task.completed")]
+    assert order.index(("task.assigned", "team:writer")) < order.index(("task.completed", "team:researcher"))
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_openai_agents(shown, when):
+    team = shown("openai_agents", "agents.tracing", when)
+    assert team.agents == dict.fromkeys(["Triage", "Translator", "Clerk", "Asker"], "idle")
+    assert team.tasks == {("Triage", "done"): 1, ("Translator", "done"): 1, ("Clerk", "done"): 1, ("Asker", "done"): 2}
+    assert set(team.runs) == {"completed"}
+    assert team.texts() == ["It came broken.", "It is late, sorry.", "It is paid."]
+    assert team.types["agent.message.completed"] == 3 and team.tokens() == 700
+    tools = collections.Counter(data["tool_name"] for data in team.of("tool.completed"))
+    assert tools["look_up"] == tools["translate"] == 1
+    handoffs = [(data["from_agent_id"], data["to_agent_id"], data["kind"]) for data in team.of("agent.handoff")]
+    assert handoffs == [("team:Triage", "team:Translator", "delegation"), ("team:Triage", "team:Clerk", "handoff")]
+    assert team.of("guardrail.passed")[0]["name"] == "no_secrets"
+    (asked,), (answered,) = team.of("input.requested"), team.of("input.received")
+    assert asked["tool_call_id"] == answered["request_id"] == "c3"
+
+
+def test_a_team_works_the_same_without_a_server():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        hanging = f"http://127.0.0.1:{sock.getsockname()[1]}"
+        said = run("langgraph", "langgraph", hanging, STOA_EXIT_TIMEOUT="0.1")
+    assert "failed as it should" in said
+
+
+def test_watch_raises_nothing_and_says_what_is_watched(tmp_path):
+    # A module of the user's that has the name of a framework, and one that fails when it is watched.
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents/__init__.py").write_text("MINE = 1")
+    (tmp_path / "agents/tracing.py").write_text("ALSO = 1")
+    program = (
+        "import stoa, sys\nfirst = stoa.watch('http://127.0.0.1:1')\nassert set(first.frameworks.values()) == {'waiting'}\n"
+        "assert 'langchain_core' not in sys.modules\nimport agents.tracing\nassert agents.tracing.ALSO == 1\n"
+        "assert agents.tracing.__loader__ is agents.tracing.__spec__.loader\n"
+        "again = stoa.watch(only=['langgraph'])\nassert again is first\nprint(first.frameworks['openai_agents'])\n"
+        "print(stoa.stats()['failures'] >= 1)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": f"{SOURCES}:{tmp_path}", "STOA_EXIT_TIMEOUT": "0"}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    said, counted = done.stdout.splitlines()
+    assert said.startswith("failed: ") and counted == "True"
+
+
+def test_tee_gives_on_what_comes():
+    program = (
+        "import asyncio, stoa\n"
+        "assert list(stoa.tee(iter([{'type': 'a.b', 'n': 1}, 2]))) == [{'type': 'a.b', 'n': 1}, 2]\n"
+        "async def pieces():\n    yield 1\n    yield 2\n"
+        "async def main():\n    return [piece async for piece in stoa.tee(pieces(), look=lambda piece: 1 / 0)]\n"
+        "assert asyncio.run(main()) == [1, 2]\nprint(stoa.stats()['failures'], stoa.stats()['queued'])\n"
+    )
+    env = {**os.environ, "PYTHONPATH": SOURCES, "STOA_URL": "http://127.0.0.1:1", "STOA_EXIT_TIMEOUT": "0", "STOA_LINGER_MS": "60000"}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "2 2\n"
