@@ -108,7 +108,7 @@ def test_langgraph(shown, when):
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_openai_agents(shown, when):
-    team = shown("openai_agents", "agents.tracing", when)
+    team = shown("openai_agents", "agents", when)
     assert team.agents == dict.fromkeys(["Triage", "Translator", "Clerk", "Asker"], "idle")
     assert team.tasks == {("Triage", "done"): 1, ("Translator", "done"): 1, ("Clerk", "done"): 1, ("Asker", "done"): 2}
     assert set(team.runs) == {"completed"}
@@ -123,12 +123,74 @@ def test_openai_agents(shown, when):
     assert asked["tool_call_id"] == answered["request_id"] == "c3"
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_autogen(shown, when):
+    team = shown("autogen", "autogen_agentchat", when)
+    assert team.agents == dict.fromkeys(["planner", "hotels"], "idle")
+    assert team.tasks == {("planner, turn 1", "done"): 1, ("hotels, turn 2", "done"): 1}
+    assert team.runs == {"completed": 1, "failed": 1}
+    assert team.texts() == ["It is booked. DONE"] and team.tokens() > 200
+    assert [data["content"] for data in team.of("agent.reasoning.appended")] == ["hotels know"]
+    (handoff,) = team.of("agent.handoff")
+    assert (handoff["from_agent_id"], handoff["to_agent_id"]) == ("team:planner", "team:hotels")
+    assert {data["tool_name"]: data["result"] for data in team.of("tool.completed")}["look_up"] == "a hotel in Rome"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_crewai(shown, when):
+    team = shown("crewai", "crewai", when)
+    assert team.agents == dict.fromkeys(["Writer", "Market Researcher", "Breaker"], "idle")
+    assert team.tasks == {("write_ad", "done"): 1, ("find a desk", "done"): 1, ("break", "failed"): 1}
+    assert team.runs == {"completed": 1, "failed": 1}
+    assert [text.rpartition("Final Answer: ")[2] for text in team.texts() if "Final" in text] == [
+        "A fine oak desk.",
+        "an oak desk",
+    ]
+    assert team.tokens() == 400 and team.types["llm.failed"] == 1
+    assert {data["tool_name"]: data["agent_id"] for data in team.of("tool.completed")} == {
+        "search_catalogue": "team:Market-Researcher",
+        "delegate_work_to_coworker": "team:Writer",
+    }
+    (handoff,) = team.of("agent.handoff")
+    assert (handoff["to_agent_id"], handoff["kind"]) == ("team:Market-Researcher", "delegation")
+    assert [data["node_name"] for data in team.of("workflow.node.completed")] == ["brief", "work"]
+
+
+# With "otel" the program has it instrumented by a provider of its own.
+@pytest.mark.parametrize("when", ["before", "after", "otel"])
+def test_pydantic_ai(shown, when):
+    team = shown("pydantic_ai", "pydantic_ai", when)
+    assert team.agents == dict.fromkeys(["Lead", "Helper", "Breaker"], "idle")
+    assert team.tasks == {("Lead", "done"): 1, ("Helper", "done"): 1, ("Breaker", "failed"): 1}
+    assert team.runs == {"completed": 1, "failed": 1}
+    assert team.texts() == ["Blue, it is.", "It is blue."] and team.tokens() > 100 and team.types["llm.failed"] == 1
+    assert {data["tool_name"]: data["result"] for data in team.of("tool.completed")} == {
+        "look": "saw the sky",
+        "ask": "It is blue.",
+    }
+    (handoff,) = team.of("agent.handoff")
+    assert (handoff["from_agent_id"], handoff["to_agent_id"]) == ("team:Lead", "team:Helper")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_smolagents(shown, when):
+    team = shown("smolagents", "smolagents", when)
+    assert team.agents == dict.fromkeys(["lead", "helper", "breaker"], "idle")
+    assert collections.Counter(status for (_, status), n in team.tasks.items() for _ in range(n)) == {"done": 2, "failed": 1}
+    assert team.runs == {"completed": 1, "failed": 1}
+    assert team.tokens() == 400 and team.types["agent.message.completed"] == 4
+    tools = [(data["tool_name"], data["agent_id"]) for data in team.of("tool.completed")]
+    assert tools[0] == ("search", "team:helper") and ("final_answer", "team:lead") in tools
+    (handoff,) = team.of("agent.handoff")
+    assert (handoff["from_agent_id"], handoff["to_agent_id"]) == ("team:lead", "team:helper")
+
+
 def test_a_team_works_the_same_without_a_server():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         sock.listen()
         hanging = f"http://127.0.0.1:{sock.getsockname()[1]}"
-        said = run("langgraph", "langgraph", hanging, STOA_EXIT_TIMEOUT="0.1")
+        said = run("autogen", "autogen_agentchat", hanging, STOA_EXIT_TIMEOUT="0.1")
     assert "failed as it should" in said
 
 

@@ -55,6 +55,8 @@ class Sender:
         self._bell: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._asleep = self._hurried = False
         self._thread: threading.Thread | None = None
+        #: The address and the token, as they are now and as the kept connection has them.
+        self._way = self._posted_by = (self.options.url, self.options.token)
         self._post: Post | None = None
         self._under_way = 0
         self._batch: list[Line] = []
@@ -73,8 +75,9 @@ class Sender:
         with self._lock:
             self._waiting.most, self._waiting.most_bytes = self.options.queue, self.options.queue_bytes
             self._source = f"{self.options.service}"
-            self._post, self._stopped = None, None
-            self._said.discard("stopped")
+            if self._way != (self.options.url, self.options.token):
+                self._way, self._stopped = (self.options.url, self.options.token), None
+                self._said.discard("stopped")
 
     # The caller's side.
 
@@ -284,9 +287,12 @@ class Sender:
 
     def _try(self, batch: list[Line]) -> Answer | None:
         try:
-            post = self._post
-            if post is None:
-                post = self._post = Post(self.options.url, self.options.token)
+            way, post = self._way, self._post
+            if post is None or self._posted_by != way:
+                if post is not None:
+                    post.close()
+                post = self._post = Post(*way)
+                self._posted_by = way
             answer = post.lines(b"\n".join(line.text for line in batch))
         except ValueError as error:
             self._stop(str(error), batch)

@@ -93,7 +93,7 @@ class Block:
         """Decorates a function: each of its calls is a block like this one."""
         if self.again is None:
             raise TypeError(f"{self.name}: decorate with stoa.agent, stoa.task or stoa.tool")
-        return _decorated(function, self.name, self.again)
+        return decorated(function, self.name, self.again)
 
     async def __aenter__(self) -> Any:
         return self.__enter__()
@@ -231,15 +231,15 @@ def tool(name: Any = None, /, *, project: str | None = None, tool_kind: str = "f
 
 def _made(name: Any, make: Callable[[str, Any], Block]) -> Any:
     if callable(name) and not isinstance(name, str):
-        return _decorated(name, getattr(name, "__name__", "work"), make)
+        return decorated(name, getattr(name, "__name__", "work"), make)
     if name is None:
-        return lambda function: _decorated(function, getattr(function, "__name__", "work"), make)
+        return lambda function: decorated(function, getattr(function, "__name__", "work"), make)
     here = make(str(name), None)
     here.again = make
     return here
 
 
-def _decorated(function: Any, name: str, make: Callable[[str, Any], Block]) -> Any:
+def decorated(function: Any, name: str, make: Callable[[str, Any], Block]) -> Any:
     """The function, each call of which is a block: also a coroutine, and a generator until it is used up."""
 
     def block(args: Any, kwargs: Any) -> Block:

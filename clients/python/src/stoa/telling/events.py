@@ -25,10 +25,10 @@ class _Known:
         self._lock = threading.RLock()
         self._things: collections.OrderedDict[Any, Any] = collections.OrderedDict()
 
-    def is_new(self, thing: Any, said: Any = True) -> bool:
+    def is_new(self, thing: Any, said: Any = None) -> bool:
         """Whether this was not told of the thing yet."""
         with self._lock:
-            if thing in self._things and self._things[thing] == said:
+            if thing in self._things and said in (None, self._things[thing]):
                 return False
             self._things[thing] = said
             if len(self._things) > MAX_KNOWN:

@@ -16,6 +16,11 @@ from .imports import Imports
 FRAMEWORKS = {
     "langchain": ("langchain_core", "langchain"),
     "openai_agents": ("agents.tracing", "openai_agents"),
+    "pydantic_ai": ("pydantic_ai", "pydantic_ai"),
+    "crewai": ("crewai.events.event_bus", "crewai"),
+    "autogen": ("autogen_agentchat.teams", "autogen"),
+    "smolagents": ("smolagents", "smolagents"),
+    "open_telemetry": ("opentelemetry.sdk.trace", "open_telemetry"),
 }
 #: Names under which a framework may be asked for, too.
 ALSO = {"langgraph": "langchain", "openai-agents": "openai_agents", "agents": "openai_agents"}
@@ -34,6 +39,11 @@ class Watched:
 _watched = Watched()
 _imports = Imports()
 _lock = threading.Lock()
+
+
+def watched() -> Watched:
+    """What is watched by now."""
+    return _watched
 
 
 def watch(
