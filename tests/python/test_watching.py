@@ -185,6 +185,16 @@ def test_smolagents(shown, when):
     assert (handoff["from_agent_id"], handoff["to_agent_id"]) == ("team:lead", "team:helper")
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_mcp_server(shown, when):
+    team = shown("mcp", "mcp", when)
+    assert team.agents == {"team": "idle"}
+    (done,), (failed,) = team.of("tool.completed"), team.of("tool.failed")
+    assert (done["tool_name"], done["tool_kind"], done["agent_id"]) == ("search", "mcp", "team:team")
+    assert failed["tool_name"] == "broken" and "no such thing" in failed["error"]
+    assert [data["args"] for data in team.of("tool.started")] == [{"query": "a desk"}, {}]
+
+
 def test_a_team_works_the_same_without_a_server():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))

@@ -20,6 +20,9 @@ FRAMEWORKS = {
     "crewai": ("crewai.events.event_bus", "crewai"),
     "autogen": ("autogen_agentchat.teams", "autogen"),
     "smolagents": ("smolagents", "smolagents"),
+    # The name of its second edition, and that of its first.
+    "mcp": ("mcp.server.mcpserver.tools.tool_manager", "mcp"),
+    "fastmcp": ("mcp.server.fastmcp.tools.tool_manager", "mcp"),
     "open_telemetry": ("opentelemetry.sdk.trace", "open_telemetry"),
 }
 #: Names under which a framework may be asked for, too.
