@@ -75,6 +75,19 @@ pub(super) struct PublishArgs {
     /// Events per second, evenly [default: as fast as they are taken]
     #[arg(long, value_name = "N", value_parser = rate)]
     pub(super) rate: Option<f64>,
+    /// Follow the files that match, quoted so that the shell leaves them alone: the lines that are added to them, and the
+    /// files that come later, until Ctrl-C
+    #[arg(long, value_name = "GLOB", num_args = 1.., conflicts_with_all = ["rate", "file"])]
+    pub(super) follow: Vec<String>,
+    /// Follow files that are there already from their first line [default: from their end]
+    #[arg(long, requires = "follow")]
+    pub(super) from_start: bool,
+    /// Keep in this file how far each followed file is published, and go on from there the next time
+    #[arg(long, value_name = "FILE", requires = "follow")]
+    pub(super) state: Option<PathBuf>,
+    /// Look at the followed files this often, in milliseconds
+    #[arg(long, value_name = "MS", requires = "follow", default_value_t = 250, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    pub(super) poll_ms: u64,
     /// A file of events, as JSON objects or arrays of them; - is stdin
     #[arg(default_value = "-")]
     pub(super) file: PathBuf,

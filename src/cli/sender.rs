@@ -56,10 +56,13 @@ pub(super) struct Unsent {
     pub reason: String,
     /// The connection broke on the way: the server may have taken the events all the same.
     pub unknown: bool,
+    /// The status of the answer, if there was one.
+    pub status: Option<StatusCode>,
 }
 
 /// The outcome of a failed try.
-enum Missed {
+#[derive(Debug)]
+pub(super) enum Missed {
     /// Nothing was taken, and a later try may succeed.
     Later(Unsent),
     /// A later try would fail too, or nobody knows what was taken.
@@ -138,7 +141,8 @@ impl Sender {
         }
     }
 
-    async fn once(&mut self, body: Bytes) -> Result<Receipt, Missed> {
+    /// Sends one part, once.
+    pub(super) async fn once(&mut self, body: Bytes) -> Result<Receipt, Missed> {
         let request = self
             .client
             .post(self.events.clone())
@@ -164,6 +168,7 @@ impl Sender {
                     reason.unwrap_or_default()
                 ),
                 unknown: false,
+                status: Some(status),
             }
         };
         match (status, receipt) {
@@ -188,6 +193,7 @@ impl Sender {
         let unsent = |what: &str, unknown| Unsent {
             reason: format!("{what} {}: {}", self.server, root_cause(error)),
             unknown,
+            status: None,
         };
         let cause = root_cause(error);
         if trust::is_reason(&cause) {

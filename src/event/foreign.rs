@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::Object;
+use super::{Object, dialect::visual, raw::present};
 
 /// Keys that only such shapes have.
 const MARKS: [&str; 5] = ["jsonrpc", "trace_id", "traceId", "span_id", "spanId"];
@@ -25,9 +25,28 @@ const PARTS: [&str; 9] = [
 
 /// Takes the `id` out of an object in which it means something else.
 pub(super) fn take_id(object: &mut Object) -> Option<Value> {
+    is_foreign(object).then(|| object.remove("id")).flatten()
+}
+
+/// The key under which an event without an id of its own can be given one; `None` for an event that has one.
+pub fn free_id_key(object: &Object) -> Option<&'static str> {
+    let is_foreign = is_foreign(object);
+    let has_own = present(object, "event_id")
+        || present(object, "id") && !is_foreign
+        || present(object, "update_id") && visual::is(object);
+    match has_own {
+        true => None,
+        // Some shapes read `event_id` wherever it stands, also as `null`.
+        false if object.contains_key("event_id") || is_foreign => Some("event_id"),
+        false => Some("id"),
+    }
+}
+
+/// Whether the `id` of this object means something else.
+fn is_foreign(object: &Object) -> bool {
     // Agents' own events may name their trace: they have their facts in `data`.
     if object.contains_key("data") {
-        return None;
+        return false;
     }
     let is_text = |key: &str| object.get(key).is_some_and(Value::is_string);
     let is_span = MARKS.iter().any(|key| is_text(key))
@@ -39,5 +58,5 @@ pub(super) fn take_id(object: &mut Object) -> Option<Value> {
         .get("type")
         .and_then(Value::as_str)
         .is_some_and(|name| PARTS.contains(&name));
-    (is_span || is_part).then(|| object.remove("id")).flatten()
+    is_span || is_part
 }

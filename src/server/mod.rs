@@ -35,7 +35,7 @@ use listen::listen;
 pub(crate) use options::lane as lane_limits;
 use reload::Asked;
 pub use running::Running;
-use stop::StopSignal;
+pub(crate) use stop::StopSignal;
 use tokio::sync::watch;
 
 use crate::{

@@ -1,7 +1,7 @@
 //! The signals that end the server.
 
 /// Ctrl-C and SIGTERM, caught from the moment this is made.
-pub(super) struct StopSignal {
+pub(crate) struct StopSignal {
     #[cfg(unix)]
     interrupt: Option<tokio::signal::unix::Signal>,
     #[cfg(unix)]
@@ -10,7 +10,7 @@ pub(super) struct StopSignal {
 
 impl StopSignal {
     #[cfg(unix)]
-    pub(super) fn listen() -> Self {
+    pub(crate) fn listen() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
         Self {
             interrupt: signal(SignalKind::interrupt()).ok(),
@@ -19,12 +19,12 @@ impl StopSignal {
     }
 
     #[cfg(not(unix))]
-    pub(super) fn listen() -> Self {
+    pub(crate) fn listen() -> Self {
         Self {}
     }
 
     #[cfg(unix)]
-    pub(super) async fn received(&mut self) {
+    pub(crate) async fn received(&mut self) {
         async fn one(signal: &mut Option<tokio::signal::unix::Signal>) {
             match signal {
                 Some(signal) => drop(signal.recv().await),
@@ -38,7 +38,7 @@ impl StopSignal {
     }
 
     #[cfg(not(unix))]
-    pub(super) async fn received(&mut self) {
+    pub(crate) async fn received(&mut self) {
         tokio::signal::ctrl_c().await.ok();
     }
 }

@@ -1,5 +1,6 @@
 //! The life of the process, with the real binary.
 
+mod follow;
 mod publish;
 mod settings;
 

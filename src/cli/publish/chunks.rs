@@ -12,7 +12,7 @@ use tokio::{
 use super::{lines::Line, values::Values};
 
 /// The most bytes of one request, unless it is a single line.
-const MAX_BYTES: usize = 512 * 1024;
+pub(super) const MAX_BYTES: usize = 512 * 1024;
 /// The time that a line waits for others: a pipe that trickles is published as it comes.
 const GATHER_TIME: Duration = Duration::from_millis(50);
 

@@ -4,6 +4,7 @@
 //! and goes on. It ends when it can't reach the server, and names the line to go on from.
 
 mod chunks;
+mod follow;
 mod lines;
 mod report;
 mod values;
@@ -38,6 +39,9 @@ const REQUESTS_PER_SECOND: f64 = 20.0;
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 
 pub(super) async fn publish(args: PublishArgs) -> Result<(), Failure> {
+    if !args.follow.is_empty() {
+        return follow::follow(args).await;
+    }
     let mut sender = Sender::new(
         &args.server.url,
         args.server.token,
@@ -101,7 +105,7 @@ async fn send_all<R: AsyncBufRead + Unpin>(
         }
         for line in &chunk.too_long {
             report.reject(
-                *line,
+                &place(*line),
                 "too_large",
                 "the line is too long to be one event; it was not sent",
             );
@@ -112,10 +116,16 @@ async fn send_all<R: AsyncBufRead + Unpin>(
                 .send(body)
                 .await
                 .map_err(|unsent| stopped(&unsent, &chunk, report))?;
-            report.add(&receipt, &chunk.numbers);
+            report.add(&receipt, |index| {
+                place(chunk.numbers.get(index).copied().unwrap_or_default())
+            });
         }
         report.progress(chunk.read);
     }
+}
+
+fn place(line: u64) -> String {
+    format!("line {line}")
 }
 
 /// The failure of a run that ended early: the reason, and the line to go on from.

@@ -44,27 +44,32 @@ impl Report {
         }
     }
 
-    /// Counts the answer to a part whose events came from the lines `numbers`.
-    pub(super) fn add(&mut self, receipt: &Receipt, numbers: &[u64]) {
+    /// Counts the answer to a part; `place` says where the event of an index stands.
+    pub(super) fn add(&mut self, receipt: &Receipt, place: impl Fn(usize) -> String) {
         self.accepted += receipt.accepted;
         self.duplicates += receipt.duplicates;
         for rejected in &receipt.rejected {
-            let line = numbers.get(rejected.index).copied().unwrap_or_default();
-            self.reject(line, &rejected.error.code, &rejected.error.message);
+            let place = place(rejected.index);
+            self.reject(&place, &rejected.error.code, &rejected.error.message);
         }
     }
 
-    /// Counts a line that was not taken, and shows it if it is among the first.
-    pub(super) fn reject(&mut self, line: u64, code: &str, message: &str) {
+    /// Counts a line that was not taken, and shows it if it is among the first. `place` says where it stands.
+    pub(super) fn reject(&mut self, place: &str, code: &str, message: &str) {
         self.rejected += 1;
         if self.rejected <= SHOWN {
             let text = format!(
-                "line {line}: {}: {}",
+                "{place}: {}: {}",
                 plain(code, 64),
                 plain(one_place(message), 300)
             );
-            self.bar.suspend(|| note(&text));
+            self.note(&text);
         }
+    }
+
+    /// Prints a note beside the bar.
+    pub(super) fn note(&self, text: &str) {
+        self.bar.suspend(|| note(text));
     }
 
     /// Moves the bar to the byte `read` of the input.
@@ -151,8 +156,8 @@ mod tests {
             r#"{"accepted":1,"duplicates":1,"rejected":[{"index":1,"error":{"code":"missing_type","message":"m"}}],"cursor":"c"}"#,
         )
         .expect("a receipt");
-        report.add(&receipt, &[1, 2, 4]);
-        report.reject(9, "too_large", "m");
+        report.add(&receipt, |index| format!("line {index}"));
+        report.reject("line 9", "too_large", "m");
         assert_eq!((report.published(), report.rejected), (4, 2));
         assert!(!report.all_taken());
     }
