@@ -11,6 +11,8 @@ use tokio::{
 
 use super::{lines::Line, values::Values};
 
+/// The most lines of one request.
+pub(super) const MAX_LINES: usize = 200;
 /// The most bytes of one request, unless it is a single line.
 pub(super) const MAX_BYTES: usize = 512 * 1024;
 /// The time that a line waits for others: a pipe that trickles is published as it comes.

@@ -29,11 +29,9 @@ use super::{
     plain::plain,
     sender::{Sender, Unsent},
 };
-use chunks::{Chunk, Chunks};
+use chunks::{Chunk, Chunks, MAX_LINES};
 use report::Report;
 
-/// The most lines of one request.
-const MAX_LINES: usize = 200;
 /// Requests in a second that keep a rate even.
 const REQUESTS_PER_SECOND: f64 = 20.0;
 const READ_BUFFER_BYTES: usize = 64 * 1024;

@@ -78,7 +78,7 @@ impl Files {
             // A second name of the same file leads to nothing new.
             if about.is_file() && seen.insert(file.clone()) {
                 let old = known.remove(&file);
-                self.look_at(path, file, &about, old, &mut notes);
+                self.look_at(&path, file, &about, old, &mut notes);
             }
         }
         self.keep_gone(known, &mut notes);
@@ -90,7 +90,7 @@ impl Files {
     fn paths(&mut self, notes: &mut Vec<String>) -> Vec<PathBuf> {
         let found = self.patterns.iter().filter_map(|p| glob::glob(p).ok());
         let mut paths: Vec<PathBuf> = found
-            .flat_map(|paths| paths.flatten())
+            .flat_map(Iterator::flatten)
             .filter_map(|path| std::path::absolute(path).ok())
             .collect();
         paths.sort_unstable();
@@ -109,7 +109,7 @@ impl Files {
     /// Looks at a file that a pattern leads to, which was `old` at the last look.
     fn look_at(
         &mut self,
-        path: PathBuf,
+        path: &Path,
         file: String,
         about: &Metadata,
         old: Option<Followed>,
@@ -118,7 +118,7 @@ impl Files {
         let shown = plain(&path.to_string_lossy(), 200);
         let is_new = old.is_none();
         if let Some(mut followed) = old {
-            followed.mark.path.clone_from(&path);
+            path.clone_into(&mut followed.mark.path);
             followed.gone = None;
             if !followed.look(about) {
                 self.all.push(followed);
@@ -133,7 +133,7 @@ impl Files {
                     "{shown} was truncated or written anew; it is published from its start"
                 )),
                 Err(error) => {
-                    self.tell_unreadable(&path, &error, notes);
+                    self.tell_unreadable(path, &error, notes);
                     followed.is_unread = false;
                     self.all.push(followed);
                     return;
@@ -145,7 +145,7 @@ impl Files {
         let name = path.file_name().unwrap_or_default();
         let name = name.to_string_lossy().into_owned();
         let mut followed = Followed::new(Mark {
-            path: path.clone(),
+            path: path.to_owned(),
             name,
             generation: 0,
             file,
@@ -158,10 +158,10 @@ impl Files {
         };
         if let Err(error) = begun {
             // It is looked at again the next time, as a new one.
-            self.tell_unreadable(&path, &error, notes);
+            self.tell_unreadable(path, &error, notes);
             return;
         }
-        self.unreadable.remove(&path);
+        self.unreadable.remove(path);
         let next = self.generations.entry(followed.mark.name.clone());
         let next = next.or_default();
         followed.mark.generation = *next;

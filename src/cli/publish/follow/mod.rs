@@ -14,7 +14,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use reqwest::StatusCode;
 
-use super::{chunks::MAX_BYTES, report::Report};
+use super::{
+    chunks::{MAX_BYTES, MAX_LINES},
+    report::Report,
+};
 use crate::{
     cli::{
         arguments::PublishArgs,
@@ -62,7 +65,7 @@ pub(super) async fn follow(args: PublishArgs) -> Result<(), Failure> {
         saved: None,
         is_unsaved: true,
         told_unsaved: false,
-        max_lines: super::MAX_LINES,
+        max_lines: MAX_LINES,
         read: 0,
     };
     let poll = Duration::from_millis(args.poll_ms);
