@@ -444,3 +444,11 @@ def test_a_process_ends_though_the_server_hangs(tmp_path):
         env["STOA_URL"] = f"http://127.0.0.1:{sock.getsockname()[1]}"
         ended = subprocess.run([sys.executable, str(path)], env=env, timeout=PATIENCE, capture_output=True, text=True)
         assert ended.returncode == 0, ended.stderr
+
+
+def test_what_a_fork_may_find_half_done_is_there_before(tmp_path):
+    # The parent's thread is the first to look a name up; a child that is forked in the middle of that would never send.
+    program = "import sys, stoa\nassert 'encodings.idna' in sys.modules and 'stringprep' in sys.modules\n"
+    env = {**os.environ, "PYTHONPATH": SOURCES}
+    done = subprocess.run([sys.executable, "-c", program], env=env, timeout=PATIENCE, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

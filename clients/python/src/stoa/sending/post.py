@@ -13,6 +13,9 @@ from urllib.parse import urlsplit
 
 from ..version import __version__
 
+# Looked up now and not by the first connection: a child that is forked in the middle of that would never find it.
+"localhost".encode("idna")
+
 #: Seconds for a connection to be made, and for an answer.
 CONNECT = 2.0
 ANSWER = 5.0

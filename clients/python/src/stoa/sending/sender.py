@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import datetime
-import http.client
 import itertools
 import logging
 import os
@@ -61,8 +60,8 @@ class Sender:
         self._under_way = 0
         self._batch: list[Line] = []
         self._run, self._numbers = uuid.uuid4().hex[:12], itertools.count(1)
-        self._source = f"{self.options.service}"
         self._instance = f"{socket.gethostname()}:{os.getpid()}"
+        self._write_common()
         self._stopped: str | None = None
         self._sent = self._rejected = self._failures = self._dropped = self._untold = 0
         self._since: str | None = None
@@ -74,7 +73,7 @@ class Sender:
         """Takes changed options: another address or token also ends a stop."""
         with self._lock:
             self._waiting.most, self._waiting.most_bytes = self.options.queue, self.options.queue_bytes
-            self._source = f"{self.options.service}"
+            self._write_common()
             if self._way != (self.options.url, self.options.token):
                 self._way, self._stopped = (self.options.url, self.options.token), None
                 self._said.discard("stopped")
@@ -95,31 +94,42 @@ class Sender:
             options = self.options
             if options.disabled:
                 return None
+            id = f"{self._run}-{next(self._numbers)}" if id is None else plain.cut(str(id), 128)  # noqa: A001
+            project_id = options.project if project_id is None else plain.cut(str(project_id), 512)
             event: dict[str, Any] = {
                 "type": type if type.__class__ is str else str(type),
-                "id": f"{self._run}-{next(self._numbers)}" if id is None else plain.cut(str(id), 128),
+                "id": id,
                 "timestamp": time.time_ns() // 1000,
-                "source": self._source,
-                "project_id": options.project if project_id is None else plain.cut(str(project_id), 512),
+                "project_id": project_id,
                 "data": plain.data(data, options.content),
-                "metadata": {"instance": self._instance},
             }
             if priority is not None:
                 event["priority"] = priority
             if options.before_send is not None:
+                event["source"], event["metadata"] = self._source, {"instance": self._instance}
                 event = self._redacted(event)  # type: ignore[assignment]
                 if event is None:
                     return None
-            text = plain.line(event)
+            text = self._line(event)
             if len(text) > MAX_LINE:
                 event["data"] = {key: plain.preview(value, plain.PREVIEW) for key, value in event["data"].items()}
                 event["data"] = {key: v[:500] if isinstance(v, str) else v for key, v in event["data"].items()}
-                text = plain.line(event)
+                text = self._line(event)
             self._queue(event["type"], text, len(text) > MAX_LINE)
-            return event["id"]
+            return id
         except Exception as error:
             self._fault(f"an event was left out: {plain.error(error)}", type)
             return None
+
+    def _line(self, event: dict[str, Any]) -> bytes:
+        """An event as a line. What all events of the process have in common is written once."""
+        text = plain.line(event)
+        return text if "source" in event else self._common + text[1:]
+
+    def _write_common(self) -> None:
+        self._source = f"{self.options.service}"
+        said = {"source": plain.cut(self._source, 256), "metadata": {"instance": self._instance}}
+        self._common = plain.line(said)[:-1] + b","
 
     def _redacted(self, event: dict[str, Any]) -> dict[str, Any] | None:
         try:
@@ -286,18 +296,21 @@ class Sender:
             batch = again
 
     def _try(self, batch: list[Line]) -> Answer | None:
+        way, post = self._way, self._post
         try:
-            way, post = self._way, self._post
             if post is None or self._posted_by != way:
                 if post is not None:
                     post.close()
                 post = self._post = Post(*way)
                 self._posted_by = way
-            answer = post.lines(b"\n".join(line.text for line in batch))
         except ValueError as error:
             self._stop(str(error), batch)
             return Answer(0, {}, None)
-        except (OSError, http.client.HTTPException) as error:
+        try:
+            answer = post.lines(b"\n".join(line.text for line in batch))
+        except Exception as error:
+            # Whatever it is, the events are whole: they are tried again.
+            post.close()
             with self._lock:
                 self._failures += 1
                 self._last_error = f"Stoa cannot be reached at {self.options.url}: {plain.error(error)}"
