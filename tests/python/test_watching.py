@@ -33,7 +33,7 @@ def interpreter(name, module):
 
 
 class Shown:
-    """What the server has of a team when its program has ended."""
+    """The server's view of a team when its program has ended."""
 
     def __init__(self, server, said):
         self.said = said

@@ -158,7 +158,7 @@ def _name(value: Any) -> str:
 
 
 def error(fault: BaseException) -> str:
-    """What an exception says, or its name where it says nothing."""
+    """The words of an exception, or its name where it says nothing."""
     try:
         return str(fault) or type(fault).__name__
     except Exception:

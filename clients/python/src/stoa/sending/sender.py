@@ -136,7 +136,7 @@ class Sender:
             assert self.options.before_send is not None
             changed = self.options.before_send(event)
         except Exception as error:
-            # What was to be made harmless and was not must not go out.
+            # An event that was to be made harmless and was not must not go out.
             self._fault(f"before_send raised, and its event was left out: {plain.error(error)}", event["type"])
             return None
         if changed is None:
@@ -309,7 +309,7 @@ class Sender:
         try:
             answer = post.lines(b"\n".join(line.text for line in batch))
         except Exception as error:
-            # Whatever it is, the events are whole: they are tried again.
+            # Of any fault, also an unknown one, the events are whole: they are tried again.
             post.close()
             with self._lock:
                 self._failures += 1

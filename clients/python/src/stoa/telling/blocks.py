@@ -24,7 +24,7 @@ def current() -> Block | None:
 
 
 class Block:
-    """What agents, tasks and tools have in common: a place below another block, a run, a begin and an end."""
+    """The part that agents, tasks and tools have in common: a place below another block, a run, a begin and an end."""
 
     kind = "block"
 
@@ -60,7 +60,7 @@ class Block:
 
     def end(self, error: BaseException | None = None) -> None:
         """Tells the end."""
-        # Who takes no more from a generator ends it; that is no failure.
+        # A generator that nobody takes more from is ended; that is no failure.
         error = None if isinstance(error, GeneratorExit) else error
         self._tell_end(error)
         if self._owns_run:

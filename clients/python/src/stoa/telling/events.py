@@ -26,7 +26,7 @@ class _Known:
         self._things: collections.OrderedDict[Any, Any] = collections.OrderedDict()
 
     def is_new(self, thing: Any, said: Any = None) -> bool:
-        """Whether this was not told of the thing yet."""
+        """Says if this was not told of the thing yet."""
         with self._lock:
             if thing in self._things and said in (None, self._things[thing]):
                 return False

@@ -43,7 +43,7 @@ class Team:
         if source is None:
             return
         if source == "user" and kind == "TextMessage":
-            # What the run was begun with is no turn; what a person answers is one.
+            # The words that the run was begun with are no turn; what a person answers is one.
             if self._turns == 0:
                 return
         self._turn_of(str(source))

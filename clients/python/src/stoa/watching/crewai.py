@@ -27,7 +27,7 @@ INTERNAL = "AgentExecutor"
 
 
 class Bus:
-    """What the events say, one after the other."""
+    """The events, one after the other."""
 
     def __init__(self) -> None:
         self._runs: collections.OrderedDict[str, str] = collections.OrderedDict()
@@ -66,7 +66,7 @@ class Bus:
         return None if begun is None else round((time.monotonic() - begun) * 1000, 3)
 
     def _outermost(self, event: Any, run: str) -> bool:
-        """Whether an event begins or ends a run, rather than a part of one."""
+        """Says if an event begins or ends a run, rather than a part of one."""
         return event.parent_event_id is None or self._runs.get(event.parent_event_id) != run
 
     def _place(self, event: Any, run: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Whatever else makes spans of OpenTelemetry's conventions for generative AI: a processor in each provider of the SDK.
+"""Anything else that makes spans of OpenTelemetry's conventions for generative AI: a processor in each provider of the SDK.
 
 What a framework here tells by itself is left out, and so are calls of models that belong to no agent of these spans: they
 would count twice.

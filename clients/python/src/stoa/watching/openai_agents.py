@@ -35,7 +35,7 @@ class _Span:
 
 
 class Spans:
-    """What the framework's spans say, one after the other."""
+    """The framework's spans, one after the other."""
 
     def __init__(self) -> None:
         self._open: collections.OrderedDict[str, _Span] = collections.OrderedDict()
@@ -96,7 +96,7 @@ class Spans:
                 events.agent_status(here.agent, "idle", run_id=here.run)
         elif kind == "function":
             facts = {"result": data.output, "duration_ms": here.took, "tool_kind": _tool(data), **here.place}
-            # What is ended by a question to a person has neither failed nor a result yet.
+            # A call that is ended by a question to a person has neither failed nor a result yet.
             events.tool_ended(span.span_id, data.name, error=fault, **facts)
         elif kind in ("generation", "response"):
             self._answered(span, data, here, fault)
@@ -117,7 +117,7 @@ class Spans:
             message = f"{here.run}:{_get(item, 'id') or span.span_id}"
             whole = "".join(said(_get(part, "text")) for part in _list(_get(item, "content"))) or said(_get(item, "content"))
             if message not in self._streamed and whole:
-                # Who reads the stream later than this has its pieces told already.
+                # A stream may be read later than this; its pieces are told already.
                 self._whole[message] = None
                 if len(self._whole) > MAX_STREAMED:
                     self._whole.popitem(last=False)

@@ -146,7 +146,7 @@ def _json(value: Any) -> Any:
 
 
 def _answer(attributes: Mapping[str, Any]) -> tuple[str, str]:
-    """What a model said and thought, of the messages that the conventions have."""
+    """The text and the thoughts of a model, of the messages that the conventions have."""
     messages = _json(attributes.get("gen_ai.output.messages"))
     texts: dict[str, list[str]] = {"text": [], "thinking": []}
     for message in messages if isinstance(messages, list) else ():

@@ -30,7 +30,7 @@ ALSO = {"langgraph": "langchain", "openai-agents": "openai_agents", "agents": "o
 
 
 class Watched:
-    """What is watched. ``frameworks`` has ``ok``, ``waiting`` for the import, or what failed."""
+    """The frameworks that are watched. ``frameworks`` has ``ok``, ``waiting`` for the import, or what failed."""
 
     def __init__(self) -> None:
         self.frameworks: dict[str, str] = {}
@@ -45,7 +45,7 @@ _lock = threading.Lock()
 
 
 def watched() -> Watched:
-    """What is watched by now."""
+    """The frameworks that are watched by now."""
     return _watched
 
 
