@@ -63,3 +63,4 @@ mod stream;
 mod tls;
 mod token;
 mod traces;
+mod vocabulary;

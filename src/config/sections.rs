@@ -114,6 +114,9 @@ pub struct Performance {
     pub snapshot_part_bytes: Count<{ 512 << 10 }, 4096, { 1 << 30 }>,
     /// Facts of one entity; further ones are dropped, so that a producer can't grow an entity without end.
     pub max_entity_facts: Count<64, 16, 4096>,
+    /// Tool calls of one agent that go on; of more the state forgets the one that began first, so that calls without an
+    /// end don't pile up.
+    pub max_tool_calls: Count<16, 1, 1024>,
 }
 
 /// `[breakers]`: circuit breakers around the parts outside of the server.

@@ -60,7 +60,7 @@ pub(super) fn form(key: &str) -> Option<Form> {
 }
 
 /// The families whose fields mean what the contract says.
-const FAMILIES: [&str; 14] = [
+const FAMILIES: [&str; 15] = [
     "agent",
     "blocker",
     "decision",
@@ -72,6 +72,7 @@ const FAMILIES: [&str; 14] = [
     "project",
     "system",
     "task",
+    "tool",
     "visual",
     "worker",
     "workflow",

@@ -150,6 +150,7 @@ pub(super) fn state(config: &Config) -> Limits {
         },
         max_bytes: config.performance.max_state_bytes.into(),
         max_facts: config.performance.max_entity_facts.into(),
+        max_calls: config.performance.max_tool_calls.into(),
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 use strum::{EnumString, IntoStaticStr};
 
-use super::shape::UpdateShape;
+use super::{motion::Motion, shape::UpdateShape};
 use crate::event::Priority;
 
 /// The animation of an update.
@@ -66,6 +66,8 @@ pub struct Hint<'a> {
     pub from: Option<Value>,
     /// The thing or the value that it goes to.
     pub to: Option<Value>,
+    /// The finer movement, for front-ends that know it.
+    pub motion: Option<Motion>,
     /// Decides the duration.
     pub animation: Animation,
     /// Decides the intensity.
@@ -92,6 +94,9 @@ impl Serialize for Hint<'_> {
         }
         if let Some(to) = &self.to {
             out.serialize_entry("to", to)?;
+        }
+        if let Some(motion) = self.motion {
+            out.serialize_entry("motion", motion.as_str())?;
         }
         if self.shape == UpdateShape::Lean && self.animation == Animation::None {
             return out.end();

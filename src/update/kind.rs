@@ -40,6 +40,10 @@ pub enum UpdateKind {
     AgentRun,
     /// `message_appended`.
     Message,
+    /// `tool_update`.
+    Tool,
+    /// `agent_handoff`.
+    Handoff,
     /// `visual_update`.
     Visual,
     /// `generic_update`.
@@ -61,7 +65,7 @@ const PAGE_UPDATES: [&str; 4] = [
 ];
 
 /// The kinds whose names no configuration decides.
-const BUILT_IN: [UpdateKind; 22] = [
+const BUILT_IN: [UpdateKind; 24] = [
     UpdateKind::AgentStatusChange,
     UpdateKind::Agent,
     UpdateKind::Project,
@@ -76,6 +80,8 @@ const BUILT_IN: [UpdateKind; 22] = [
     UpdateKind::Ingest,
     UpdateKind::AgentRun,
     UpdateKind::Message,
+    UpdateKind::Tool,
+    UpdateKind::Handoff,
     UpdateKind::Visual,
     UpdateKind::Generic,
     UpdateKind::Seneca(SenecaKind::ConversationEvent),
@@ -115,6 +121,8 @@ impl UpdateKind {
             Self::Ingest => "ingest_update",
             Self::AgentRun => "agent_run_update",
             Self::Message => "message_appended",
+            Self::Tool => "tool_update",
+            Self::Handoff => "agent_handoff",
             Self::Visual => "visual_update",
             Self::Generic => "generic_update",
             Self::Rule(rule) => rule.name(),
@@ -141,6 +149,8 @@ impl UpdateKind {
             Self::Ingest => "ingest.update",
             Self::AgentRun => "agent.run.update",
             Self::Message => "message.appended",
+            Self::Tool => "tool.update",
+            Self::Handoff => "agent.handoff",
             Self::Visual => "visual.update",
             Self::Generic => "generic.update",
             Self::Rule(rule) => rule.folded(),
@@ -182,7 +192,13 @@ impl UpdateKind {
             Self::Agent => Animation::Fade,
             Self::Project if change == "completed" => Animation::Celebrate,
             Self::Project | Self::Progress | Self::AgentRun | Self::Ingest => Animation::Progress,
-            Self::TaskAssignment | Self::Message => Animation::Flow,
+            Self::TaskAssignment | Self::Message | Self::Handoff => Animation::Flow,
+            Self::Tool => match change {
+                "started" => Animation::Pulse,
+                "progress" => Animation::None,
+                "failed" => Animation::Flash,
+                _ => Animation::Fade,
+            },
             Self::Task => match change {
                 "completed" if event.data.get("success") == Some(&Value::Bool(false)) => {
                     Animation::Flash

@@ -34,11 +34,13 @@ pub(super) fn tells_source(kind: &UpdateKind, event: &Event, data: &Object) -> b
         UpdateKind::Progress => name == "task.progress",
         UpdateKind::Health => name == "system.health.changed",
         UpdateKind::Message => name == "agent.message.appended",
+        UpdateKind::Handoff => name == "agent.handoff",
         UpdateKind::Decision | UpdateKind::Visual => true,
         UpdateKind::Notification
         | UpdateKind::Execution
         | UpdateKind::Node
         | UpdateKind::Ingest
+        | UpdateKind::Tool
         | UpdateKind::Generic
         | UpdateKind::Rule(_)
         | UpdateKind::Emission(_)

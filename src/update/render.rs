@@ -53,6 +53,7 @@ pub fn render(
             id,
             from,
             to,
+            motion: kind.motion(event),
             animation,
             priority: planned.priority,
             shape,

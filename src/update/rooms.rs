@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use smallvec::SmallVec;
 
+use super::tool::tool_call_id;
 use crate::{
     access::authz::{OBSERVERS, room_name},
     event::{Event, ThingKind},
@@ -78,6 +79,12 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
         if let Some(id) = id {
             add(project, kind, id);
         }
+    }
+    // A call may begin with its agent's name and end without.
+    if family == "tool"
+        && let Some(call) = tool_call_id(&event.data)
+    {
+        add(project, "tool", &call);
     }
     if family == "visual"
         && let Some(target) = event

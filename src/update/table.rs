@@ -13,6 +13,7 @@ use super::{
     rules::{MAX_RULES_PER_EVENT, Rule},
     seneca,
     status::status_of,
+    tool::{tool_call_id, tool_status},
 };
 use crate::{
     channel::Listening,
@@ -46,14 +47,24 @@ pub struct Table {
 /// The number of this version's coalescing: the table's rows, their bits and keys, an event's entities and rooms, and
 /// the order of updates. A change of any of these needs the next number: otherwise cursors from within a segment would
 /// name another place than before (`hub/catchup/coalesce/tests.rs` has the present one).
-const GROUPING: u32 = 9;
+const GROUPING: u32 = 10;
 
 /// The key by which a row coalesces.
 enum By<'a> {
     /// Never.
     Nothing,
     /// This id within this name space of keys; never if the event lacks the id.
-    Id(Cow<'a, str>, Option<&'a str>, Coalescing),
+    Id(Cow<'a, str>, Option<Cow<'a, str>>, Coalescing),
+}
+
+impl<'a> By<'a> {
+    fn id(
+        space: impl Into<Cow<'a, str>>,
+        id: Option<impl Into<Cow<'a, str>>>,
+        how: Coalescing,
+    ) -> Self {
+        Self::Id(space.into(), id.map(Into::into), how)
+    }
 }
 
 struct Row<'a> {
@@ -192,7 +203,7 @@ fn row(event: &Event) -> Row<'_> {
         ["agent", "status", "changed"] => Row {
             kinds: smallvec![UpdateKind::AgentStatusChange, UpdateKind::Agent],
             priority: Priority::Normal,
-            by: By::Id(name.into(), event.agent_id(), Coalescing::Fields),
+            by: By::id(name, event.agent_id(), Coalescing::Fields),
         },
         ["agent", "run", ..] if is_end(change) => {
             Row::at_once(UpdateKind::AgentRun, Priority::High)
@@ -203,14 +214,15 @@ fn row(event: &Event) -> Row<'_> {
         ["agent", "run", ..] => Row::new(
             UpdateKind::AgentRun,
             Priority::Normal,
-            By::Id(name.into(), event.run_id(), Coalescing::Fields),
+            By::id(name, event.run_id(), Coalescing::Fields),
         ),
         ["agent", "step", "updated"] => step(event),
         ["agent", "message", "appended"] => Row::new(
             UpdateKind::Message,
             Priority::Low,
-            By::Id("text".into(), event.message_id(), Coalescing::Text),
+            By::id("text", event.message_id(), Coalescing::Text),
         ),
+        ["agent", "handoff"] => Row::at_once(UpdateKind::Handoff, Priority::High),
         // The whole name, not only its last word: `role.changed` must not swallow `skill.changed`.
         ["agent", ..] if is_start(change) || is_end(change) => {
             Row::at_once(UpdateKind::Agent, Priority::Normal)
@@ -218,7 +230,7 @@ fn row(event: &Event) -> Row<'_> {
         ["agent", ..] => Row::new(
             UpdateKind::Agent,
             Priority::Normal,
-            By::Id(name.into(), event.agent_id(), Coalescing::Fields),
+            By::id(name, event.agent_id(), Coalescing::Fields),
         ),
         ["project", ..] if is_start(change) || is_end(change) => {
             Row::at_once(UpdateKind::Project, Priority::Normal)
@@ -226,7 +238,7 @@ fn row(event: &Event) -> Row<'_> {
         ["project", ..] => Row::new(
             UpdateKind::Project,
             Priority::Normal,
-            By::Id(
+            By::id(
                 report_space(event, name),
                 event.project_id.as_deref(),
                 Coalescing::Fields,
@@ -238,7 +250,7 @@ fn row(event: &Event) -> Row<'_> {
         ["task", "progress"] | ["progress", "update"] => Row::new(
             UpdateKind::Progress,
             Priority::Normal,
-            By::Id(
+            By::id(
                 progress_space(event, name),
                 event.task_id(),
                 Coalescing::Fields,
@@ -253,7 +265,7 @@ fn row(event: &Event) -> Row<'_> {
         ["task", ..] => Row::new(
             UpdateKind::Task,
             Priority::Normal,
-            By::Id(name.into(), event.task_id(), Coalescing::Fields),
+            By::id(name, event.task_id(), Coalescing::Fields),
         ),
         ["decision", ..] | ["pm", "decision"] => {
             Row::at_once(UpdateKind::Decision, Priority::Normal)
@@ -289,7 +301,7 @@ fn row(event: &Event) -> Row<'_> {
         ["workflow", "run", ..] | ["execution", ..] => Row::new(
             UpdateKind::Execution,
             Priority::Normal,
-            By::Id(name.into(), event.execution_id(), Coalescing::Fields),
+            By::id(name, event.execution_id(), Coalescing::Fields),
         ),
         ["workflow", "node", "state", ..] => node_state(event),
         ["workflow", "node", .., "failed"] => Row::at_once(UpdateKind::Node, Priority::High),
@@ -301,8 +313,9 @@ fn row(event: &Event) -> Row<'_> {
         ["ingest", "job", ..] => Row::new(
             UpdateKind::Ingest,
             Priority::Normal,
-            By::Id(name.into(), event.job_id(), Coalescing::Fields),
+            By::id(name, event.job_id(), Coalescing::Fields),
         ),
+        ["tool", _] if tool_status(&event.name).is_some() => tool(event),
         ["visual", kind, "update" | "refresh"] => visual(event, kind),
         _ => Row::at_once(UpdateKind::Generic, Priority::Normal),
     }
@@ -357,8 +370,21 @@ fn step(event: &Event) -> Row<'_> {
         _ => Row::new(
             UpdateKind::AgentRun,
             Priority::Normal,
-            By::Id("step".into(), id.or(event.run_id()), Coalescing::Fields),
+            By::id("step", id.or(event.run_id()), Coalescing::Fields),
         ),
+    }
+}
+
+/// The row of a tool's call: only its progress is coalesced.
+fn tool(event: &Event) -> Row<'_> {
+    match event.name.change_type() {
+        "progress" => Row::new(
+            UpdateKind::Tool,
+            Priority::Normal,
+            By::id("tool", tool_call_id(&event.data), Coalescing::Fields),
+        ),
+        "failed" => Row::at_once(UpdateKind::Tool, Priority::High),
+        _ => Row::at_once(UpdateKind::Tool, Priority::Normal),
     }
 }
 
@@ -371,11 +397,7 @@ fn node_state(event: &Event) -> Row<'_> {
         _ => Row::new(
             UpdateKind::Node,
             Priority::Normal,
-            By::Id(
-                event.name.canonical().into(),
-                event.node_id(),
-                Coalescing::Fields,
-            ),
+            By::id(event.name.canonical(), event.node_id(), Coalescing::Fields),
         ),
     }
 }
@@ -392,6 +414,6 @@ fn visual<'e>(event: &'e Event, kind: &str) -> Row<'e> {
     Row::new(
         UpdateKind::Visual,
         Priority::Normal,
-        By::Id(event.name.canonical().into(), id, how),
+        By::id(event.name.canonical(), id, how),
     )
 }

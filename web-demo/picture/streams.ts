@@ -67,6 +67,8 @@ export function random(seed: number, length = 40): Told[] {
     () => ({ type: pick(['ingest.job.created', 'ingest.job.updated', 'ingest.job.completed']), data: { job_id: run('j'), stage: perhaps(0.6, () => pick(['read', 'split', 'store', null])), progress: perhaps(0.5, () => pick([percent, nothing])()) } }),
     () => ({ type: pick(['system.health.changed', 'system_state']), data: { severity: perhaps(0.5, () => pick(['info', 'warning', 'critical', null])), message: perhaps(0.5, () => pick([`Load ${percent()}`, null])), active_workers: perhaps(0.3, () => pick([percent, nothing])()) } }),
     () => ({ type: pick(['llm.call.finished', 'my_chat_message', 'skill_used']), data: { ...about(), text: 'Hello', tokens: percent() } }),
+    () => ({ type: pick(['tool.started', 'tool.started', 'tool.progress', 'tool.completed', 'tool.failed', 'tool.cancelled', 'tool.listed']), data: { ...about(), tool_call_id: perhaps(0.8, () => pick([`c${Math.floor(next() * 4)}`, 7])), tool_name: perhaps(0.9, () => pick(['search', 'read'])), agent_name: perhaps(0.2, () => `Agent ${percent()}`), args: { q: 'x' } } }),
+    () => ({ type: 'agent.handoff', data: { from_agent_id: agent(), to_agent_id: perhaps(0.8, agent), agent_id: perhaps(0.2, agent), task_id: perhaps(0.4, task), kind: perhaps(0.5, () => 'delegation'), reason: 'It is ready' } }),
     () => ({ type: 'decision_logged', data: { agent_id: agent(), what: 'Use marble', why: 'It lasts' } }),
   ];
   return Array.from({ length }, () => {

@@ -70,6 +70,15 @@ pub(in crate::event) fn read(
     if is_bus && REPORTS.contains(&name.canonical()) && is_agent(&source) && !names_agent(&data) {
         data.insert("agent_id".into(), (*source).into());
     }
+    if name.canonical() == "agent.handoff"
+        && !names_agent(&data)
+        && let Some(from) = data
+            .get("from_agent_id")
+            .filter(|id| !id.is_null() && !id.is_object())
+            .cloned()
+    {
+        data.insert("agent_id".into(), from);
+    }
     // Other keys beside the envelope are kept where nobody takes them for facts; but an id beside the data names a
     // thing as well as one in it.
     for (key, value) in object {

@@ -7,6 +7,7 @@
 use serde_json::{Value, json};
 
 use super::{
+    calls::is_call,
     entities::{Key, Map, Store},
     entity::{Entity, Mask},
     given::{REGISTERED, given_of},
@@ -44,6 +45,8 @@ struct Given<'a> {
 pub(super) struct Agent<'a> {
     said: Option<&'a str>,
     given: Vec<Given<'a>>,
+    /// Its tool calls that go on, as JSON text; the latest last.
+    calls: Vec<&'a str>,
 }
 
 impl<'a> Agent<'a> {
@@ -57,6 +60,7 @@ impl<'a> Agent<'a> {
         let (mut said, mut since) = (None, 0);
         let mut given = Vec::new();
         let mut registered = false;
+        let mut calls = Vec::new();
         for (at, fact) in entity.facts.iter().enumerate() {
             if !fact.is_in(mask) || fact.value.is_empty() {
                 continue;
@@ -66,10 +70,15 @@ impl<'a> Agent<'a> {
                 REGISTERED => registered = true,
                 key => {
                     let later = || entity.facts[at + 1..].iter();
+                    let is_last = || !later().any(|l| l.is_in(mask) && l.key == fact.key);
+                    if is_call(key) {
+                        calls.extend(is_last().then_some(fact.value.as_str()));
+                        continue;
+                    }
                     let Some((project, id)) = given_of(key) else {
                         continue;
                     };
-                    if !later().any(|l| l.is_in(mask) && l.key == fact.key) {
+                    if is_last() {
                         given.push((at, project, id));
                     }
                 }
@@ -88,6 +97,7 @@ impl<'a> Agent<'a> {
         Self {
             given: given.collect(),
             said: said.or(registered.then_some("\"idle\"")),
+            calls,
         }
     }
 
@@ -124,6 +134,12 @@ impl<'a> Agent<'a> {
                 |task| json!({ "task_id": task.id, "project_id": task.project, "fresh": task.fresh }),
             );
             fields.push(("given_tasks", given.collect()));
+        }
+        let calls = self.calls.iter().map(|call| serde_json::from_str(call));
+        let calls: Vec<Value> = calls.filter_map(Result::ok).collect();
+        if let Some(last) = calls.last() {
+            fields.push(("tool", last["tool_name"].clone()));
+            fields.push(("tool_calls", calls.into()));
         }
         fields
     }

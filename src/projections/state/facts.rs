@@ -4,6 +4,7 @@ use compact_str::{CompactString, ToCompactString};
 use serde_json::Value;
 
 use super::{
+    calls::is_call,
     entity::{Entity, Fact, HIDDEN, Mask},
     given::{MAX_TASKS, OWN, given_key, given_of},
     limits::{Dropped, Limits},
@@ -195,6 +196,32 @@ impl Facts<'_> {
                 .is_some_and(|(of, id)| of == project && task.is_none_or(|task| task == id))
         });
         let keys: Vec<_> = given.map(|fact| fact.key.clone()).collect();
+        keys.iter().for_each(|key| self.take(key));
+    }
+
+    /// Notes a tool call of the agent; beyond the limit the one that began first is forgotten.
+    pub(super) fn open(&mut self, key: &str, call: &str) {
+        if call.len() > MAX_FACT {
+            self.dropped.long += 1;
+            return;
+        }
+        let before = self.position(key);
+        let mine =
+            |fact: &&Fact| fact.part == self.part && !fact.value.is_empty() && is_call(&fact.key);
+        let mut calls = self.entity.facts.iter().filter(mine);
+        let oldest = calls.next().map(|fact| fact.key.clone());
+        if before.is_none() && oldest.is_some() && calls.count() + 1 >= self.limits.max_calls {
+            self.dropped.calls += 1;
+            oldest.into_iter().for_each(|key| self.take(&key));
+        }
+        self.put(self.position(key), key, call.to_compact_string());
+    }
+
+    /// Forgets the tool calls that `ends` names by key and value.
+    pub(super) fn close(&mut self, ends: impl Fn(&str, &str) -> bool) {
+        let facts = self.entity.facts.iter();
+        let ended = facts.filter(|fact| !fact.value.is_empty() && ends(&fact.key, &fact.value));
+        let keys: Vec<_> = ended.map(|fact| fact.key.clone()).collect();
         keys.iter().for_each(|key| self.take(key));
     }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     access::authz::Audience,
     event::{Event, ThingKind},
-    update::{self, run_status, task_status},
+    update::{self, run_status, task_status, tool_status},
 };
 
 impl State {
@@ -38,6 +38,8 @@ fn apply(state: &mut State, event: &Event) {
     match (family, segments.next().unwrap_or_default()) {
         ("agent", "run" | "step") => run(state, event, about, AGENT_RUN),
         ("agent", "message") => {}
+        ("agent", "handoff") => handoff(state, event, about),
+        ("tool", _) => tool(state, event, about),
         ("agent", _) | ("worker", "registration") => agent(state, event, about),
         ("task", _) | ("progress", "update") | ("blocker", _) => task(state, event, about),
         ("project", _) => project(state, event, about),
@@ -129,6 +131,8 @@ fn agent(state: &mut State, event: &Event, about: &Audience) {
                 "task_project_id",
                 "given_tasks",
                 "busy",
+                "tool",
+                "tool_calls",
                 "project_id",
             ],
         );
@@ -137,6 +141,7 @@ fn agent(state: &mut State, event: &Event, about: &Audience) {
         if event.name.canonical() == "agent.unregistered" {
             facts.set("said_status", "offline");
             facts.take_back(project, None);
+            facts.end_calls();
         } else {
             let status = text(event, "new_status").or(text(event, "status"));
             facts.set_some("said_status", status);
@@ -156,6 +161,35 @@ fn agent(state: &mut State, event: &Event, about: &Audience) {
             Some(Value::Null) => facts.take_back(project, None),
             _ => {}
         }
+        facts.set("updated_at", event.timestamp.to_string());
+    });
+}
+
+/// Begins or ends a tool call of its agent.
+fn tool(state: &mut State, event: &Event, about: &Audience) {
+    let Some(id) = event
+        .agent_id()
+        .filter(|_| tool_status(&event.name).is_some())
+    else {
+        return;
+    };
+    let key = home(state, event, ThingKind::Agent, id, 0);
+    state.kept.change(Map::Agents, key, about, |facts| {
+        facts.set("agent_id", id);
+        facts.set_some("name", text(event, "agent_name"));
+        facts.call(event);
+        facts.set("updated_at", event.timestamp.to_string());
+    });
+}
+
+/// Notes whom an agent passed work to. The tasks stay with the agents that their own events name.
+fn handoff(state: &mut State, event: &Event, about: &Audience) {
+    let Some(id) = event.agent_id() else { return };
+    let key = home(state, event, ThingKind::Agent, id, 0);
+    state.kept.change(Map::Agents, key, about, |facts| {
+        facts.set("agent_id", id);
+        facts.set_some("name", text(event, "agent_name"));
+        facts.set_some("handed_to", text(event, "to_agent_id"));
         facts.set("updated_at", event.timestamp.to_string());
     });
 }
@@ -224,7 +258,10 @@ fn occupy(
     state.kept.change(Map::Agents, agent, about, |facts| {
         facts.set("agent_id", id);
         match status.map(is_over) {
-            Some(true) => facts.take_back(project, Some(task)),
+            Some(true) => {
+                facts.take_back(project, Some(task));
+                facts.end_calls_of(task);
+            }
             Some(false) => facts.give(project, task),
             None => {}
         }

@@ -13,6 +13,8 @@ pub struct Limits {
     pub max_bytes: usize,
     /// Facts of one entity, counted once for each audience.
     pub max_facts: usize,
+    /// Tool calls of one agent that go on, counted once for each audience.
+    pub max_calls: usize,
 }
 
 impl Default for Limits {
@@ -22,6 +24,7 @@ impl Default for Limits {
             known: Bounds::default(),
             max_bytes: 64 * 1024 * 1024,
             max_facts: 64,
+            max_calls: 16,
         }
     }
 }
@@ -35,6 +38,8 @@ pub struct Dropped {
     pub many: u64,
     /// Facts of an entity that holds as much as it may.
     pub full: u64,
+    /// Tool calls of an agent that has begun more since.
+    pub calls: u64,
 }
 
 /// Entities that were evicted for one bound.

@@ -49,7 +49,7 @@ impl StateMetrics {
         );
         r.register(
             "state_facts_dropped",
-            "Facts that the state did not take, by reason: long (one fact), many (of one entity), full (bytes of one entity)",
+            "Facts that the state did not take, by reason: long (one fact), many (of one entity), full (bytes of one entity), calls (the oldest of too many tool calls of one agent)",
             self.dropped.clone(),
         );
         r.register(
@@ -80,6 +80,7 @@ impl StateMetrics {
             ("long", dropped.long),
             ("many", dropped.many),
             ("full", dropped.full),
+            ("calls", dropped.calls),
         ] {
             let counter = self.dropped.get_or_create(&NotTaken { reason });
             counter.inc_by(facts.saturating_sub(counter.get()));

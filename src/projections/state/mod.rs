@@ -10,6 +10,7 @@
 
 mod age;
 mod agent;
+mod calls;
 pub mod checkpoint;
 mod entities;
 mod entity;

@@ -1,6 +1,7 @@
 //! The fold over the real streams, its checkpoint, and the snapshots of it.
 
 mod bounds;
+mod calls;
 mod namesakes;
 
 use std::cell::RefCell;

@@ -287,7 +287,8 @@ impl Walk {
         let mut status = None;
         for (name, value) in entity.shown(mask) {
             let derived = name.starts_with(OWN)
-                || (map == Map::Agents && matches!(name, "said_status" | "status"));
+                || (map == Map::Agents
+                    && matches!(name, "said_status" | "status" | "tool" | "tool_calls"));
             if said.contains(&name) || derived {
                 continue;
             }

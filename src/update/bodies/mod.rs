@@ -1,6 +1,7 @@
 //! The own fields of each kind of update, in the union of the spellings that front-ends read.
 
 mod runs;
+mod tools;
 
 pub(crate) use runs::execution_progress;
 pub(super) use runs::{progress as progress_of_run, status_by_name};
@@ -57,6 +58,8 @@ pub(super) fn write(kind: &UpdateKind, event: &Event, data: &Object, out: &mut W
         UpdateKind::Ingest => runs::ingest(event, data, out),
         UpdateKind::AgentRun => runs::agent_run(event, data, out),
         UpdateKind::Message => runs::message(event, data, out),
+        UpdateKind::Tool => tools::tool(event, data, out),
+        UpdateKind::Handoff => tools::handoff(event, data, out),
         UpdateKind::Visual => {
             for key in [
                 "update_id",
@@ -87,6 +90,9 @@ pub(super) fn target<'e>(kind: &UpdateKind, event: &'e Event) -> (&'static str, 
     let found = match kind {
         UpdateKind::AgentStatusChange | UpdateKind::Agent | UpdateKind::TaskAssignment => {
             of("agent", event.agent_id())
+        }
+        UpdateKind::Tool | UpdateKind::Handoff => {
+            of("agent", event.agent_id()).or(of("task", event.task_id()))
         }
         UpdateKind::Project => of("project", event.project_id.as_deref()),
         UpdateKind::Progress | UpdateKind::Task => of("task", event.task_id()),
@@ -133,6 +139,8 @@ pub(super) fn from_to(
         UpdateKind::Progress => (value("old_progress"), value("progress")),
         UpdateKind::Project => (None, project_progress(data)),
         UpdateKind::Message => (None, event.run_id().map(Into::into)),
+        UpdateKind::Tool => tools::way(event, data),
+        UpdateKind::Handoff => (value("from_agent_id"), value("to_agent_id")),
         _ => (None, None),
     }
 }

@@ -8,6 +8,7 @@ mod rule_shapes;
 mod rules;
 mod running;
 mod table;
+mod vocabulary;
 
 use std::time::Duration;
 

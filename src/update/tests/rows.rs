@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{of, running};
+use super::{of, running, vocabulary};
 use crate::event::{Event, Priority};
 
 /// The update that a row must give.
@@ -368,5 +368,6 @@ pub(super) fn rows() -> Vec<Row> {
     }
     rows.extend(running::runs());
     rows.extend(running::visuals());
+    rows.extend(vocabulary::tools());
     rows
 }

@@ -13,7 +13,7 @@ function group(projectId: string, agents: number, tasks: number, waiting = 0): G
   return {
     projectId, name: `The project ${projectId}`, progress: 40, managed: false,
     agents: Array.from({ length: agents }, (_, i) => {
-      const agent: Agent = { key: `${projectId}a${i}`, id: `a${i}`, projectId, name: `Backend Agent ${i}`, at: i, facts: {}, role: '', status: i % 2 ? 'working' : 'idle', taskId: null, taskProjectId: '', busy: false, given: [] };
+      const agent: Agent = { key: `${projectId}a${i}`, id: `a${i}`, projectId, name: `Backend Agent ${i}`, at: i, facts: {}, role: '', status: i % 2 ? 'working' : 'idle', taskId: null, tool: '', taskProjectId: '', busy: false, given: [] };
       const own = Array.from({ length: tasks }, (_, n) => task(i * tasks + n, agent.id, n % 5 === 0 ? 'in_progress' : 'done'));
       return { agent, task: own[0] ?? null, tasks: own };
     }),

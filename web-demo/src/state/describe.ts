@@ -1,5 +1,8 @@
 /** One readable sentence per update, for the feed and the announcer. */
+import { toolName } from './calls';
 import { written } from './messages';
+import { canonical } from './event';
+import { keyOf, known } from './keys';
 import { humanise, number, percent, record, text } from './read';
 import type { Json, State, Subject } from './types';
 import { table } from './table';
@@ -43,7 +46,7 @@ export function words(type: string): string {
 
 /** Ids, times and the like: every event has some, and none says what happened. */
 const DULL = /(^|_)(id|ids|at|time|timestamp|type|source|target|version|fingerprint|metadata|sequence)$|Id$|At$/;
-const TELLING = ['message', 'text', 'content', 'task_name', 'project_name', 'agent_name', 'name', 'title', 'tool', 'skill', 'error', 'summary', 'output', 'result'];
+const TELLING = ['message', 'text', 'content', 'task_name', 'project_name', 'agent_name', 'name', 'title', 'tool', 'tool_name', 'skill', 'error', 'summary', 'output', 'result'];
 
 /** One value in a few words; nothing for one that is too much for a line. */
 function inWords(value: unknown): string {
@@ -74,6 +77,28 @@ const TELLERS = table<Teller>({
     if (change === 'learned') return `${agentName(state, agentId)} got better at ${text(data, 'skill') || 'something'}`;
     if (change === 'changed') return `${agentName(state, agentId)} is ${text(data, 'status', 'new_status')}`;
     return `${agentName(state, agentId)}: ${words(text(payload, 'source_type') || change || 'updated').replace(/^Agent /i, '').toLowerCase()}`;
+  },
+  tool_update: (state, payload, data, who) => {
+    const whose = agentName(state, who.agent);
+    const tool = toolName(data) ?? (text(payload, 'tool_name') || 'a tool');
+    const after = number(data, 'duration_ms');
+    const took = after === null ? '' : ` after ${after < 1000 ? `${Math.round(after)} ms` : `${(after / 1000).toFixed(1)} s`}`;
+    const why = text(data, 'error', 'message');
+    switch (canonical(text(payload, 'source_type'))) {
+      case 'tool.started': return `${whose} uses ${tool}`;
+      case 'tool.completed': return `${whose} is done with ${tool}${took}`;
+      case 'tool.failed': return `${tool} failed for ${whose}${took}${why ? `: ${why}` : ''}`;
+      case 'tool.cancelled': case 'tool.canceled': return `${whose} gave ${tool} up${took}`;
+      default: return `${whose} still uses ${tool}${why ? ` (${why})` : ''}`;
+    }
+  },
+  agent_handoff: (state, payload, data, who) => {
+    const named = (id: string): string => (id ? agentName(state, known(state.agents, keyOf(who.projectId, id), id)) : 'another agent');
+    const from = text(data, 'from_agent_id') ? named(text(data, 'from_agent_id')) : agentName(state, who.agent);
+    const to = named(text(data, 'to_agent_id'));
+    const why = text(data, 'reason');
+    const what = { delegation: 'gives work to', return: 'reports back to', message: 'writes to' }[text(data, 'kind') || text(payload, 'kind')] ?? 'hands over to';
+    return `${from} ${what} ${to}${why ? `: ${why}` : ''}`;
   },
   task_assignment: (state, payload, data, who) => `${agentName(state, who.agent)} took “${taskName(state, payload, data, who)}”`,
   progress_update: (state, payload, data, who) => {

@@ -101,7 +101,7 @@ type Stands = Pick<Agent, 'given' | 'busy' | 'taskProjectId'>;
 export function agentView(key: string, projectId: string, id: string, facts: Facts, now: number, stands: Stands): Agent {
   return {
     ...common(key, projectId, id, facts, now), role: text(facts, 'role'), status: text(facts, 'status').toLowerCase(),
-    taskId: text(facts, 'task_id') || null, ...stands,
+    taskId: text(facts, 'task_id') || null, tool: text(facts, 'tool'), ...stands,
   };
 }
 

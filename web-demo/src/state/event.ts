@@ -69,6 +69,7 @@ function nameOf(type: string, data: Json): string {
     case 'execution_update': return `workflow.run.${change || 'updated'}`;
     case 'node_update': return 'workflow.node.state.updated';
     case 'ingest_update': return 'ingest.job.updated';
+    case 'agent_handoff': return 'agent.handoff';
     case 'agent_run_update': return 'agent.run.updated';
     default: return '';
   }

@@ -2,6 +2,7 @@
  * The changes that an event makes in the state: the same rules as the server's own fold (`src/projections/state/fold.rs`), so that a page which
  * has watched for an hour shows what a page shows that was opened just now. It infers nothing that the server does not.
  */
+import { endCalls, endCallsOf, foldCall } from './calls';
 import { adopt, editAgent, editProject, editRun, editTask } from './entities';
 import { executionOf, idAt, jobOf, runOf, type Said } from './event';
 import { layOver, putFact, type Facts } from './facts';
@@ -14,7 +15,7 @@ import type { Given, Json, State } from './types';
 const NO_FACTS = ['change_type', 'project_id'];
 const NOT_OF_AGENT = [
   ...NO_FACTS, 'old_status', 'new_status', 'current_task', 'source', 'target', 'update_type', 'agent_name', 'worker_id', 'status', 'said_status',
-  'task_id', 'task_ids', 'task_project_id', 'given_tasks', 'busy',
+  'task_id', 'task_ids', 'task_project_id', 'given_tasks', 'busy', 'tool', 'tool_calls',
 ];
 const NOT_OF_TASK = [
   ...NO_FACTS, 'agent_id', 'status', 'source', 'target', 'event_type', 'new_status', 'old_status', 'worker_id', 'task_details', 'blocker', 'blocker_description',
@@ -43,11 +44,14 @@ export function foldEvent(state: State, type: string, said: Said, payload: Json)
   switch (family) {
     case 'agent':
       if (second === 'run' || second === 'step') foldRun(state, { ...said, data }, payload, 'agent_run');
+      else if (second === 'handoff') foldHandoff(state, said);
       else if (second !== 'message') foldAgent(state, said, payload);
       return;
     case 'worker':
       if (second === 'registration') foldAgent(state, said, payload);
       return;
+    case 'tool':
+      return foldTool(state, said, second);
     case 'task':
     case 'blocker':
       return foldTask(state, said, payload);
@@ -87,10 +91,42 @@ function foldAgent(state: State, said: Said, payload: Json): void {
     const status = name === 'agent.unregistered' ? 'offline' : word(data, 'new_status') ?? word(payload, 'new_status') ?? word(data, 'status');
     if (status !== undefined) [facts.said_status, given] = [status, stale(given)];
     else if (typeof facts.said_status !== 'string' && (name === 'agent.registered' || name === 'worker.registration')) facts.said_status = 'idle';
-    if (name === 'agent.unregistered') given = takenBack(given, projectId);
+    if (name === 'agent.unregistered') {
+      given = takenBack(given, projectId);
+      endCalls(facts);
+    }
     const task = 'current_task' in data ? data.current_task : data.task_id;
     if (typeof task === 'string') given = givenTo(takenBack(given, projectId), projectId, task);
     else if (task === null) given = takenBack(given, projectId);
+    stamped(facts, said);
+    return given;
+  });
+}
+
+/** The words by which an event tells of a call. */
+const OF_CALLS = ['started', 'progress', 'completed', 'failed', 'cancelled', 'canceled'];
+
+/** Begins or ends a tool call of its agent. */
+function foldTool(state: State, said: Said, change: string): void {
+  const { data, agentId: id, name } = said;
+  if (!id || name !== `tool.${change}` || !OF_CALLS.includes(change)) return;
+  editAgent(state, said.agentProjectId, id, (facts, given) => {
+    putFact(facts, 'agent_id', id);
+    putFact(facts, 'name', word(data, 'agent_name'));
+    foldCall(facts, change, data, said.taskId, said.at);
+    stamped(facts, said);
+    return given;
+  });
+}
+
+/** Notes whom an agent passed work to. */
+function foldHandoff(state: State, said: Said): void {
+  const { data, agentId: id } = said;
+  if (!id) return;
+  editAgent(state, said.agentProjectId, id, (facts, given) => {
+    putFact(facts, 'agent_id', id);
+    putFact(facts, 'name', word(data, 'agent_name'));
+    putFact(facts, 'handed_to', word(data, 'to_agent_id'));
     stamped(facts, said);
     return given;
   });
@@ -144,7 +180,9 @@ function occupy(state: State, said: Said, task: string, status: string | undefin
     putFact(facts, 'agent_id', said.agentId);
     stamped(facts, said);
     if (status === undefined) return given;
-    return isOver(status) ? takenBack(given, said.projectId, task) : givenTo(given, said.projectId, task);
+    if (!isOver(status)) return givenTo(given, said.projectId, task);
+    endCallsOf(facts, task);
+    return takenBack(given, said.projectId, task);
   });
 }
 

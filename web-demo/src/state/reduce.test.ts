@@ -118,6 +118,40 @@ describe('agents and tasks', () => {
   });
 });
 
+describe('tools and hand-offs', () => {
+  const tool = (change: string, data: Json): [string, Json] =>
+    ['tool_update', { source_type: `tool.${change}`, project_id: 'p', timestamp: '2026-05-23T13:00:00Z', data: { agent_id: 'ada', task_id: 't', ...data } }];
+  const search = { tool_call_id: 'c1', tool_name: 'search' };
+  const ada = (...updates: [string, Json][]) => [...after(...updates).state.agents.values()][0];
+
+  it('a call goes on until it ends, its task ends or its agent leaves', () => {
+    const call = { tool_call_id: 'c1', tool_name: 'search', task_id: 't', started_at: '2026-05-23T13:00:00Z' };
+    expect(ada(tool('started', search))).toMatchObject({ tool: 'search', facts: { tool: 'search', tool_calls: [call] } });
+    expect(ada(tool('started', search), tool('started', { tool: 'read' }), tool('progress', search))).toMatchObject({ tool: 'read' });
+    const done: [string, Json] = ['task_update', { source_type: 'task.completed', project_id: 'p', data: { agent_id: 'ada', task_id: 't' } }];
+    const gone: [string, Json] = ['agent_update', { source_type: 'agent.unregistered', project_id: 'p', data: { agent_id: 'ada' } }];
+    for (const end of [tool('completed', search), tool('failed', search), tool('cancelled', search), done, gone]) {
+      const rests = ada(tool('started', search), end);
+      expect(rests?.tool).toBe('');
+      expect(rests?.facts).not.toHaveProperty('tool_calls');
+    }
+    const many = Array.from({ length: 20 }, (_, n) => tool('started', { tool_call_id: `m${n}`, tool_name: 'many' }));
+    expect((ada(...many)?.facts.tool_calls as Json[]).map((one) => one.tool_call_id)).toEqual(Array.from({ length: 16 }, (_, n) => `m${n + 4}`));
+  });
+
+  it('are told in words', () => {
+    const told = (...update: [string, Json]) => after(update).outcomes[0]?.entry?.text;
+    expect(told(...tool('started', search))).toBe('ada uses search');
+    expect(told(...tool('progress', { ...search, message: '3 of 10' }))).toBe('ada still uses search (3 of 10)');
+    expect(told(...tool('completed', { ...search, duration_ms: 210 }))).toBe('ada is done with search after 210 ms');
+    expect(told(...tool('failed', { ...search, duration_ms: 2100, error: 'No network' }))).toBe('search failed for ada after 2.1 s: No network');
+    const handoff = (more: Json): [string, Json] => ['agent_handoff', { source_type: 'agent.handoff', data: { agent_id: 'ada', from_agent_id: 'ada', to_agent_id: 'eve', ...more } }];
+    expect(told(...handoff({ reason: 'It is ready' }))).toBe('ada hands over to eve: It is ready');
+    expect(told(...handoff({ kind: 'delegation', to_agent_id: null }))).toBe('ada gives work to another agent');
+    expect(ada(handoff({}))?.facts.handed_to).toBe('eve');
+  });
+});
+
 describe('the rest', () => {
   it('joins a message in order', () => {
     const part = (content: string): [string, Json] => ['message_appended', { data: { run_id: 'r', message_id: 'm', role: 'assistant', content } }];

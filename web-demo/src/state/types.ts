@@ -30,6 +30,8 @@ export interface Agent extends Thing {
   taskId: string | null;
   /** The project of that task; empty for none. */
   taskProjectId: string;
+  /** The tool that it uses; empty for none. */
+  tool: string;
   /** Whether the agent was given a task since it last said its status. */
   busy: boolean;
   /** All that it was given and that was not taken from it, also what is over; the latest last. */

@@ -1,0 +1,63 @@
+//! Tool calls of an agent that go on: facts of it that are the server's own, one for each call.
+//!
+//! A call begins with `tool.started` and ends with its own end, with the end of its task, or when its agent leaves.
+
+use compact_str::ToCompactString;
+use serde_json::{Value, json};
+
+use super::{facts::Facts, given::OWN};
+use crate::{
+    event::Event,
+    update::{tool_call_id, tool_name, tool_status},
+};
+
+/// Follows [`OWN`] in the keys of calls; no project's name begins with it.
+const CALL: char = '\u{2}';
+
+/// The key of the fact that a call goes on.
+fn call_key(id: &str) -> String {
+    format!("{OWN}{CALL}{}", id.replace(OWN, ""))
+}
+
+/// Whether a key is that of a call.
+pub(super) fn is_call(key: &str) -> bool {
+    let own = key.strip_prefix(OWN);
+    own.is_some_and(|rest| rest.starts_with(CALL))
+}
+
+impl Facts<'_> {
+    /// Begins or ends the call that an event tells of.
+    pub(super) fn call(&mut self, event: &Event) {
+        let (Some(id), Some(status)) = (tool_call_id(&event.data), tool_status(&event.name)) else {
+            return;
+        };
+        match (status, event.name.change_type()) {
+            ("running", "started") => {
+                let call = json!({
+                    "tool_call_id": id,
+                    "tool_name": tool_name(&event.data),
+                    "task_id": event.task_id(),
+                    "started_at": event.timestamp.to_string(),
+                });
+                self.open(&call_key(&id), &call.to_compact_string());
+            }
+            ("running", _) => {}
+            _ => self.close(|key, _| key == call_key(&id)),
+        }
+    }
+
+    /// Ends the calls that an agent made for a task.
+    pub(super) fn end_calls_of(&mut self, task: &str) {
+        self.close(|key, call| is_call(key) && task_of(call).as_deref() == Some(task));
+    }
+
+    /// Ends all calls of an agent.
+    pub(super) fn end_calls(&mut self) {
+        self.close(|key, _| is_call(key));
+    }
+}
+
+fn task_of(call: &str) -> Option<String> {
+    let call: Value = serde_json::from_str(call).ok()?;
+    call.get("task_id")?.as_str().map(str::to_owned)
+}
