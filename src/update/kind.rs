@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    animation::Animation, level::notification_level, rule_update::RuleUpdate, status::status_of,
+    animation::Animation, level::notification_level, motion::Motion, rule_update::RuleUpdate,
+    status::status_of, tool::tool_status,
 };
 use crate::{channel::Namespace, emission::Emission, event::Event, update::seneca::SenecaKind};
 
@@ -228,6 +229,19 @@ impl UpdateKind {
             | Self::Generic
             | Self::Emission(_)
             | Self::Seneca(_) => Animation::None,
+        }
+    }
+
+    /// The finer movement that shows it; none for most.
+    pub fn motion(&self, event: &Event) -> Option<Motion> {
+        match self {
+            Self::Tool => match tool_status(&event.name) {
+                Some("running") if event.name.change_type() == "started" => Some(Motion::Reach),
+                Some("running") | None => None,
+                Some(_) => Some(Motion::Back),
+            },
+            Self::Handoff => Some(Motion::Pass),
+            _ => None,
         }
     }
 }

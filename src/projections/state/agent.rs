@@ -7,10 +7,9 @@
 use serde_json::{Value, json};
 
 use super::{
-    calls::is_call,
     entities::{Key, Map, Store},
     entity::{Entity, Mask},
-    given::{REGISTERED, given_of},
+    given::{REGISTERED, given_of, is_call},
 };
 use crate::{access::authz::Permissions, event::ThingKind};
 

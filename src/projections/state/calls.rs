@@ -5,25 +5,14 @@
 use compact_str::ToCompactString;
 use serde_json::{Value, json};
 
-use super::{facts::Facts, given::OWN};
+use super::{
+    facts::Facts,
+    given::{call_key, is_call},
+};
 use crate::{
     event::Event,
     update::{tool_call_id, tool_name, tool_status},
 };
-
-/// Follows [`OWN`] in the keys of calls; no project's name begins with it.
-const CALL: char = '\u{2}';
-
-/// The key of the fact that a call goes on.
-fn call_key(id: &str) -> String {
-    format!("{OWN}{CALL}{}", id.replace(OWN, ""))
-}
-
-/// Whether a key is that of a call.
-pub(super) fn is_call(key: &str) -> bool {
-    let own = key.strip_prefix(OWN);
-    own.is_some_and(|rest| rest.starts_with(CALL))
-}
 
 impl Facts<'_> {
     /// Begins or ends the call that an event tells of.

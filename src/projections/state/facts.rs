@@ -4,9 +4,8 @@ use compact_str::{CompactString, ToCompactString};
 use serde_json::Value;
 
 use super::{
-    calls::is_call,
     entity::{Entity, Fact, HIDDEN, Mask},
-    given::{MAX_TASKS, OWN, given_key, given_of},
+    given::{MAX_TASKS, OWN, given_key, given_of, is_call},
     limits::{Dropped, Limits},
 };
 use crate::{access::authz::Audience, event::Object};

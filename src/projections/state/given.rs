@@ -1,4 +1,4 @@
-//! Facts of an agent that are the server's own: that it registered, and the tasks that it was given.
+//! Facts of an agent that are the server's own: that it registered, the tasks that it was given, and its tool calls.
 
 /// Tasks of one agent that are kept for events of one audience.
 pub(super) const MAX_TASKS: usize = 16;
@@ -18,4 +18,18 @@ pub(super) fn given_key(project: Option<&str>, task: &str) -> String {
 pub(super) fn given_of(key: &str) -> Option<(Option<&str>, &str)> {
     let (project, task) = key.strip_prefix(OWN)?.split_once(OWN)?;
     Some(((!project.is_empty()).then_some(project), task))
+}
+
+/// Follows [`OWN`] in the keys of calls; no project's name begins with it.
+const CALL: char = '\u{2}';
+
+/// The key of the fact that a call goes on.
+pub(super) fn call_key(id: &str) -> String {
+    format!("{OWN}{CALL}{}", id.replace(OWN, ""))
+}
+
+/// Whether a key is that of a call.
+pub(super) fn is_call(key: &str) -> bool {
+    let own = key.strip_prefix(OWN);
+    own.is_some_and(|rest| rest.starts_with(CALL))
 }
