@@ -175,14 +175,6 @@ impl Emitter {
 
     /// Hands an emission that is not kept to the hub, as soon as there is room for it.
     async fn send(&self, emission: Emission, producer: Producer<'_>, receipt: &mut Receipt) {
-        if let Some(id) = &emission.id {
-            let mut ids = self.0.ids.lock().unwrap_or_else(PoisonError::into_inner);
-            if !ids.is_new(producer.flow, id) {
-                self.0.metrics.emissions.duplicate();
-                receipt.duplicates += 1;
-                return;
-            }
-        }
         let bytes = emission.held();
         let in_flight = self.0.intake.in_flight();
         let flying = match in_flight.try_take(producer.flow, bytes) {
@@ -192,10 +184,22 @@ impl Emitter {
                 in_flight.take(producer.flow, bytes).await
             }
         };
+        let room = self.0.hub.room_to_emit().await;
+        // Nothing is awaited from here on: a caller that goes away meanwhile would leave an id for an emission that nobody got.
+        if let Some(id) = &emission.id {
+            let mut ids = self.0.ids.lock().unwrap_or_else(PoisonError::into_inner);
+            if !ids.is_new(producer.flow, id) {
+                self.0.metrics.emissions.duplicate();
+                receipt.duplicates += 1;
+                return;
+            }
+        }
         let after = self.0.intake.last_place(producer.flow);
         let emit = Emit::new(emission, producer.flow, after, flying)
             .skipping_own_rooms(producer.permissions.is_limited());
-        self.0.hub.emit(emit).await;
+        if let Some(room) = room {
+            room.emit(emit);
+        }
         self.0.metrics.emissions.accepted(false, 1);
         self.0.metrics.attempts.succeed(1);
         receipt.accepted += 1;

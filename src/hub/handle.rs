@@ -65,6 +65,17 @@ impl WeakHandle {
     }
 }
 
+/// Room for one emission.
+#[derive(Debug)]
+pub struct EmitRoom<'h>(mpsc::Permit<'h, Command>);
+
+impl EmitRoom<'_> {
+    /// Sends an emission to the members of its rooms.
+    pub fn emit(self, emit: Emit) {
+        self.0.send(Command::Emit(emit));
+    }
+}
+
 /// The way to the hub. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct HubHandle(mpsc::Sender<Command>);
@@ -314,10 +325,10 @@ impl HubHandle {
         .await
     }
 
-    /// Sends an emission that is not kept to the members of its rooms. It has its place behind all that was asked of the
-    /// hub before.
-    pub async fn emit(&self, emit: Emit) {
-        self.send(Command::Emit(emit)).await;
+    /// Room for an emission that is not kept, which goes to the members of its rooms. It has its place behind all that was
+    /// asked of the hub before. None while the server goes down.
+    pub async fn room_to_emit(&self) -> Option<EmitRoom<'_>> {
+        self.0.reserve().await.ok().map(EmitRoom)
     }
 
     /// Asks a read-only question.

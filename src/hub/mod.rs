@@ -68,7 +68,7 @@ use tokio::sync::mpsc;
 pub use command::{JoinReply, Question, Resumption};
 pub use degrade::DegradationOptions;
 pub use emissions::{Emit, Flying, InFlight};
-pub use handle::{HubHandle, Membership};
+pub use handle::{EmitRoom, HubHandle, Membership};
 pub use member::{JoinRequest, MemberId};
 pub use options::HubOptions;
 pub use outlet::Outlet;

@@ -47,8 +47,8 @@ pub(super) fn build(
         emitter,
         metrics: counters.clone(),
         max: settings.max_operations.into(),
-        max_call: settings.max_ask_time.get(),
-        max_calls: settings.max_asked.into(),
+        max_ask_time: settings.max_ask_time.get(),
+        max_asked: settings.max_asked.into(),
     });
     let backend = match settings.is_on() {
         false => None,

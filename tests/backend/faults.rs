@@ -118,6 +118,34 @@ async fn a_service_that_is_down_costs_little_and_comes_back() {
 }
 
 #[tokio::test]
+async fn a_client_that_may_have_been_let_in_is_said_to_have_left() {
+    let application = Application::serve(|call: Value| async move {
+        match call["type"].as_str() {
+            Some("connect") if call["auth"]["refuse"] == true => {
+                axum::Json(json!({ "refuse": { "message": "no" } })).into_response()
+            }
+            Some("connect") => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+            _ => StatusCode::NO_CONTENT.into_response(),
+        }
+    })
+    .await;
+    let server = server_of(&application.url, |_| {}).await;
+    // The service knows that it refused this one.
+    let refused = Client::open(server.address(), "/", json!({ "refuse": true })).await;
+    refused.expect_err("refused");
+    let failed = Client::open(server.address(), "/", json!({})).await;
+    let message = failed.expect_err("the service failed");
+    assert!(message.starts_with("backend_unavailable: "), "{message}");
+    let left = application
+        .call_where("the end of the second", |call| call.is("disconnect"))
+        .await;
+    let asked = application.calls();
+    let asked: Vec<_> = asked.iter().filter(|call| call.is("connect")).collect();
+    assert_eq!(left.body["client_id"], asked[1].body["client_id"]);
+    assert_eq!(left.body["reason"], "transport close");
+}
+
+#[tokio::test]
 async fn nobody_is_let_in_while_a_service_that_is_asked_is_down() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,11 +1,16 @@
 //! Disconnects: a service that is down meanwhile is told later, and what it wants done then is done.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
 use axum::response::IntoResponse;
 use kit::{Client, application::Application, counted_in, wait_for};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::backend::{client, server_of};
+use crate::backend::{calls, client, server_of};
 
 #[tokio::test]
 async fn a_service_that_was_down_is_told_of_who_left_and_its_answer_is_carried_out() {
@@ -51,6 +56,41 @@ async fn a_service_that_was_down_is_told_of_who_left_and_its_answer_is_carried_o
             "stoa_operations_total{operation=\"join\",code=\"not_found\"}"
         ),
         1
+    );
+}
+
+#[tokio::test]
+async fn a_service_that_takes_nothing_now_is_told_later_by_the_same_call() {
+    let busy = Arc::new(AtomicU32::new(0));
+    let application = Application::serve(move |_| {
+        let is_busy = busy.fetch_add(1, Ordering::SeqCst) < 4;
+        async move {
+            if is_busy {
+                let later = [(http::header::RETRY_AFTER, "0")];
+                return (http::StatusCode::SERVICE_UNAVAILABLE, later).into_response();
+            }
+            http::StatusCode::NO_CONTENT.into_response()
+        }
+    })
+    .await;
+    let server = server_of(&application.url, |config| {
+        config.backend.connect = false;
+    })
+    .await;
+    client(&server).await.close().await;
+    wait_for("an answer", async || {
+        calls(&server, "disconnect", "ok") == 1
+    })
+    .await;
+    assert_eq!(calls(&server, "disconnect", "not_now"), 1);
+    let told = application.calls();
+    assert_eq!(told.len(), 5, "three tries, and two later");
+    for again in &told[1..] {
+        assert_eq!(again.body, told[0].body, "the same id and time");
+    }
+    assert_eq!(
+        counted_in(&server, "stoa_backend_disconnects_lost_total"),
+        0
     );
 }
 

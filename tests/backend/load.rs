@@ -152,3 +152,47 @@ async fn beyond_the_bytes_that_may_wait_all_that_wait_are_told() {
     );
     drop(stuck);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_wait_for_their_turn_count_with_their_bytes() {
+    let application = Application::serve(|call: Value| async move {
+        if call["event"] == "stuck" {
+            std::future::pending::<()>().await;
+        }
+        axum::Json(json!({ "ack": ["handled"] })).into_response()
+    })
+    .await;
+    let server = server_of(&application.url, |config| {
+        config.backend.max_calls.set(1).unwrap();
+        config.backend.max_waiting_bytes.set(200_000).unwrap();
+        config.backend.timeout.set(600.0).unwrap();
+        config.backend.max_wait.set(600.0).unwrap();
+        config.backend.connect = false;
+    })
+    .await;
+    let mut stuck = crate::backend::client(&server).await;
+    stuck.emit("stuck", json!(null)).await;
+    kit::wait_for("a call", async || {
+        counted_in(&server, "stoa_backend_in_flight") == 1
+    })
+    .await;
+    // One event of each: nothing is behind it in its inbox.
+    let large = json!("x".repeat(50_000));
+    let mut waiting = Vec::new();
+    for number in 1..=4 {
+        let mut waits = crate::backend::client(&server).await;
+        let ack = waits.call_later("large", large.clone()).await;
+        waiting.push((waits, ack));
+        kit::wait_for("one more that waits, or all told", async || {
+            counted_in(&server, "stoa_backend_waiting_bytes") > number * 50_000
+                || calls(&server, "event", "too_many_bytes") > 0
+        })
+        .await;
+    }
+    for (mut waits, ack) in waiting {
+        let told = waits.ack(ack).await;
+        assert_eq!(told["error"]["code"], "overloaded", "{told}");
+    }
+    assert_eq!(counted_in(&server, "stoa_backend_waiting_bytes"), 0);
+    drop(stuck);
+}

@@ -181,6 +181,12 @@ async fn a_client_is_called_and_its_answer_comes_back() {
     )
     .await;
     assert_eq!(late[0]["error"]["code"], "timeout");
+    let misplaced = operate(
+        &server,
+        json!([{ "call": { "client": id, "event": "sum", "attachments": ["AAA="] } }]),
+    )
+    .await;
+    assert_eq!(misplaced[0]["error"]["code"], "bad_request");
 }
 
 #[tokio::test]

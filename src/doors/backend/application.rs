@@ -3,6 +3,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -23,10 +24,15 @@ use crate::{breaker::Breaker, error::Error, observe::quoted, pattern::Patterns};
 const UNWRITTEN: &str = "unwritten";
 
 /// Whether a call with this outcome never reached the service, so that it may be made again.
-pub(super) fn was_not_handed_over(outcome: &str) -> bool {
+pub(crate) fn was_not_handed_over(outcome: &str) -> bool {
     matches!(
         outcome,
-        "no_connection" | "breaker" | "too_many_waiting" | "too_many_bytes" | "waited_too_long"
+        "no_connection"
+            | "not_now"
+            | "breaker"
+            | "too_many_waiting"
+            | "too_many_bytes"
+            | "waited_too_long"
     )
 }
 
@@ -197,20 +203,30 @@ impl Backend {
     }
 
     /// The same; a call without an answer has the word of its outcome.
-    pub(super) async fn attempt(
+    pub(crate) async fn attempt(
         &self,
         kind: &CallKind<'_>,
         subject: Subject<'_>,
         since: Instant,
     ) -> Result<Answer, &'static str> {
+        self.hand_over(kind, || kind.body(&subject), since).await
+    }
+
+    /// The same with a body that is written when the call has its turn.
+    pub(super) async fn hand_over(
+        &self,
+        kind: &CallKind<'_>,
+        body: impl FnOnce() -> serde_json::Result<Bytes>,
+        since: Instant,
+    ) -> Result<Answer, &'static str> {
         let latest = since + self.options.max_wait;
         let turn = if Instant::now() < latest {
-            self.turns.take(latest).await
+            self.turns.take(latest, kind.size()).await
         } else {
             Err(NoTurn::Late)
         };
         let turn = turn.map_err(|why| self.no_turn(kind, why))?;
-        let body = kind.body(&subject).map_err(|error| {
+        let body = body().map_err(|error| {
             self.failed(kind, UNWRITTEN, &error.to_string());
             UNWRITTEN
         })?;
@@ -313,7 +329,7 @@ impl CallKind<'_> {
 }
 
 /// The words for a client whose call has no answer. The reason may name what is behind the server, so it is not told.
-fn words(outcome: &'static str) -> Error {
+pub(crate) fn words(outcome: &'static str) -> Error {
     match outcome {
         UNWRITTEN => Error::bad_request("the event can't be written as JSON"),
         "timeout" => Error::new(
@@ -329,9 +345,9 @@ fn words(outcome: &'static str) -> Error {
             "timeout",
             "this waited too long for the application's service and was not handed over; try again later",
         ),
-        "no_connection" | "breaker" => Error::new(
+        "no_connection" | "not_now" | "breaker" => Error::new(
             "backend_unavailable",
-            "the application's service can't be reached; this was not handed over, so try again later",
+            "the application's service can't be reached, or takes nothing now; this was not handed over, so try again later",
         ),
         _ => Error::new(
             "backend_unavailable",

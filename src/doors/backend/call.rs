@@ -91,6 +91,16 @@ impl CallKind<'_> {
         }
     }
 
+    /// The bytes of the client's that it holds.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Event {
+                args, attachments, ..
+            } => args.get().len() + attachments.iter().map(Bytes::len).sum::<usize>(),
+            Self::Connect { .. } | Self::Disconnect { .. } => 0,
+        }
+    }
+
     /// The whole call as JSON; all tries of it have the same id.
     pub(super) fn body(&self, subject: &Subject<'_>) -> serde_json::Result<Bytes> {
         let body = Body {

@@ -19,7 +19,7 @@ mod turns;
 mod waiting;
 
 pub(crate) use answer::{Answer, Arguments, Refusal};
-pub(crate) use application::{Backend, BackendOptions};
+pub(crate) use application::{Backend, BackendOptions, was_not_handed_over, words};
 pub(crate) use call::{CallKind, Recovers, Subject};
 pub(crate) use metrics::BackendMetrics;
 pub(crate) use presence::Presence;

@@ -53,7 +53,7 @@ impl Presence {
         self
     }
 
-    /// Forgets a client that the service refused: it knows.
+    /// Forgets a client that the service refused, or was not told of: it need not hear of its end.
     pub(crate) fn forget(mut self) {
         self.0 = None;
     }
@@ -84,10 +84,16 @@ impl Known {
             session,
         };
         let kind = CallKind::Disconnect { reason };
+        let Ok(body) = kind.body(&subject) else {
+            self.backend.metrics.disconnects_lost.inc();
+            return Vec::new();
+        };
         let until = Instant::now() + self.backend.disconnect_patience();
         let (mut pause, mut waits) = (FIRST_PAUSE, None);
         loop {
-            let outcome = match self.backend.attempt(&kind, subject, Instant::now()).await {
+            // Each try is the same call, of the same time.
+            let body = || Ok(body.clone());
+            let outcome = match self.backend.hand_over(&kind, body, Instant::now()).await {
                 Ok(answer) => return answer.operations,
                 Err(outcome) => outcome,
             };

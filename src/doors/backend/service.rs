@@ -237,10 +237,13 @@ fn refused(status: StatusCode, response: &Response) -> Fault {
         .and_then(|value| value.to_str().ok()?.trim().parse().ok())
         .map(|seconds: u64| Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
     match status {
-        StatusCode::SERVICE_UNAVAILABLE => Fault {
+        // It says that it handled nothing.
+        StatusCode::SERVICE_UNAVAILABLE if seconds.is_some() => Fault {
+            outcome: "not_now",
             again_after: seconds,
             ..fault.down()
         },
+        StatusCode::SERVICE_UNAVAILABLE => fault.down(),
         StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => fault.down(),
         _ => fault,
     }

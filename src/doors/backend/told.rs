@@ -15,34 +15,40 @@ const MAX_NAMES: usize = 256;
 /// Characters of a name that are logged.
 const MAX_SHOWN: usize = 64;
 
-/// The names of the last minute, with how often each came since it was last logged.
+/// The name for all that come beyond the bound.
+const OTHERS: &str = "…";
+
+/// The names of the last minute by the kind of what is told, with how often each came since it was last logged. A client that
+/// invents names fills the room of one kind.
 #[derive(Debug, Default)]
-pub(crate) struct OncePerMinute(Mutex<HashMap<String, (Instant, u64)>>);
+pub(crate) struct OncePerMinute(Mutex<HashMap<&'static str, Names>>);
+
+type Names = HashMap<String, (Instant, u64)>;
 
 impl OncePerMinute {
-    /// Counts a name. Returns how often it came since it was last logged, if it is to be logged now.
-    pub(crate) fn due(&self, kind: &str, name: &str) -> Option<u64> {
+    /// Counts a name. Returns how often it came since it was last logged, if it is to be logged now. Beyond the bound all
+    /// names are as one; the counters count each.
+    pub(crate) fn due(&self, kind: &'static str, name: &str) -> Option<u64> {
         let now = Instant::now();
-        let name: String = name.chars().take(MAX_SHOWN).collect();
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = format!("{kind} {name}");
-        if let Some((since, count)) = names.get_mut(&key) {
-            *count += 1;
-            if now.duration_since(*since) < QUIET {
-                return None;
-            }
-            *since = now;
-            return Some(std::mem::take(count));
-        }
-        if names.len() >= MAX_NAMES {
+        let mut name: String = name.chars().take(MAX_SHOWN).collect();
+        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = kinds.entry(kind).or_default();
+        if names.len() >= MAX_NAMES && !names.contains_key(&name) {
             names.retain(|_, (since, _)| now.duration_since(*since) < QUIET);
+            if names.len() >= MAX_NAMES {
+                name = OTHERS.to_owned();
+            }
         }
-        // Beyond the bound names go unlogged; the counters count them all the same.
-        if names.len() >= MAX_NAMES {
+        let Some((since, count)) = names.get_mut(&name) else {
+            names.insert(name, (now, 0));
+            return Some(1);
+        };
+        *count += 1;
+        if now.duration_since(*since) < QUIET {
             return None;
         }
-        names.insert(key, (now, 0));
-        Some(1)
+        *since = now;
+        Some(std::mem::take(count))
     }
 }
 
@@ -73,6 +79,12 @@ mod tests {
         assert_eq!(told.due("unhandled", "typing"), None);
         assert_eq!(told.due("timeout", "typing"), Some(1));
         let logged = (0..1_000).filter(|n| told.due("unhandled", &n.to_string()).is_some());
-        assert_eq!(logged.count(), MAX_NAMES - 2);
+        let others = 1;
+        assert_eq!(logged.count(), MAX_NAMES - 1 + others);
+        assert_eq!(
+            told.due("no_connection", "chat"),
+            Some(1),
+            "of another kind"
+        );
     }
 }

@@ -47,8 +47,26 @@ impl WaitingBytes {
         self.metrics.waiting_bytes.dec_by(gauge(bytes));
     }
 
+    /// Counts bytes until the returned guard is dropped.
+    fn hold(&self, bytes: usize) -> Held<'_> {
+        self.add(bytes);
+        Held { all: self, bytes }
+    }
+
     fn are_too_many(&self) -> bool {
         self.bytes.load(Ordering::Relaxed) > self.most
+    }
+}
+
+/// Bytes that wait, until this is dropped.
+struct Held<'w> {
+    all: &'w WaitingBytes,
+    bytes: usize,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.all.remove(self.bytes);
     }
 }
 
@@ -98,12 +116,13 @@ impl Turns {
         }
     }
 
-    /// Waits for a turn.
-    pub(super) async fn take(&self, deadline: Instant) -> Result<Turn<'_>, NoTurn> {
+    /// Waits for a turn; a client's event has left its inbox, so its bytes are counted here.
+    pub(super) async fn take(&self, deadline: Instant, bytes: usize) -> Result<Turn<'_>, NoTurn> {
         if let Ok(permit) = self.going.try_acquire() {
             return Ok(self.turn(permit));
         }
         let _waits = self.waiting.begin().ok_or(NoTurn::ManyCalls)?;
+        let _held = self.bytes.hold(bytes);
         let mut too_many = std::pin::pin!(self.bytes.too_many.notified());
         too_many.as_mut().enable();
         if self.bytes.are_too_many() {

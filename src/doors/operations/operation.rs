@@ -221,6 +221,11 @@ fn call(value: &RawValue, limits: &EmissionLimits) -> Result<Call, Error> {
     }
     let attachments = call.attachments.unwrap_or_default();
     let arguments = match call.args {
+        None if !attachments.is_empty() => {
+            return Err(wrong(
+                "attachments need args that hold their places".to_owned(),
+            ));
+        }
         None => Arguments::default(),
         Some(args) => Arguments::read(args, attachments).map_err(wrong)?,
     };

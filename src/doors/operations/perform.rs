@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::{StreamExt, future::ready, stream};
 use serde_json::value::RawValue;
 use tokio::{sync::Semaphore, time::timeout};
 
@@ -20,6 +21,9 @@ use crate::{
     hub::{HubHandle, Question},
 };
 
+/// Members of a room that is closed which leave it at a time.
+const LEAVING_AT_A_TIME: usize = 64;
+
 /// The parts that operations need of the server, and their limits.
 #[derive(Debug)]
 pub(crate) struct OperationsContext {
@@ -29,9 +33,9 @@ pub(crate) struct OperationsContext {
     /// Operations of one request.
     pub(crate) max: usize,
     /// The longest time for which a call may wait for its client.
-    pub(crate) max_call: Duration,
+    pub(crate) max_ask_time: Duration,
     /// Calls at a time that wait for their clients.
-    pub(crate) max_calls: usize,
+    pub(crate) max_asked: usize,
 }
 
 /// Carries out operations for all who may want them.
@@ -46,7 +50,7 @@ impl Operations {
     pub(crate) fn new(context: OperationsContext) -> Arc<Self> {
         Arc::new(Self {
             clients: Clients::default(),
-            calls: Semaphore::new(context.max_calls),
+            calls: Semaphore::new(context.max_asked),
             context,
         })
     }
@@ -216,12 +220,12 @@ impl Operations {
     /// Takes every member out of a room.
     async fn close(&self, room: String, namespace: &str) -> Result<Outcome, Error> {
         let members = self.members(&room, namespace).await?;
-        let mut left = 0;
-        for client in members {
-            // One that has left meanwhile is out of the room already.
-            let leaving = self.place(client, room.clone(), false);
-            left += usize::from(leaving.await.is_ok());
-        }
+        let members = stream::iter(members);
+        let leaving = members.map(|client| self.place(client, room.clone(), false));
+        // Many at a time: the sessions of those that are kept are written together. One that has left meanwhile is out of
+        // the room already.
+        let left = leaving.buffer_unordered(LEAVING_AT_A_TIME);
+        let left = left.filter(|outcome| ready(outcome.is_ok())).count().await;
         Outcome::default().with("room", &room)?.with("left", &left)
     }
 
@@ -248,11 +252,11 @@ impl Operations {
                 "overloaded",
                 format!(
                     "{} calls wait for their clients already ([backend] max_asked); try again later",
-                    self.context.max_calls
+                    self.context.max_asked
                 ),
             )
         })?;
-        let within = call.timeout.min(self.context.max_call);
+        let within = call.timeout.min(self.context.max_ask_time);
         let asking = client.ask(&call.event, &call.arguments);
         match timeout(within, asking).await {
             Err(_) => Err(Error::new(

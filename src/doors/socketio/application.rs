@@ -20,7 +20,10 @@ use crate::{
     access::Identity,
     channel::Namespace,
     doors::{
-        backend::{Arguments, Backend, CallKind, Presence, SessionData, Subject},
+        backend::{
+            Arguments, Backend, CallKind, Presence, SessionData, Subject, was_not_handed_over,
+            words,
+        },
         operations::{Asking, By, Connected, is_session_of},
         socketio::engine::{CloseReason, Frame},
     },
@@ -86,11 +89,14 @@ impl Client {
             rooms: &rooms,
             session: None,
         };
-        let answer = match backend.call(kind, subject, Instant::now()).await {
+        let answer = match backend.attempt(&kind, subject, Instant::now()).await {
             Ok(answer) => answer,
-            Err(refusal) => {
-                presence.forget();
-                return Err(refusal.into());
+            Err(outcome) => {
+                // A service that may have let the client in is told that it left.
+                if was_not_handed_over(outcome) {
+                    presence.forget();
+                }
+                return Err(words(outcome).into());
             }
         };
         if let Some(refusal) = answer.refuse {

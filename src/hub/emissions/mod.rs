@@ -28,6 +28,8 @@ use crate::{
 const MAX_RUN_BYTES: usize = 16 * 1_024;
 /// The interval at which emissions are tried again that wait for what their sender published before.
 const RETRY_INTERVAL: Duration = Duration::from_millis(1);
+/// The interval at which an emission is tried again that waits for the queues of its members: they are searched anew.
+const FULL_INTERVAL: Duration = Duration::from_millis(10);
 /// Members of which it is asked whether their queues have room.
 const LOOKED_AT: usize = 64;
 /// An emission waits if one of so many of its members has no room.
@@ -50,6 +52,8 @@ pub struct Emit {
     pub flying: Flying,
     /// The end of the time for which it waits for the queues of its members; none before it had to wait.
     pub(super) waits_until: Option<Instant>,
+    /// The time before which its members' queues are not looked at again.
+    again: Option<Instant>,
 }
 
 impl Emit {
@@ -62,6 +66,7 @@ impl Emit {
             skips_own_rooms: false,
             flying,
             waits_until: None,
+            again: None,
         }
     }
 
@@ -161,10 +166,12 @@ impl Hub {
         self.deliver_emissions();
     }
 
-    /// Whether all is sent that the sender published before.
+    /// Whether all is sent that the sender published before, and its members' queues are to be looked at.
     fn may_go(&self, emit: &Emit) -> bool {
         let oldest = || self.stream.pacer().oldest_ready(emit.flow);
-        self.stream.seq() >= emit.after && oldest().is_none_or(|oldest| oldest > emit.after)
+        emit.again.is_none_or(|again| again <= Instant::now())
+            && self.stream.seq() >= emit.after
+            && oldest().is_none_or(|oldest| oldest > emit.after)
     }
 
     /// Adds an emission to those that go to the same members; gives it back while their queues have no room for it.
@@ -203,6 +210,7 @@ impl Hub {
                 .waits_until
                 .get_or_insert_with(|| now + self.options.emit_patience);
             if now < until {
+                emit.again = Some(until.min(now + FULL_INTERVAL));
                 return Err(emit);
             }
         }

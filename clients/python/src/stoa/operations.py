@@ -116,7 +116,7 @@ class Call:
 
     @property
     def goes_out_of_band(self) -> bool:
-        """Whether the operations have to be sent by themselves: the answer about a client that has left carries none."""
+        """Whether the operations have to be sent by themselves: of a client that left before it was let in nobody reads the answer."""
         return self.type == "disconnect" and bool(self._pending)
 
     @property
