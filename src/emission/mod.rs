@@ -22,7 +22,7 @@ pub use event_name::{
 pub use limits::EmissionLimits;
 pub use parts::Parts;
 pub use placeholders::{Placeholder, placeholders};
-pub use read::too_large;
+pub use read::{REPEATED, too_large};
 
 use crate::channel::Namespace;
 

@@ -89,6 +89,9 @@ impl Emission {
         found.sort_by_key(|one| one.object.start);
         let numbered = found.into_iter().map(|one| taken.renumber(one));
         let numbered = numbered.collect::<Result<Vec<_>, _>>()?;
+        if numbered.len() > taken.numbers.len() {
+            return Err(Error::bad_request(REPEATED));
+        }
         emission.args = replaced(&emission.args, numbered);
         let named = taken.numbers.iter().filter_map(|at| attachments.get(*at));
         emission.attachments = named.cloned().collect();
@@ -114,7 +117,7 @@ impl Emission {
             true => text.to_owned(),
             false => format!("[{text}]"),
         };
-        let found = walk(&list)
+        let mut found = walk(&list)
             .map_err(|error| Error::bad_request(format!("the arguments are not JSON: {error}")))?;
         if found.depth > limits.max_depth {
             return Err(Error::bad_request(format!(
@@ -126,6 +129,9 @@ impl Emission {
             return Err(Error::bad_request(
                 "a placeholder needs the number of its attachment: {\"_placeholder\": true, \"num\": 0}",
             ));
+        }
+        if !self.attachments.is_empty() && found.is_repeated() {
+            return Err(Error::bad_request(REPEATED));
         }
         let inside = list.get(1..list.len() - 1).unwrap_or_default().trim();
         self.args = match inside.contains(['\n', '\r']) {
@@ -229,6 +235,9 @@ impl Written<'_> {
         Ok(emission)
     }
 }
+
+/// The sentence about an attachment that has two places. Each would be a copy of it for some clients.
+pub const REPEATED: &str = "two placeholders have the number of one attachment; give each placeholder an attachment of its own";
 
 /// The attachments of a packet that one emission takes.
 struct Taken<'a> {

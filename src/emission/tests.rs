@@ -139,3 +139,24 @@ fn limits_are_kept() {
         assert_eq!(read(text).map(|_| ()), Err(code), "{text}");
     }
 }
+
+#[test]
+fn each_attachment_has_one_place() {
+    let two = |first: u8, second: u8, attachments: &str| {
+        let one = |num| format!("{{\"_placeholder\":true,\"num\":{num}}}");
+        let args = format!("[{}, {{\"in\": {}}}]", one(first), one(second));
+        read(&format!(
+            "{{\"event\":\"e\",\"args\":{args},\"attachments\":{attachments}}}"
+        ))
+        .map(|emission| emission.attachments.len())
+    };
+    let both = "[\"eA==\", \"eQ==\"]";
+    assert_eq!(two(0, 1, both), Ok(2));
+    assert_eq!(two(1, 1, both), Err("bad_request"));
+    // Without attachments these are plain objects.
+    assert_eq!(two(0, 0, "[]"), Ok(0));
+    let text = "{\"event\":\"e\",\"args\":[{\"_placeholder\":true,\"num\":0},{\"_placeholder\":true,\"num\":0}]}";
+    let bytes = [bytes::Bytes::from_static(b"x")];
+    let refused = Emission::read_with(text.as_bytes(), &bytes, &EmissionLimits::default());
+    assert_eq!(refused.unwrap_err().code, "bad_request");
+}

@@ -16,6 +16,16 @@ pub(super) struct Found {
     pub(super) attachments: u64,
     /// Whether a placeholder has a number that none can have.
     pub(super) is_misnumbered: bool,
+    /// The numbers of the placeholders.
+    numbers: Vec<u64>,
+}
+
+impl Found {
+    /// Whether two placeholders have one number.
+    pub(super) fn is_repeated(&mut self) -> bool {
+        self.numbers.sort_unstable();
+        self.numbers.windows(2).any(|two| two.first() == two.last())
+    }
 }
 
 /// Walks through a list of arguments.
@@ -134,6 +144,7 @@ impl<'de> Visitor<'de> for Value<'_> {
         if stands_for_bytes {
             match number {
                 Some(number) => {
+                    found.numbers.push(number);
                     found.attachments = found.attachments.max(number.saturating_add(1));
                 }
                 None => found.is_misnumbered = true,

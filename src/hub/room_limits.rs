@@ -164,6 +164,11 @@ impl Hub {
             return Err(Error::new("not_found", why));
         };
         if !on {
+            // By its own room a client is found.
+            if matches!(RoomKind::on(namespace.is_app(), room), RoomKind::Own) {
+                let why = "a client stays in the room of its id as long as it is connected";
+                return Err(Error::new("unknown_room_type", why).about_room(room));
+            }
             return Ok(self.roster.leave(id, room));
         }
         self.place_member(id, room)

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use kit::{
@@ -63,6 +64,43 @@ async fn attachments_are_bounded_in_number_and_in_bytes() {
         "{grown} KiB more at the peak, {bound} allowed"
     );
     assert_served(address).await;
+}
+
+/// Row 1. An attachment with many places would be as many copies of it: it is refused, by whichever way it comes, whoever
+/// could read it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attachment_with_many_places_is_refused() {
+    let folder = tempdir().unwrap();
+    let server = Process::start(&folder.path().join("stoa.db"), free_port(), &[]).await;
+    let address = server.address;
+    let mut raw = Raw::join(address).await;
+    let before = server.memory("VmHWM").expect("/proc");
+    let placeholder = "{\"_placeholder\":true,\"num\":0}";
+    let places = vec![placeholder; 5_000].join(",");
+    let part = vec![7; 100_000];
+    // 500 MB, if each of them were one.
+    for event in ["ping", "publish", "unknown"] {
+        raw.send(&text(&format!("451-7[\"{event}\",[{places}]]")))
+            .await
+            .unwrap();
+        raw.send(&frame(FINAL | BINARY, &part)).await.unwrap();
+        let answer = raw.wait_for("437[").await;
+        assert!(answer.contains("bad_request"), "{event}: {answer}");
+    }
+    // Nothing of an emission goes out, to clients that would have the bytes in their places.
+    let emission = format!("{{\"event\":\"e\",\"args\":[{places}]}}");
+    let mut whole: Value = serde_json::from_str(&emission).unwrap();
+    whole["attachments"] = json!([STANDARD.encode(&part)]);
+    let emitted = reqwest::Client::new()
+        .post(format!("http://{address}/api/v1/emit"))
+        .json(&whole)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(emitted.status(), 400);
+    let grown = server.memory("VmHWM").expect("/proc") - before;
+    assert!(grown < 32 * 1_024, "{grown} KiB more at the peak");
+    lives(&mut raw).await;
 }
 
 /// Row 2. A packet that leaves another one's attachments open, or claims what can't be, is answered.

@@ -7,7 +7,10 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{emission::placeholders, error::Error};
+use crate::{
+    emission::{REPEATED, placeholders},
+    error::Error,
+};
 
 use crate::access::authn::can_be_user;
 
@@ -71,7 +74,7 @@ struct Written<'a> {
 }
 
 impl Answer {
-    /// Reads an answer; an empty one says nothing.
+    /// Reads an answer.
     ///
     /// # Errors
     /// A sentence about the fault.
@@ -80,7 +83,7 @@ impl Answer {
         (max_operations, max_depth): (usize, usize),
     ) -> Result<Self, String> {
         if body.trim_ascii().is_empty() {
-            return Ok(Self::default());
+            return Err("its answer is empty: answer 204, or 200 with a JSON object".into());
         }
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err("its answer is no JSON object".into());
@@ -194,8 +197,12 @@ impl Arguments {
         let attachments: Vec<_> = attachments.collect::<Result<_, _>>()?;
         let text = list.get().trim();
         // A client that is sent a number without bytes gives its connection up.
-        let named = placeholders(text).into_iter().map(|one| one.num).max();
-        if let Some(num) = named.filter(|num| *num >= attachments.len() as u64) {
+        let mut named: Vec<_> = placeholders(text).into_iter().map(|one| one.num).collect();
+        named.sort_unstable();
+        if !attachments.is_empty() && named.windows(2).any(|two| two.first() == two.last()) {
+            return Err(REPEATED.to_owned());
+        }
+        if let Some(num) = named.last().filter(|num| **num >= attachments.len() as u64) {
             return Err(format!(
                 "a placeholder has number {num}, but there are {} attachments, counted from 0",
                 attachments.len()
@@ -255,6 +262,8 @@ mod tests {
             r#"{"ack":[[[[{}]]]]}"#,
             r#"{"refuse":{"message":"no","data":[[[["\"]"]]]]}}"#,
             r#"{"ack":[{"_placeholder":true,"num":1}],"attachments":["eA=="]}"#,
+            r#"{"ack":[{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}],"attachments":["eA=="]}"#,
+            " ",
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }

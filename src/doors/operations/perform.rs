@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{StreamExt, future::ready, stream};
+use futures_util::future::join_all;
 use serde_json::value::RawValue;
 use tokio::{sync::Semaphore, time::timeout};
 
@@ -220,12 +220,23 @@ impl Operations {
     /// Takes every member out of a room.
     async fn close(&self, room: String, namespace: &str) -> Result<Outcome, Error> {
         let members = self.members(&room, namespace).await?;
-        let members = stream::iter(members);
-        let leaving = members.map(|client| self.place(client, room.clone(), false));
-        // Many at a time: the sessions of those that are kept are written together. One that has left meanwhile is out of
-        // the room already.
-        let left = leaving.buffer_unordered(LEAVING_AT_A_TIME);
-        let left = left.filter(|outcome| ready(outcome.is_ok())).count().await;
+        let mut left = 0;
+        let mut members = members.into_iter().peekable();
+        while members.peek().is_some() {
+            // Many at a time: the sessions of those that are kept are written together.
+            let mut leaving = Vec::new();
+            for client in members.by_ref().take(LEAVING_AT_A_TIME) {
+                leaving.push(self.place(client, room.clone(), false));
+            }
+            for outcome in join_all(leaving).await {
+                match outcome {
+                    Ok(_) => left += 1,
+                    // It has left meanwhile, and so is out of the room already.
+                    Err(error) if error.code == "not_found" => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
         Outcome::default().with("room", &room)?.with("left", &left)
     }
 
@@ -266,6 +277,12 @@ impl Operations {
             Ok(None) => Err(gone(&call.client)),
             Ok(Some(answer)) => {
                 let answer = answer?;
+                let max_depth = self.context.emitter.options().limits.max_depth;
+                if answer.depth() > max_depth {
+                    return Err(Error::bad_request(format!(
+                        "the client's answer is nested more than {max_depth} levels deep ([content_filtering] max_depth)"
+                    )));
+                }
                 let args = answer.list()?;
                 let attachments: Vec<_> = answer.base64().collect();
                 Outcome::default()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::{
     attachments::attach,
@@ -41,24 +41,28 @@ pub(super) fn asking(
     let mut asked = lane.ask_with(namespace, event, arguments);
     Box::pin(async move {
         let answer = asked.answer().await?;
-        Some(match answer {
-            Ok(answer) => Ok(arguments_of(answer)),
-            Err(why) => Err(Error::bad_request(format!(
-                "the client's answer can't be read: {why}"
-            ))),
-        })
+        let answer = answer.and_then(arguments_of);
+        Some(
+            answer.map_err(|why| {
+                Error::bad_request(format!("the client's answer can't be read: {why}"))
+            }),
+        )
     })
 }
 
-fn arguments_of(answer: Answered) -> Arguments {
+fn arguments_of(answer: Answered) -> Result<Arguments, String> {
     let list = answer.json.trim();
+    if !list.is_empty() {
+        let read: Result<Vec<&RawValue>, _> = serde_json::from_str(list);
+        read.map_err(|error| error.to_string())?;
+    }
     let inside = list
         .strip_prefix('[')
         .and_then(|list| list.strip_suffix(']'));
-    Arguments {
+    Ok(Arguments {
         json: inside.unwrap_or_default().to_owned(),
         attachments: answer.attachments.into_iter().map(Into::into).collect(),
-    }
+    })
 }
 
 /// The value of an answer: an absent one is `null`, and an attachment stands as base64 in its place.
@@ -81,6 +85,6 @@ fn read(answer: Result<Answered, String>) -> Result<Value, Error> {
         }
     };
     let attachments: Vec<Bytes> = answer.attachments.into_iter().map(Into::into).collect();
-    attach(&mut value, &attachments);
+    attach(&mut value, &attachments).map_err(unreadable)?;
     Ok(value)
 }

@@ -24,6 +24,8 @@ pub(super) struct Word {
     hash: u64,
     /// The service's own decision whether the client is given its session.
     recover: Option<bool>,
+    /// Whether it names the client's user, whose rooms no session has.
+    names_user: bool,
 }
 
 impl Word {
@@ -46,13 +48,14 @@ impl Word {
         Self {
             hash: hasher.finish(),
             recover: answer.recover,
+            names_user: answer.user.is_some(),
         }
     }
 
     /// Whether the service would have a client go on with a session.
     fn stands_by(&self, session: &Session) -> bool {
         let is_same = session.word == Some(self.hash);
-        self.recover.unwrap_or(is_same)
+        !self.names_user && self.recover.unwrap_or(is_same)
     }
 }
 
@@ -159,6 +162,12 @@ mod tests {
         let stands =
             |room: &str, recover| word(json!([{ "join": room }]), recover).stands_by(&session);
         assert!(stands("a", None) && stands("b", Some(true)));
+        let named = Answer {
+            user: Some("ann".into()),
+            recover: Some(true),
+            ..Answer::default()
+        };
+        assert!(!Word::of(&named, "id").stands_by(&session));
         assert!(!stands("b", None) && !stands("a", Some(false)));
     }
 }

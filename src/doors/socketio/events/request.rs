@@ -89,7 +89,7 @@ pub(super) fn read(inbound: &Inbound) -> Result<Request, Error> {
             _ => {}
         }
     }
-    attach(&mut call.argument, &inbound.attachments);
+    attach(&mut call.argument, &inbound.attachments).map_err(Error::bad_request)?;
     let Some(Value::String(event)) = call.event else {
         return Err(Error::bad_request("an event begins with its name"));
     };
