@@ -6,7 +6,7 @@ fn agent(state: &State, id: &str) -> Value {
     json_of(state, None)["agents"][id].clone()
 }
 
-fn tell(state: &mut State, kind: &str, data: Value) {
+fn tell(state: &mut State, kind: &str, data: &Value) {
     let at = "2026-01-02T03:04:05.678Z";
     state.apply(&event(
         json!({ "type": kind, "project_id": "p", "timestamp": at, "data": data }),
@@ -17,7 +17,7 @@ fn call(state: &mut State, kind: &str, id: &str, task: &str) {
     tell(
         state,
         kind,
-        json!({ "tool_call_id": id, "tool_name": format!("tool-{id}"), "agent_id": "a", "task_id": task }),
+        &json!({ "tool_call_id": id, "tool_name": format!("tool-{id}"), "agent_id": "a", "task_id": task }),
     );
 }
 
@@ -61,7 +61,11 @@ fn calls_end_with_their_task_and_with_their_agent() {
     let done = json!({ "task_id": "t1", "agent_id": "a" });
     tell(&mut state, "task.completed", done);
     assert_eq!(open(&state), ["c2"]);
-    tell(&mut state, "agent.unregistered", json!({ "agent_id": "a" }));
+    tell(
+        &mut state,
+        "agent.unregistered",
+        &json!({ "agent_id": "a" }),
+    );
     assert!(open(&state).is_empty());
 }
 
