@@ -59,7 +59,7 @@ fn calls_end_with_their_task_and_with_their_agent() {
         call(&mut state, "tool.started", id, task);
     }
     let done = json!({ "task_id": "t1", "agent_id": "a" });
-    tell(&mut state, "task.completed", done);
+    tell(&mut state, "task.completed", &done);
     assert_eq!(open(&state), ["c2"]);
     tell(
         &mut state,
@@ -91,7 +91,7 @@ fn a_checkpoint_keeps_calls_and_no_producer_invents_one() {
     let mut state = fresh(at_most(100));
     call(&mut state, "tool.started", "c\u{1}1", "t1");
     let said = json!({ "agent_id": "a", "tool": "hammer", "tool_calls": 7, "\u{1}\u{2}x": "{}" });
-    tell(&mut state, "agent.updated", said);
+    tell(&mut state, "agent.updated", &said);
     let again = State::from_checkpoint(&state.to_checkpoint(), &Limits::default()).unwrap();
     assert_eq!(
         json_of(&again, None)["agents"],
@@ -131,9 +131,9 @@ fn a_call_is_seen_by_those_who_see_its_project() {
 fn a_handoff_says_whom_it_went_to_and_moves_no_task() {
     let mut state = fresh(at_most(100));
     let work = json!({ "task_id": "t1", "agent_id": "a" });
-    tell(&mut state, "task.assigned", work);
+    tell(&mut state, "task.assigned", &work);
     let handoff = json!({ "from_agent_id": "a", "to_agent_id": "b", "task_id": "t1", "kind": "delegation", "reason": "r" });
-    tell(&mut state, "agent.handoff", handoff);
+    tell(&mut state, "agent.handoff", &handoff);
     let from = agent(&state, "a");
     assert_eq!(
         (&from["handed_to"], &from["task_id"], from.get("reason")),
