@@ -14,6 +14,8 @@ pub struct Recovery {
     pub max_age: Seconds<120_000, 1_000, 86_400_000>,
     /// Bytes of memory that sessions may hold, of connections that are lost and of live ones that ask for offsets.
     pub max_bytes: Count<{ 32 << 20 }, 65_536, { 1 << 36 }>,
+    /// Bytes of the sessions of one identity, or of one address where clients have none.
+    pub max_holder_bytes: Count<{ 8 << 20 }, 65_536, { 1 << 36 }>,
     /// Bytes of one session; a longer one is not kept.
     pub max_session_bytes: Count<65_536, 1_024, { 1 << 20 }>,
 }

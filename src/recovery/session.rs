@@ -1,6 +1,6 @@
 //! A session that a client can come back to.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,6 +15,9 @@ pub struct Session {
     pub namespace: Arc<str>,
     /// The verified identity: nobody else recovers the session.
     pub owner: Arc<str>,
+    /// The address that the client came from.
+    #[serde(default)]
+    pub address: Option<IpAddr>,
     /// The rooms that it was in, but for those of its own.
     pub rooms: Vec<Arc<str>>,
     /// The rooms among these that the application's service had put it into.
@@ -63,6 +66,14 @@ impl Session {
             filter => 4 * filter.to_string().len(),
         };
         size_of::<Self>() + ENTRY_BYTES + texts + filter + rooms.sum::<usize>()
+    }
+
+    /// The one whose sessions share a bound: the verified identity, and for clients without one their address.
+    pub(super) fn holder(&self) -> Arc<str> {
+        match (&*self.owner, self.address) {
+            ("", Some(address)) => address.to_string().into(),
+            _ => self.owner.clone(),
+        }
     }
 
     /// Whether it ended longer ago than this, at this time.

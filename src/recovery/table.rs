@@ -17,6 +17,8 @@ pub struct SessionLimits {
     pub max_age: Duration,
     /// Bytes of all sessions.
     pub max_bytes: usize,
+    /// Bytes of the sessions of one identity, or of one address without one.
+    pub max_holder: usize,
     /// Bytes of one.
     pub max_session: usize,
 }
@@ -39,10 +41,19 @@ struct Inner {
     /// The sessions of lost connections, by the time of their ends.
     ends: BTreeSet<(u64, Key)>,
     bytes: usize,
+    holders: HashMap<Arc<str>, Holder>,
     /// Sessions that the file has otherwise.
     dirty: BTreeSet<Key>,
     /// The number of the last change of these.
     changes: u64,
+}
+
+/// The sessions of one identity or address.
+#[derive(Debug, Default)]
+struct Holder {
+    bytes: usize,
+    /// Those of lost connections, by the time of their ends.
+    ends: BTreeSet<(u64, Key)>,
 }
 
 /// A change that the file is to take: the name of a session and its text, or none if it is let go of.
@@ -65,7 +76,8 @@ impl Sessions {
         &self.metrics
     }
 
-    /// Holds a session, in place of the one before. What is over goes, and if there is no room, those that ended first.
+    /// Holds a session, in place of the one before. What is over goes, and if there is no room, those that ended first: of
+    /// the same holder if that has its share, else of all.
     pub fn put(&self, pid: Pid, session: Session) {
         self.hold(pid.key(), session);
     }
@@ -79,13 +91,20 @@ impl Sessions {
             self.metrics.dropped("too_long");
             return self.changed(&inner);
         }
-        while inner.bytes + held > self.limits.max_bytes {
-            let Some(&(_, oldest)) = inner.ends.first() else {
-                self.metrics.dropped("full");
+        let holder = session.holder();
+        loop {
+            let own = inner.holders.get(&holder);
+            let (ends, reason) = match own {
+                Some(own) if own.bytes + held > self.limits.max_holder => (&own.ends, "share"),
+                _ if inner.bytes + held > self.limits.max_bytes => (&inner.ends, "full"),
+                _ => break,
+            };
+            let oldest = ends.first().copied();
+            self.metrics.dropped(reason);
+            let Some((_, oldest)) = oldest else {
                 return self.changed(&inner);
             };
             inner.remove(oldest);
-            self.metrics.dropped("full");
         }
         inner.insert(key, session, held);
         self.changed(&inner);
@@ -189,8 +208,11 @@ impl Sessions {
 
 impl Inner {
     fn insert(&mut self, key: Key, session: Session, held: usize) {
+        let holder = self.holders.entry(session.holder()).or_default();
+        holder.bytes += held;
         if let Some(ended) = session.ended {
             self.ends.insert((ended, key));
+            holder.ends.insert((ended, key));
         }
         self.note(key, &session);
         self.bytes += held;
@@ -202,6 +224,16 @@ impl Inner {
         self.bytes -= held;
         if let Some(ended) = session.ended {
             self.ends.remove(&(ended, key));
+        }
+        let name = session.holder();
+        if let Some(holder) = self.holders.get_mut(&name) {
+            holder.bytes -= held;
+            if let Some(ended) = session.ended {
+                holder.ends.remove(&(ended, key));
+            }
+            if holder.bytes == 0 {
+                self.holders.remove(&name);
+            }
         }
         self.note(key, &session);
         Some(session)

@@ -197,6 +197,7 @@ pub(super) fn sockets(
 /// The bounds of sessions that clients come back to.
 pub(super) fn recovery(config: &Config) -> SessionLimits {
     SessionLimits {
+        max_holder: config.recovery.max_holder_bytes.into(),
         max_age: config.recovery.max_age.get(),
         max_bytes: config.recovery.max_bytes.into(),
         max_session: config.recovery.max_session_bytes.into(),

@@ -286,6 +286,7 @@ impl Client {
             client: self.id.clone(),
             namespace: self.namespace.path().into(),
             owner: self.who().verified(),
+            address: Some(self.address),
             rooms: standing.rooms,
             placed: standing.placed,
             data: self.data.get().map(|data| data.get().into()),

@@ -148,6 +148,7 @@ mod tests {
             client: "id".into(),
             namespace: "/".into(),
             owner: "".into(),
+            address: None,
             rooms: Vec::new(),
             placed: Vec::new(),
             data: None,

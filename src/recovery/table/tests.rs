@@ -6,6 +6,7 @@ fn session(owner: &str, ended: Option<u64>) -> Session {
     Session {
         client: "01a219d0-7c1f-7b3a-9d5e-0f1a2b3c4d5e".into(),
         owner: owner.into(),
+        address: None,
         namespace: "/".into(),
         rooms: vec!["general".into(), "project:p1".into()],
         placed: Vec::new(),
@@ -24,6 +25,7 @@ fn table(max_bytes: usize) -> Arc<Sessions> {
     let limits = SessionLimits {
         max_age: Duration::from_secs(10),
         max_bytes,
+        max_holder: max_bytes,
         max_session: 4_096,
     };
     Sessions::new(limits, RecoveryMetrics::default())
@@ -75,6 +77,45 @@ fn the_table_is_bounded_and_lets_go_of_the_oldest_end() {
     }
     assert_eq!(table.lock().bytes, 0);
     assert!(table.lock().ends.is_empty());
+    assert!(table.lock().holders.is_empty());
+}
+
+#[test]
+fn nobody_has_more_than_a_share() {
+    let now = now();
+    let from = |address: &str, ended| Session {
+        address: Some(address.parse().unwrap()),
+        ..session("", ended)
+    };
+    let held = from("192.0.2.1", None).held();
+    let limits = SessionLimits {
+        max_age: Duration::from_secs(10),
+        max_bytes: 10 * held,
+        max_holder: 3 * held,
+        max_session: 4_096,
+    };
+    let table = Sessions::new(limits, RecoveryMetrics::default());
+    let pids = pids(12);
+    table.put(pids[0], from("192.0.2.1", Some(now - 5_000)));
+    for (at, pid) in pids[1..6].iter().enumerate() {
+        table.put(*pid, from("192.0.2.2", Some(now - 1_000 + at as u64)));
+    }
+    assert!(table.get(pids[0]).is_some(), "it is the oldest, of another");
+    let left = |pids: &[Pid]| pids.iter().filter(|pid| table.get(**pid).is_some()).count();
+    assert_eq!(left(&pids[1..6]), 3);
+    assert!(table.get(pids[5]).is_some());
+    // Those that live are not let go of: there is no room for one more.
+    for pid in &pids[6..10] {
+        table.put(*pid, from("192.0.2.3", None));
+    }
+    assert_eq!(left(&pids[6..10]), 3);
+    // A verified identity has a share of its own, from wherever it comes.
+    let user = Session {
+        owner: "user:ann".into(),
+        ..from("192.0.2.3", None)
+    };
+    table.put(pids[10], user);
+    assert!(table.get(pids[10]).is_some());
 }
 
 #[test]
