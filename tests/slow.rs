@@ -15,6 +15,7 @@ use kit::crowd::{self, Packet, Progress};
 use kit::socket::Socket;
 use kit::{PATIENCE, counted_in, get, post};
 use serde_json::{Value, json};
+use stoa::config::Config;
 
 const GOOD: usize = 10;
 const BAD: usize = 2;
@@ -172,10 +173,20 @@ async fn leave_behind(server: &stoa::server::Running) -> u64 {
     published
 }
 
+/// A client that reads nothing while all is published is not given up: a busy machine takes longer for that than the
+/// default.
+fn patient(config: &mut Config) {
+    config.server.stall_timeout.set(600.0).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_far_behind_reads_less_than_what_waited_for_it() {
     const BUFFER: usize = 512 * 1_024;
-    let server = kit::server_with(|c| c.server.max_client_buffer.set(BUFFER as u64).unwrap()).await;
+    let server = kit::server_with(|c| {
+        c.server.max_client_buffer.set(BUFFER as u64).unwrap();
+        patient(c);
+    })
+    .await;
     let auth = json!({ "filters": { "types": crowd::SLOW_FILTER } }).to_string();
     let mut slow = Socket::connect_small(server.address(), &auth, 4_096)
         .await
@@ -234,7 +245,11 @@ async fn who_is_slow_is_found_though_little_waits_and_nothing_more_comes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_far_behind_may_leave_anywhere_and_go_on_there() {
-    let server = kit::server_with(|c| c.server.max_client_buffer.set(128 * 1_024).unwrap()).await;
+    let server = kit::server_with(|c| {
+        c.server.max_client_buffer.set(128 * 1_024).unwrap();
+        patient(c);
+    })
+    .await;
     let address = server.address();
     let auth = |cursor: Option<&str>| {
         json!({ "cursor": cursor, "filters": { "types": crowd::SLOW_FILTER } }).to_string()
