@@ -52,7 +52,7 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Holder {
     bytes: usize,
-    /// Those of lost connections, by the time of their ends.
+    /// The sessions of lost connections, by the time of their ends.
     ends: BTreeSet<(u64, Key)>,
 }
 

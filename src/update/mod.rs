@@ -17,6 +17,7 @@ mod planned;
 mod refusable;
 mod render;
 mod rooms;
+mod row;
 mod rule_body;
 mod rule_error;
 mod rule_name;

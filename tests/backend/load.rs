@@ -11,6 +11,7 @@ use std::{
 use axum::response::IntoResponse;
 use kit::{Client, application::Application, counted_in};
 use serde_json::{Value, json};
+use stoa::server::Running;
 
 use crate::backend::{calls, server_of};
 
@@ -109,8 +110,8 @@ async fn beyond_what_may_wait_clients_are_told_at_once() {
     waiting.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn beyond_the_bytes_that_may_wait_all_that_wait_are_told() {
+/// A server, its service, which is busy with its only call for ever, and the client whose event that is.
+async fn occupied(max_bytes: u64) -> (Running, Application, Client) {
     let application = Application::serve(|call: Value| async move {
         if call["event"] == "stuck" {
             std::future::pending::<()>().await;
@@ -120,7 +121,7 @@ async fn beyond_the_bytes_that_may_wait_all_that_wait_are_told() {
     .await;
     let server = server_of(&application.url, |config| {
         config.backend.max_calls.set(1).unwrap();
-        config.backend.max_waiting_bytes.set(200_000).unwrap();
+        config.backend.max_waiting_bytes.set(max_bytes).unwrap();
         config.backend.timeout.set(600.0).unwrap();
         config.backend.max_wait.set(600.0).unwrap();
         config.backend.connect = false;
@@ -132,6 +133,12 @@ async fn beyond_the_bytes_that_may_wait_all_that_wait_are_told() {
         counted_in(&server, "stoa_backend_in_flight") == 1
     })
     .await;
+    (server, application, stuck)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beyond_the_bytes_that_may_wait_all_that_wait_are_told() {
+    let (server, _application, mut stuck) = occupied(200_000).await;
     let mut waits = crate::backend::client(&server).await;
     let waiting = waits.call_later("small", json!(null)).await;
     kit::wait_for("one that waits", async || {
@@ -155,27 +162,7 @@ async fn beyond_the_bytes_that_may_wait_all_that_wait_are_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_that_wait_for_their_turn_count_with_their_bytes() {
-    let application = Application::serve(|call: Value| async move {
-        if call["event"] == "stuck" {
-            std::future::pending::<()>().await;
-        }
-        axum::Json(json!({ "ack": ["handled"] })).into_response()
-    })
-    .await;
-    let server = server_of(&application.url, |config| {
-        config.backend.max_calls.set(1).unwrap();
-        config.backend.max_waiting_bytes.set(200_000).unwrap();
-        config.backend.timeout.set(600.0).unwrap();
-        config.backend.max_wait.set(600.0).unwrap();
-        config.backend.connect = false;
-    })
-    .await;
-    let mut stuck = crate::backend::client(&server).await;
-    stuck.emit("stuck", json!(null)).await;
-    kit::wait_for("a call", async || {
-        counted_in(&server, "stoa_backend_in_flight") == 1
-    })
-    .await;
+    let (server, _application, stuck) = occupied(200_000).await;
     // One event of each: nothing is behind it in its inbox.
     let large = json!("x".repeat(50_000));
     let mut waiting = Vec::new();

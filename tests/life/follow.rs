@@ -100,7 +100,7 @@ fn halves(n: usize) -> (String, String) {
     (begun.to_owned(), rest.to_owned())
 }
 
-/// What the server has, oldest first: the decision, and its id.
+/// The decisions that the server has, oldest first, each with its id.
 async fn kept(address: SocketAddr) -> Vec<(String, String)> {
     let (_, history) = get(address, "/api/v1/events?limit=1000").await;
     let events = history["events"].as_array().expect("events");

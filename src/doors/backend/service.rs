@@ -237,7 +237,7 @@ fn refused(status: StatusCode, response: &Response) -> Fault {
         .and_then(|value| value.to_str().ok()?.trim().parse().ok())
         .map(|seconds: u64| Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
     match status {
-        // It says that it handled nothing.
+        // The service says that it handled nothing.
         StatusCode::SERVICE_UNAVAILABLE if seconds.is_some() => Fault {
             outcome: "not_now",
             again_after: seconds,

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use prometheus_client::metrics::gauge::Gauge;
 
-/// Those that wait, as a gauge shows them.
+/// A bounded number of waiting calls, which a gauge shows.
 #[derive(Debug)]
 pub(super) struct Waiting {
     most: usize,

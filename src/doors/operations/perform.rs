@@ -231,7 +231,7 @@ impl Operations {
             for outcome in join_all(leaving).await {
                 match outcome {
                     Ok(_) => left += 1,
-                    // It has left meanwhile, and so is out of the room already.
+                    // A client that left meanwhile is out of the room already.
                     Err(error) if error.code == "not_found" => {}
                     Err(error) => return Err(error),
                 }

@@ -104,7 +104,7 @@ fn nobody_has_more_than_a_share() {
     let left = |pids: &[Pid]| pids.iter().filter(|pid| table.get(**pid).is_some()).count();
     assert_eq!(left(&pids[1..6]), 3);
     assert!(table.get(pids[5]).is_some());
-    // Those that live are not let go of: there is no room for one more.
+    // Sessions of live connections stay: there is no room for one more.
     for pid in &pids[6..10] {
         table.put(*pid, from("192.0.2.3", None));
     }

@@ -29,7 +29,7 @@ const ROTATED_PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Files {
     patterns: Vec<String>,
-    /// Those that are there by their paths, then those that went.
+    /// The files that are there by their paths, then the files that went.
     all: Vec<Followed>,
     /// The number of files that each name had so far.
     generations: HashMap<String, u32>,

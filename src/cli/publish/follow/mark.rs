@@ -12,7 +12,7 @@ use crate::{cli::failure::Failure, private_file};
 
 const VERSION: u32 = 1;
 
-/// How far a file is published.
+/// The place in a file up to which it is published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Mark {
     pub(super) path: PathBuf,

@@ -25,7 +25,7 @@ class Call:
         events.tool_started(self._id, name, args=args, **self._facts)
 
     def over(self, result: Any = None, error: BaseException | None = None) -> None:
-        """It has given something, or raised."""
+        """The tool has given something, or raised."""
         took = round((time.monotonic() - self._began) * 1000, 3)
         events.tool_ended(self._id, self._name, error=error, result=result, duration_ms=took, **self._facts)
 

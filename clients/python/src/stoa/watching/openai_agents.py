@@ -5,13 +5,13 @@ from __future__ import annotations
 import collections
 import functools
 import threading
-import time
 from types import ModuleType
 from typing import Any
 
 from .. import sending
 from ..telling import events
 from .langchain import said
+from .open_span import OpenSpan
 from .watch import safely
 
 #: Spans that are open at a time, and texts that came as a stream.
@@ -19,26 +19,11 @@ MAX_OPEN = 20_000
 MAX_STREAMED = 1_000
 
 
-class _Span:
-    __slots__ = ("run", "agent", "task", "begun")
-
-    def __init__(self, run: str, agent: str | None, task: str | None) -> None:
-        self.run, self.agent, self.task, self.begun = run, agent, task, time.monotonic()
-
-    @property
-    def place(self) -> dict[str, Any]:
-        return {"agent_id": self.agent, "task_id": self.task, "run_id": self.run}
-
-    @property
-    def took(self) -> float:
-        return round((time.monotonic() - self.begun) * 1000, 3)
-
-
 class Spans:
     """The framework's spans, one after the other."""
 
     def __init__(self) -> None:
-        self._open: collections.OrderedDict[str, _Span] = collections.OrderedDict()
+        self._open: collections.OrderedDict[str, OpenSpan] = collections.OrderedDict()
         self._lock = threading.RLock()
         #: Agents of a run that are at work, and how many turns each has.
         self._busy: collections.Counter[tuple[str, str]] = collections.Counter()
@@ -60,7 +45,7 @@ class Spans:
         data = span.span_data
         with self._lock:
             above = self._open.get(span.parent_id or "")
-            here = _Span(span.trace_id, above.agent if above else None, above.task if above else None)
+            here = OpenSpan(span.trace_id, above.agent if above else None, above.task if above else None)
             self._open[span.span_id] = here
             if len(self._open) > MAX_OPEN:
                 self._open.popitem(last=False)
@@ -107,7 +92,7 @@ class Spans:
             word = "guardrail.triggered" if data.triggered else "guardrail.passed"
             events.tell(word, name=data.name, **here.place)
 
-    def _answered(self, span: Any, data: Any, here: _Span, fault: str | None) -> None:
+    def _answered(self, span: Any, data: Any, here: OpenSpan, fault: str | None) -> None:
         response = getattr(data, "response", None)
         usage = getattr(data, "usage", None) or getattr(response, "usage", None) or {}
         output = getattr(data, "output", None) or getattr(response, "output", None) or []

@@ -5,12 +5,12 @@ from __future__ import annotations
 import collections
 import json
 import threading
-import time
 import uuid
 from typing import Any, Mapping
 
 from ..telling import events
 from .langchain import said
+from .open_span import OpenSpan
 
 #: Spans that are open at a time.
 MAX_OPEN = 20_000
@@ -30,23 +30,13 @@ ARGS = ("gen_ai.tool.call.arguments", "tool_arguments")
 RESULT = ("gen_ai.tool.call.result", "tool_response")
 
 
-class _Span:
-    __slots__ = ("run", "agent", "task", "begun", "above", "tool", "call")
+class _Span(OpenSpan):
+    __slots__ = ("above", "tool", "call")
 
     def __init__(self, above: _Span | None) -> None:
-        self.above, self.begun = above, time.monotonic()
-        self.run: str | None = above.run if above else None
-        self.agent: str | None = above.agent if above else None
-        self.task: str | None = above.task if above else None
+        super().__init__(*((above.run, above.agent, above.task) if above else (None, None, None)))
+        self.above = above
         self.tool = self.call = ""
-
-    @property
-    def place(self) -> dict[str, Any]:
-        return {"agent_id": self.agent, "task_id": self.task, "run_id": self.run}
-
-    @property
-    def took(self) -> float:
-        return round((time.monotonic() - self.begun) * 1000, 3)
 
 
 class Spans:
