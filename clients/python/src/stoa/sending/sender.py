@@ -311,10 +311,11 @@ class Sender:
         except Exception as error:
             # Of any fault, also an unknown one, the events are whole: they are tried again.
             post.close()
+            why = f"Stoa cannot be reached at {self.options.url}: {plain.error(error)}"
+            self._once("unreachable", "%s; events wait, then the oldest are dropped", why)
             with self._lock:
                 self._failures += 1
-                self._last_error = f"Stoa cannot be reached at {self.options.url}: {plain.error(error)}"
-            self._once("unreachable", "%s; events wait, then the oldest are dropped", self._last_error)
+                self._last_error = why
             return None
         return answer
 
@@ -351,13 +352,14 @@ class Sender:
         return again, answer.retry_after
 
     def _stop(self, why: str, batch: list[Line]) -> None:
+        # Told first: who reads in the figures that it stopped finds the reason in the log.
+        self._once("stopped", "%s; nothing more is sent", why)
         with self._lock:
             self._stopped = self._last_error = why
             self._failures += 1
             for line in [*batch, *self._waiting.clear()]:
                 self._drop(line.type)
             self._under_way = 0
-        self._once("stopped", "%s; nothing more is sent", why)
 
     def _back_off(self, tries: int, wait: float | None) -> None:
         seconds = min(FIRST_WAIT * 2 ** min(tries, 10), LONGEST_WAIT) * random.uniform(0.75, 1.25)
