@@ -1,24 +1,21 @@
-"""The time that `stoa.emit` takes on the caller's thread, for three sizes of events and four servers.
+"""The time that `stoa.emit` takes on the caller's thread: at several rates, for three sizes of events and four servers.
 
     python3 benches/agents/emit.py [STOA_URL]
 
-Without an address: no server, one that hangs, and one that answers 503 at once.
+Without an address: no server, one that hangs, and one that answers 503. Beside each figure stands that of a loop that does
+nothing and takes as long in the median, at the same rate: the part of the machine, which other programs use, too.
 """
 
-import http.server
-import pathlib
-import socket
 import sys
-import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "clients/python/src"))
-import stoa  # noqa: E402
-from stoa import sending  # noqa: E402
+from servers import hanging, none, unavailable  # puts the package on the path
 
-ROUNDS = 5_000
-# As an agent emits them: some, and then something else for a while.
-PAUSE_EVERY, PAUSE = 20, 0.002
+import stoa
+from stoa import sending
+
+#: Emits in a second, emits in all. Without a number of the first one follows the other.
+RATES = {"0.8/s": (0.8, 12), "100/s": (100, 500), "1,000/s": (1_000, 4_000), "burst": (None, 8_000)}
 EVENTS = {
     "piece of text": ("agent.message.appended", {"message_id": "m1", "agent_id": "writer", "content": "some words of it"}),
     "tool call": (
@@ -29,54 +26,50 @@ EVENTS = {
         },
     ),
     "20 facts and 2 kB": ("task.created", {**{f"fact{n}": n for n in range(20)}, "text": "x" * 2000}),
-}
+}  # fmt: skip
 
 
-class Busy(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+def took(call, rate, times):
+    """The microseconds of each call, in order of size."""
+    found = []
+    for _ in range(times):
+        if rate:
+            time.sleep(1 / rate)
+        begin = time.perf_counter_ns()
+        call()
+        found.append((time.perf_counter_ns() - begin) / 1000)
+    return sorted(found)
 
-    def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(503)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
 
-    def log_message(self, *_):
-        pass
+def part(found, share):
+    return found[min(int(len(found) * share), len(found) - 1)]
 
 
-def servers():
-    if len(sys.argv) > 1:
-        yield "Stoa", sys.argv[1]
-        return
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-    yield "none", f"http://127.0.0.1:{port}"
-    hanging = socket.socket()
-    hanging.bind(("127.0.0.1", 0))
-    hanging.listen()
-    yield "hangs", f"http://127.0.0.1:{hanging.getsockname()[1]}"
-    busy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Busy)
-    threading.Thread(target=busy.serve_forever, daemon=True).start()
-    yield "503", f"http://127.0.0.1:{busy.server_port}"
+def idle(micros):
+    """A loop that takes so long, about."""
+    turns = 1_000
+
+    def loop():
+        for _ in range(turns):
+            pass
+
+    turns = max(int(turns * micros / part(took(loop, None, 1_000), 0.5)), 1)
+    return loop
 
 
 def main():
-    print(f"{'server':8} {'event':18} {'median':>8} {'p99':>8} {'max':>9}   µs")
-    for server, url in servers():
-        sending.configure(url=url, exit_timeout=0.1)
-        for name, (type_, data) in EVENTS.items():
-            took = []
-            for n in range(ROUNDS):
-                if n % PAUSE_EVERY == 0:
-                    time.sleep(PAUSE)
-                begin = time.perf_counter_ns()
-                stoa.emit(type_, data)
-                took.append(time.perf_counter_ns() - begin)
-            took.sort()
-            median, p99, most = (took[int(len(took) * part) - 1] / 1000 for part in (0.5, 0.99, 1))
-            print(f"{server:8} {name:18} {median:8.1f} {p99:8.1f} {most:9.1f}")
+    print(f"{'server':7} {'event':18} {'rate':8} {'median':>8} {'p99':>8} {'p99.9':>9} {'loop p99':>9} {'p99.9':>8}   µs")
+    servers = [("Stoa", lambda: sys.argv[1])] if sys.argv[1:] else [("none", none), ("hangs", hanging), ("503", unavailable)]
+    for server, make in servers:
+        sending.configure(url=make(), exit_timeout=0.1)
+        for event, (type_, data) in EVENTS.items():
+            for rate, (number, times) in RATES.items():
+                if rate == "0.8/s" and event != "tool call":
+                    continue
+                found = took(lambda: stoa.emit(type_, data), number, times)
+                alone = took(idle(part(found, 0.5)), number, times)
+                figures = (part(found, 0.5), part(found, 0.99), part(found, 0.999), part(alone, 0.99), part(alone, 0.999))
+                print(f"{server:7} {event:18} {rate:8} {figures[0]:8.1f} {figures[1]:8.1f} {figures[2]:9.1f} {figures[3]:9.1f} {figures[4]:8.1f}", flush=True)
     print(stoa.stats())
 
 

@@ -6,7 +6,9 @@ import dataclasses
 import datetime
 import enum
 import json
-from typing import Any
+import marshal
+import time
+from typing import Any, Callable
 
 #: Characters of one text.
 MAX_TEXT = 2_000
@@ -18,18 +20,48 @@ PREVIEW = 500
 MAX_DEPTH = 8
 #: Entries of one list or object.
 MAX_ENTRIES = 100
+#: Characters of a key.
+MAX_KEY = 128
 #: Values of one event.
 MAX_VALUES = 1_000
 #: The keys of ``data`` that say what was written, asked and answered, rather than that it was.
 CONTENT = frozenset(("content", "args", "result", "answer", "input", "output", "prompt", "error", "reason", "blocker"))
-
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False).encode
+#: Kinds of values that nobody can change.
+UNCHANGING = frozenset((str, int, float, bool, type(None)))
+#: Bytes of an event that wait as they are; what is larger is cut at once.
+MAX_HELD = 32_000
+#: Entries of a list or an object within ``data`` that is looked at later.
+MAX_SMALL = 20
 _WHOLE = 1 << 63
+
+
+def _encoder() -> Callable[[Any], str]:
+    """An encoder for plain values. Python's own, made once instead of for each value where that can be."""
+    slow = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=False).encode
+    try:
+        inner = json.encoder.c_make_encoder(  # type: ignore[attr-defined]
+            None, _refuse, json.encoder.encode_basestring, None, ":", ",", False, False, False
+        )
+
+        def fast(value: Any) -> str:
+            return "".join(inner(value, 0))
+
+        tried = {"a": ["b\n\"\u00e9", 1, 2.5, None, True, {}]}
+        return fast if fast(tried) == slow(tried) else slow
+    except Exception:
+        return slow
+
+
+def _refuse(value: Any) -> Any:
+    raise TypeError(f"{value!r} is no plain value")
+
+
+_encode = _encoder()
 
 
 def line(event: dict[str, Any]) -> bytes:
     """An event of plain values as one line of JSON."""
-    return _encode(event).encode()
+    return _encode(event).encode("utf-8", "replace")
 
 
 def cut(text: str, most: int = MAX_TEXT) -> str:
@@ -39,6 +71,50 @@ def cut(text: str, most: int = MAX_TEXT) -> str:
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode("utf-8")
     return text
+
+
+def held(type: str, id: str, project: Any, priority: Any, value: Any, content: str) -> bytes:  # noqa: A002
+    """An event as it waits: bytes, made by the interpreter itself, that hold no object of the caller's.
+
+    This runs in the agent's own thread, so it does no more than it must: :func:`event` does the rest in another.
+    """
+    now = time.time_ns() // 1000
+    if _is_simple(value):
+        try:
+            waits = marshal.dumps((type, id, now, project, priority, False, value))
+            if len(waits) <= MAX_HELD:
+                return waits
+        except ValueError:
+            pass
+    return marshal.dumps((type, id, now, project, priority, True, data(value, content)))
+
+
+def event(waits: bytes, content: str) -> dict[str, Any]:
+    """The event that waited, of plain values."""
+    type_, id_, now, project, priority, is_plain, value = marshal.loads(waits)
+    facts = value if is_plain else data(value, content)
+    said = {"type": type_, "id": id_, "timestamp": now, "project_id": project, "data": facts}
+    if priority is not None:
+        said["priority"] = priority
+    return said
+
+
+def _is_simple(value: Any) -> bool:
+    """Says if a value is a small object of what can't change, or of small lists and objects of that."""
+    if value is None:
+        return True
+    if value.__class__ is not dict or len(value) > MAX_ENTRIES:
+        return False
+    if UNCHANGING.issuperset(map(type, value.values())):
+        return True
+    for each in value.values():
+        if each.__class__ in UNCHANGING:
+            continue
+        if each.__class__ is not dict and each.__class__ is not list or len(each) > MAX_SMALL:
+            return False
+        if not UNCHANGING.issuperset(map(type, each.values() if each.__class__ is dict else each)):
+            return False
+    return True
 
 
 def data(value: Any, content: str) -> dict[str, Any]:
@@ -51,16 +127,22 @@ def data(value: Any, content: str) -> dict[str, Any]:
         return whole if isinstance(whole, dict) else {"value": whole}
     said: dict[str, Any] = {}
     for key, each in list(value.items())[:MAX_ENTRIES]:
-        if each.__class__ is str and len(each) <= PREVIEW and key not in CONTENT:
-            said[_key(key)] = each if each.isascii() else cut(each)
-        elif key in CONTENT:
-            if content == "none":
-                continue
-            most = MAX_CONTENT if content == "full" else PREVIEW
-            said[_key(key)] = preview(_plain(each, budget, 1, most), most)
+        if key in CONTENT:
+            if content != "none":
+                most = _most(key, content)
+                said[key] = preview(_plain(each, budget, 1, most), most)
+        elif each.__class__ is str and len(each) <= MAX_TEXT and key.__class__ is str and len(key) <= MAX_KEY:
+            said[key] = each
         else:
             said[_key(key)] = _plain(each, budget, 1, MAX_TEXT)
     return said
+
+
+def _most(key: Any, content: str) -> int:
+    """The characters that a text of this name may have."""
+    if key not in CONTENT:
+        return MAX_TEXT
+    return MAX_CONTENT if content == "full" else PREVIEW
 
 
 def preview(value: Any, most: int) -> Any:
@@ -79,13 +161,16 @@ def plain(value: Any, most: int = MAX_TEXT) -> Any:
 def _plain(value: Any, budget: list[int], depth: int, most: int) -> Any:
     kind = value.__class__
     if kind is str:
-        return value if len(value) <= most and value.isascii() else cut(value, most)
+        return value if len(value) <= most else cut(value, most)
     if value is None or kind is bool:
         return value
     if kind is int:
         return value if -_WHOLE <= value < 2 * _WHOLE else _text(value, most)
     if kind is float:
         return value if value - value == 0 else str(value)
+    if kind is dict and depth < MAX_DEPTH and len(value) <= min(budget[0], MAX_ENTRIES):
+        budget[0] -= 1 + len(value)
+        return {_key(key): _plain(each, budget, depth + 1, most) for key, each in value.copy().items()}
     budget[0] -= 1
     if depth >= MAX_DEPTH or budget[0] < 0:
         return _name(value)
@@ -141,9 +226,9 @@ def _first(values: Any, budget: list[int]) -> list[Any]:
 
 
 def _key(key: Any) -> str:
-    if key.__class__ is str and len(key) <= 128 and key.isascii():
-        return str(key)
-    return cut(_text(key, 128), 128)
+    if key.__class__ is str and len(key) <= MAX_KEY:
+        return key  # type: ignore[no-any-return]
+    return cut(_text(key, MAX_KEY), MAX_KEY)
 
 
 def _text(value: Any, most: int) -> str:

@@ -33,6 +33,10 @@ MAX_LINE = 64_000
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
 #: Codes of lines that are refused for now only.
 FOR_NOW = ("overloaded", "unavailable")
+#: Turns without an event after which the thread sleeps until it is rung for.
+TURNS_AWAKE = 20
+#: Lines that are written before other threads get their turn, and the seconds of it.
+AT_ONCE, COURTESY = 32, 0.0001
 #: Types that are told one by one in the figures of what was dropped.
 MAX_TYPES = 100
 _MORE, _NOW = "more", "now"
@@ -53,13 +57,14 @@ class Sender:
         self._waiting = Waiting(self.options.queue, self.options.queue_bytes)
         self._bell: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._asleep = self._hurried = False
+        self._in_vain = 0
         self._thread: threading.Thread | None = None
         #: The address and the token, as they are now and as the kept connection has them.
         self._way = self._posted_by = (self.options.url, self.options.token)
         self._post: Post | None = None
         self._under_way = 0
         self._batch: list[Line] = []
-        self._run, self._numbers = uuid.uuid4().hex[:12], itertools.count(1)
+        self._prefix, self._numbers = f"{uuid.uuid4().hex[:12]}-", itertools.count(1)
         self._instance = f"{socket.gethostname()}:{os.getpid()}"
         self._write_common()
         self._stopped: str | None = None
@@ -94,37 +99,28 @@ class Sender:
             options = self.options
             if options.disabled:
                 return None
-            id = f"{self._run}-{next(self._numbers)}" if id is None else plain.cut(str(id), 128)  # noqa: A001
-            project_id = options.project if project_id is None else plain.cut(str(project_id), 512)
-            event: dict[str, Any] = {
-                "type": type if type.__class__ is str else str(type),
-                "id": id,
-                "timestamp": time.time_ns() // 1000,
-                "project_id": project_id,
-                "data": plain.data(data, options.content),
-            }
+            id = f"{self._prefix}{next(self._numbers)}" if id is None else plain.cut(str(id), 128)  # noqa: A001
+            if type.__class__ is not str:
+                type = plain.cut(str(type))  # noqa: A001
+            if self._stopped is not None:
+                with self._lock:
+                    self._drop(type)
+                return id
+            project = options.project if project_id is None else plain.cut(str(project_id), 512)
             if priority is not None:
-                event["priority"] = priority
-            if options.before_send is not None:
-                event["source"], event["metadata"] = self._source, {"instance": self._instance}
-                event = self._redacted(event)  # type: ignore[assignment]
-                if event is None:
+                priority = plain.cut(str(priority), 32)
+            waits = plain.held(type, id, project, priority, data, options.content)
+            if options.before_send is None:
+                self._queue(Line(type, waits))
+            else:
+                redacted = self._redacted(plain.event(waits, options.content))
+                if redacted is None:
                     return None
-            text = self._line(event)
-            if len(text) > MAX_LINE:
-                event["data"] = {key: plain.preview(value, plain.PREVIEW) for key, value in event["data"].items()}
-                event["data"] = {key: v[:500] if isinstance(v, str) else v for key, v in event["data"].items()}
-                text = self._line(event)
-            self._queue(event["type"], text, len(text) > MAX_LINE)
+                self._queue(Line(str(redacted["type"]), text=self._line(redacted, b"")))
             return id
         except Exception as error:
             self._fault(f"an event was left out: {plain.error(error)}", type)
             return None
-
-    def _line(self, event: dict[str, Any]) -> bytes:
-        """An event as a line. What all events of the process have in common is written once."""
-        text = plain.line(event)
-        return text if "source" in event else self._common + text[1:]
 
     def _write_common(self) -> None:
         self._source = f"{self.options.service}"
@@ -132,6 +128,7 @@ class Sender:
         self._common = plain.line(said)[:-1] + b","
 
     def _redacted(self, event: dict[str, Any]) -> dict[str, Any] | None:
+        event["source"], event["metadata"] = self._source, {"instance": self._instance}
         try:
             assert self.options.before_send is not None
             changed = self.options.before_send(event)
@@ -144,16 +141,17 @@ class Sender:
         whole: dict[str, Any] = plain.plain(changed, plain.MAX_CONTENT)
         return whole
 
-    def _queue(self, type: str, text: bytes, too_large: bool) -> None:  # noqa: A002 - the name on the wire
+    def _queue(self, line: Line) -> None:
         with self._lock:
-            if self._stopped or too_large:
-                self._drop(type)
+            if self._stopped is not None:
+                self._drop(line.type)
                 return
-            for gone in self._waiting.add(type, text):
+            for gone in self._waiting.add(line):
                 self._drop(gone.type)
             if self._thread is None:
                 self._start()
             full = self._waiting.number >= MAX_BATCH or self._waiting.bytes >= MAX_BATCH_BYTES
+            # A bell costs the caller a call of the system, so it is rung only where nobody looks by himself.
             if self._asleep or (full and not self._hurried):
                 self._asleep, self._hurried = False, full
                 self._bell.put(_MORE)
@@ -251,7 +249,8 @@ class Sender:
     def _turn(self) -> None:
         with self._lock:
             self._hurried = False
-            self._asleep = sleeps = not self._waiting.number
+            # Awake it looks each time that it would wait for more anyway; asleep it has to be rung for.
+            self._asleep = sleeps = not self._waiting.number and self._in_vain >= TURNS_AWAKE
         # A ring of before is only a turn for nothing.
         hurry = self._bell.get() == _NOW if sleeps else False
         if not hurry:
@@ -260,9 +259,11 @@ class Sender:
             batch = self._waiting.take(MAX_BATCH, MAX_BATCH_BYTES)
             self._batch, self._under_way = batch, len(batch)
             self._hurried = False
+        self._in_vain = 0 if batch or sleeps else self._in_vain + 1
         if batch:
-            self._deliver(batch)
-            self._batch = []
+            self._deliver(self._written(batch))
+            with self._lock:
+                self._batch, self._under_way = [], 0
 
     def _linger(self) -> None:
         """Waits for more, unless there is a whole batch or somebody waits."""
@@ -273,6 +274,31 @@ class Sender:
             self._bell.get(timeout=self.options.linger)
         except queue.Empty:
             pass
+
+    def _written(self, batch: list[Line]) -> list[Line]:
+        """The lines as JSON, without those that are larger than Stoa takes. The program's own threads come in between."""
+        written = []
+        for n, line in enumerate(batch, 1):
+            if line.held:
+                line.text = self._line(plain.event(line.held, self.options.content), self._common)
+                line.held = b""
+            if len(line.text) <= MAX_LINE:
+                written.append(line)
+            else:
+                with self._lock:
+                    self._drop(line.type)
+            if n % AT_ONCE == 0:
+                time.sleep(COURTESY)
+        return written
+
+    def _line(self, event: dict[str, Any], common: bytes) -> bytes:
+        """An event as a line. What all events of the process have in common is written once."""
+        text = plain.line(event)
+        if len(text) > MAX_LINE:
+            short = {key: plain.preview(value, plain.PREVIEW) for key, value in event["data"].items()}
+            event["data"] = {key: value[:500] if isinstance(value, str) else value for key, value in short.items()}
+            text = plain.line(event)
+        return common + text[1:] if common else text
 
     def _deliver(self, batch: list[Line]) -> None:
         """Sends a batch until it is answered for good."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import collections
-from typing import Iterable
+import operator
+from typing import Any, Iterable
+
+#: Types whose worth is remembered.
+MAX_TYPES = 1_000
 
 #: Types that are missed least, by their last word: pieces of text, and calls of models.
 _LEAST = ("appended",)
@@ -24,12 +28,13 @@ def worth(type: str) -> int:  # noqa: A002 - the name on the wire
 
 
 class Line:
-    """An event as it goes out."""
+    """An event that waits, in the form in which it does; and then as a line of JSON, which further tries send again."""
 
-    __slots__ = ("place", "type", "text")
+    __slots__ = ("place", "type", "held", "text", "size")
 
-    def __init__(self, place: int, type: str, text: bytes) -> None:  # noqa: A002 - the name on the wire
-        self.place, self.type, self.text = place, type, text
+    def __init__(self, type: str, held: bytes = b"", text: bytes = b"") -> None:  # noqa: A002 - the name on the wire
+        self.type, self.held, self.text = type, held, text
+        self.place, self.size = 0, len(held) + len(text)
 
 
 class Waiting:
@@ -40,28 +45,35 @@ class Waiting:
         self.number = self.bytes = 0
         self._place = 0
         self._rows: tuple[collections.deque[Line], ...] = (collections.deque(), collections.deque(), collections.deque())
+        self._row_of: dict[str, collections.deque[Line]] = {}
 
-    def add(self, type: str, text: bytes) -> Iterable[Line]:  # noqa: A002 - the name on the wire
+    def add(self, line: Line) -> Iterable[Line]:
         """Adds a line, and gives those that had to go for it."""
-        self._place += 1
-        self._rows[worth(type)].append(Line(self._place, type, text))
+        row = self._row_of.get(line.type)
+        if row is None:
+            row = self._rows[worth(line.type)]
+            if len(self._row_of) < MAX_TYPES:
+                self._row_of[line.type] = row
+        self._place = line.place = self._place + 1
+        row.append(line)
         self.number += 1
-        self.bytes += len(text)
+        self.bytes += line.size
         if self.number <= self.most and self.bytes <= self.most_bytes:
             return ()
         gone = []
         while self.number > self.most or self.bytes > self.most_bytes:
-            row = next(row for row in self._rows if row)
-            gone.append(self._taken(row))
+            gone.append(self._taken(next(row for row in self._rows if row)))
         return gone
 
     def take(self, most: int, most_bytes: int) -> list[Line]:
         """The oldest lines, at least one if there is any."""
+        if self.number <= most and self.bytes <= most_bytes:
+            return self.clear()
         batch: list[Line] = []
         total = 0
         while self.number and len(batch) < most:
-            row = min((row for row in self._rows if row), key=lambda row: row[0].place)
-            total += len(row[0].text) + 1
+            row = min((row for row in self._rows if row), key=_oldest)
+            total += row[0].size
             if batch and total > most_bytes:
                 break
             batch.append(self._taken(row))
@@ -69,10 +81,21 @@ class Waiting:
 
     def clear(self) -> list[Line]:
         """All lines; none waits any more."""
-        return self.take(self.number, self.bytes + self.number)
+        lines = sorted((line for row in self._rows for line in row), key=_place)
+        for row in self._rows:
+            row.clear()
+        self.number = self.bytes = 0
+        return lines
 
     def _taken(self, row: collections.deque[Line]) -> Line:
         line = row.popleft()
         self.number -= 1
-        self.bytes -= len(line.text)
+        self.bytes -= line.size
         return line
+
+
+_place = operator.attrgetter("place")
+
+
+def _oldest(row: collections.deque[Line]) -> int:
+    return row[0].place
