@@ -137,6 +137,30 @@ def test_autogen(shown, when):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
+def test_llama_index(shown, when):
+    team = shown("llama_index", "llama_index", when)
+    teams, steps = ["planner", "hotels", "lead", "helper", "failing"], ["split", "work", "join", "publish", "breaker"]
+    assert team.agents == dict.fromkeys(teams + steps, "idle")
+    counts = {"work": 2, "join": 3}
+    failed = {"failing", "breaker"}
+    assert team.tasks == {(name, "failed" if name in failed else "done"): counts.get(name, 1) for name in teams + steps}
+    assert team.runs == {"completed": 3, "failed": 2}
+    assert team.texts() == ["Blue, it is.", "It is blue.", "It is booked."] and team.tokens() == 800
+    assert team.types["agent.message.completed"] == 3 and team.types["llm.failed"] == 1
+    tools = {data["tool_name"]: data["result"] for data in team.of("tool.completed")}
+    assert (tools.pop("handoff")[:12], tools) == ("Agent hotels", {"look_up": "a hotel in Rome", "confirm": "yes", "ask": "It is blue."})
+    assert [(data["tool_name"], data["error"]) for data in team.of("tool.failed")] == [("broken", "no such thing")]
+    handoffs = [(data["from_agent_id"], data["to_agent_id"], data["kind"]) for data in team.of("agent.handoff")]
+    assert handoffs == [("team:planner", "team:hotels", "handoff"), ("team:lead", "team:helper", "delegation")]
+    # A tool asks, and a step does.
+    asked = [(data["message"], data["agent_id"]) for data in team.of("input.requested")]
+    assert asked == [("Book it?", "team:hotels"), ("Publish it?", "team:join")]
+    requests, answers = ({data["request_id"] for data in team.of(f"input.{word}")} for word in ("requested", "received"))
+    assert requests == answers and len(answers) == 2
+    assert team.types["workflow.run.paused"] == team.types["workflow.run.resumed"] == 2 and team.types["task.retried"] == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
 def test_crewai(shown, when):
     team = shown("crewai", "crewai", when)
     assert team.agents == dict.fromkeys(["Writer", "Market Researcher", "Breaker"], "idle")

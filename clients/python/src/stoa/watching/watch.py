@@ -19,6 +19,7 @@ FRAMEWORKS = {
     "pydantic_ai": ("pydantic_ai", "pydantic_ai"),
     "crewai": ("crewai.events.event_bus", "crewai"),
     "autogen": ("autogen_agentchat.teams", "autogen"),
+    "llama_index": ("llama_index_instrumentation", "llama_index"),
     "smolagents": ("smolagents", "smolagents"),
     # The name of its second edition, and that of its first.
     "mcp": ("mcp.server.mcpserver.tools.tool_manager", "mcp"),
@@ -26,7 +27,7 @@ FRAMEWORKS = {
     "open_telemetry": ("opentelemetry.sdk.trace", "open_telemetry"),
 }
 #: Names under which a framework may be asked for, too.
-ALSO = {"langgraph": "langchain", "openai-agents": "openai_agents", "agents": "openai_agents"}
+ALSO = {"langgraph": "langchain", "openai-agents": "openai_agents", "agents": "openai_agents", "llama-index": "llama_index"}
 
 
 class Watched:
@@ -47,6 +48,11 @@ _lock = threading.Lock()
 def watched() -> Watched:
     """The frameworks that are watched by now."""
     return _watched
+
+
+def when(module: str, call: Callable[[ModuleType], Any]) -> None:
+    """Calls with a module once it is imported. The call raises nothing."""
+    _imports.when(module, call)
 
 
 def watch(
