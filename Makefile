@@ -199,9 +199,12 @@ test-python: program $(JS_DEPS) $(PYTHON_DEPS) $(EMITTERS_DEPS)
 	$(VENV)/bin/python -m pytest -q -n 3 --dist loadscope tests/python
 	$(VENV)/bin/python -m pytest -q tests/packages/test_manifests.py
 
-# `stoa.watch()` with each framework of frameworks.txt, in an environment of its own.
-test-frameworks: program $(PYTHON_DEPS) $(FRAMEWORKS_DEPS)
+# `stoa.watch()` with each framework of frameworks.txt, in an environment of its own; then the page's own fold of what each told.
+# The streams that `make test` plays to the page, in tests/data/watched, are made so: STREAMS=tests/data/watched make test-frameworks.
+test-frameworks: export STREAMS ?= target/watched
+test-frameworks: program $(PYTHON_DEPS) $(FRAMEWORKS_DEPS) $(PAGE_DEPS)
 	FRAMEWORKS_ALL=1 $(VENV)/bin/python -m pytest -q tests/python/test_watching.py
+	cd web-demo && npx vitest run picture -t 'stoa.watch'
 
 # The page in a real browser.
 test-browser: $(PAGE) program $(BROWSER_DEPS)

@@ -362,19 +362,30 @@ ENDS = {
     ),
     "multiprocessing fork": ("start('fork')", 0),
     "multiprocessing spawn": ("start('spawn')", 0),
+    # Its workers are ended by SIGTERM.
+    "pool of workers": ("with multiprocessing.Pool(2) as pool:\n    pool.map(one, range(100))", 0),
+    "asyncio cancelled": (
+        "async def main():\n    asyncio.current_task().cancel()\n    await asyncio.sleep(60)\n"
+        "try:\n    asyncio.run(main())\nexcept asyncio.CancelledError:\n    sys.exit(4)",
+        4,
+    ),
+    "os._exit after a flush": ("assert stoa.flush(45)\nos._exit(5)", 5),
     "a thread that emits": (
         "t = threading.Thread(target=lambda: [stoa.emit(kind, {'child': n}) for n in range(100)]); t.start(); t.join()",
         0,
     ),
 }
 PROGRAM = """
-import multiprocessing, os, sys, threading
+import asyncio, multiprocessing, os, sys, threading
 import stoa
 kind = os.environ["KIND"]
 
 def work():
     for n in range(100):
         stoa.emit(kind, {"child": n})
+
+def one(n):
+    stoa.emit(kind, {"child": n})
 
 def start(method):
     child = multiprocessing.get_context(method).Process(target=work)
@@ -403,7 +414,7 @@ def test_all_is_kept_at_the_end_of_a_process(server, tmp_path, name):
     ended = program(tmp_path / "program.py", server.url, kind, end)
     _, said = ended.communicate(timeout=PATIENCE)
     assert ended.returncode == code, said
-    children = 100 if "child" in end or "start(" in end else 0
+    children = 100 if "child" in end or "start(" in end or "pool" in end else 0
     kept = events(server.url, type=kind)
     assert len(kept) == len({event["id"] for event in kept}) == 1_000 + children
 
@@ -432,6 +443,26 @@ def test_a_handler_of_the_programs_own_stays(server, tmp_path):
     ended.communicate(timeout=PATIENCE)
     assert ended.returncode == 9
     assert len(events(server.url, type="end.own")) == 1_001
+
+
+def test_workers_of_a_server_that_forks_them_tell_all(server, tmp_path):
+    # The application is imported before the fork, and has a thread of its own by then.
+    (tmp_path / "shop.py").write_text(
+        "import stoa\nstoa.emit('end.prefork', {})\nstoa.flush(45)\n"
+        "def app(environ, start):\n    stoa.emit('end.prefork', {})\n    start('200 OK', [])\n    return [b'']\n"
+    )
+    env = {**os.environ, "PYTHONPATH": SOURCES, "STOA_URL": server.url, "STOA_EXIT_TIMEOUT": str(PATIENCE)}
+    command = [sys.executable, "-m", "gunicorn", "--preload", "-w", "2", "-b", "127.0.0.1:0", "--chdir", str(tmp_path), "shop:app"]
+    ended = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        address = next(line for line in ended.stderr if "Listening at" in line).split()[-2]
+        threading.Thread(target=ended.stderr.read, daemon=True).start()
+        for _ in range(20):
+            urllib.request.urlopen(address, timeout=PATIENCE).close()
+    finally:
+        ended.terminate()
+    assert ended.wait(timeout=PATIENCE) == 0
+    assert len(events(server.url, type="end.prefork")) == 21
 
 
 def test_a_process_ends_though_the_server_hangs(tmp_path):

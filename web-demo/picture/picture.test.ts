@@ -12,7 +12,7 @@ import { applyUpdate } from '../src/state/reduce';
 import { Parts, applySnapshot, emptyState } from '../src/state/snapshot';
 import { text } from '../src/state/read';
 import type { State } from '../src/state/types';
-import { REAL, random, real, type Told } from './streams';
+import { REAL, WATCHED, random, real, watched, type Told } from './streams';
 
 const LIMIT = 240_000;
 const BATCH = 200;
@@ -136,6 +136,25 @@ describe('the streams of real producers', () => {
       page.close();
       await server.stop();
     }
+  });
+});
+
+describe('the streams of stoa.watch()', () => {
+  let server: Server;
+  let page: Page;
+  beforeAll(async () => {
+    server = (await startStoa()) as Server;
+    page = await new Page(server.url).open();
+  }, LIMIT);
+  afterAll(async () => {
+    page?.close();
+    await server?.stop();
+  }, LIMIT);
+
+  it.each(WATCHED)('%s', { timeout: LIMIT }, async (name) => {
+    const before = page.state.seen;
+    await same(server, [page], watched(name).map((event) => ({ event, limited: false })));
+    expect(page.state.seen).toBeGreaterThan(before);
   });
 });
 

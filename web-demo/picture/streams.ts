@@ -1,5 +1,5 @@
 /** Streams to watch: those of real producers, and random ones with all that can be said of agents, tasks, projects and runs. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 export type Event = Record<string, unknown>;
@@ -11,8 +11,18 @@ export const REAL = [
   'producers/openai_agents_tracing_export', 'producers/otlp_langgraph_openinference', 'producers/vercel_ai_ui_message_stream',
 ];
 
+/** What `stoa.watch()` told of the teams of tests/python/frameworks, as recorded, or as STREAMS=folder has it anew. */
+const watching = process.env.STREAMS ? fileURLToPath(new URL(`../../${process.env.STREAMS}/`, import.meta.url)) : `${data}watched/`;
+export const WATCHED = readdirSync(watching).filter((name) => name.endsWith('.jsonl')).map((name) => name.slice(0, -6));
+
+export const watched = (name: string): Event[] => lines(`${watching}${name}.jsonl`);
+
 export function real(name: string): Event[] {
-  return readFileSync(`${data}${name}.jsonl`, 'utf8').split('\n').filter((line) => line.trim() !== '').map((line) => JSON.parse(line) as Event);
+  return lines(`${data}${name}.jsonl`);
+}
+
+function lines(path: string): Event[] {
+  return readFileSync(path, 'utf8').split('\n').filter((line) => line.trim() !== '').map((line) => JSON.parse(line) as Event);
 }
 
 /** The same numbers for the same seed (mulberry32). */

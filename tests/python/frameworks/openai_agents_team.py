@@ -1,4 +1,5 @@
-"""Three agents of the OpenAI Agents SDK: a tool, an agent as a tool, a hand-off, a guardrail, text as a stream, a question."""
+"""Agents of the OpenAI Agents SDK: tools side by side, one that fails, an agent as a tool, a hand-off, a guardrail, text as a
+stream, a question, and a run that fails."""
 
 import asyncio
 import sys
@@ -44,6 +45,8 @@ class Scripted(ScriptedModel):
 @function_tool
 def look_up(order: str) -> str:
     """Looks up an order."""
+    if order == "0":
+        raise KeyError("no such order")
     return f"order {order} is late"
 
 
@@ -64,7 +67,7 @@ clerk = Agent(
     tools=[look_up, refund],
     model=Scripted(
         [
-            [function_call("look_up", {"order": "7"}, call_id="c1")],
+            [function_call("look_up", {"order": "7"}, call_id="c1"), function_call("look_up", {"order": "0"}, call_id="c4")],
             [assistant_message("It is late, sorry.", item_id="m2")],
         ]
     ),
@@ -84,6 +87,11 @@ triage = Agent(
 asker = Agent("Asker", tools=[refund], model=Scripted([[function_call("refund", {"order": "7"}, call_id="c3")], [assistant_message("It is paid.", item_id="m3")]]))
 
 
+class Broken(Scripted):
+    async def get_response(self, *args, **kwargs):
+        raise ValueError("no model")
+
+
 async def main():
     streamed = Runner.run_streamed(triage, "Kaputt")
     async for _ in streamed.stream_events():
@@ -95,6 +103,14 @@ async def main():
     state.approve(waits.interruptions[0])
     end = await Runner.run(asker, state)
     assert end.final_output == "It is paid."
+    try:
+        raise KeyError("an error of the program's own, which is no failure of the run within it")
+    except KeyError:
+        await Runner.run(Agent("Calm", model=Scripted([[assistant_message("All is well.", item_id="m5")]])), "go")
+    try:
+        await Runner.run(Agent("Breaker", model=Broken([])), "go")
+    except ValueError:
+        print("failed as it should")
 
 
 asyncio.run(main())

@@ -47,6 +47,8 @@ class Team:
             if self._turns == 0:
                 return
         self._turn_of(str(source))
+        if self._asked and kind == "TextMessage":
+            self._received(message.content)
         hook = getattr(self, f"_{kind}", None)
         if hook is not None:
             hook(message)
@@ -76,12 +78,15 @@ class Team:
     def _turn_ended(self, error: BaseException | None = None) -> None:
         if self._agent is None or self._task is None:
             return
-        for request in self._asked:
-            events.tell("input.received", request_id=request, **self._place)
-        self._asked = []
+        self._received()
         events.task_ended(self._task, self._agent, error=error, run_id=self.run_id)
         events.agent_status(self._agent, "idle", run_id=self.run_id)
         self._agent = self._task = None
+
+    def _received(self, answer: Any = None) -> None:
+        for request in self._asked:
+            events.tell("input.received", request_id=request, answer=answer, **self._place)
+        self._asked = []
 
     def _text(self, message: str, text: str, kind: str = "text") -> None:
         place = {"run_id": self.run_id, "task_id": self._task}
@@ -125,7 +130,7 @@ class Team:
         events.asked(message.request_id, "The team waits for your word", **self._place)
 
     def _MemoryQueryEvent(self, message: Any) -> None:
-        events.tell("memory.queried", **self._place)
+        events.tell("memory.queried", name="memory", **self._place)
 
     def _SelectSpeakerEvent(self, message: Any) -> None:
         """The next turn says it."""

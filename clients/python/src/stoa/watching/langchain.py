@@ -24,7 +24,7 @@ MAX_PAUSED = 1_000
 class _Run:
     """A run of the framework: of a graph, a node, a model, a tool."""
 
-    __slots__ = ("name", "root", "run_id", "agent", "task", "begun", "thread", "asked", "streamed", "tasks", "model")
+    __slots__ = ("name", "root", "run_id", "agent", "task", "begun", "thread", "asked", "streamed", "tasks", "model", "first", "answer")
 
     def __init__(self, name: str, above: _Run | None) -> None:
         self.name, self.begun = name, time.monotonic()
@@ -37,6 +37,9 @@ class _Run:
         self.asked: dict[str, list[str]] = {}
         self.tasks: collections.Counter[str] = collections.Counter()
         self.streamed = False
+        self.first: float | None = None
+        #: Of a root: what a person answered.
+        self.answer: Any = None
         self.model: str | None = None
 
     @property
@@ -73,10 +76,11 @@ class Runs:
         with self._lock:
             return self._open.pop(key, None)
 
-    def chain_started(self, key: Any, above: Any, name: str, metadata: dict[str, Any]) -> None:
+    def chain_started(self, key: Any, above: Any, name: str, metadata: dict[str, Any], inputs: Any = None) -> None:
         """A graph, a node or another chain begins."""
         run = self.begin(key, above, name)
         if run.root is run:
+            run.answer = getattr(inputs, "resume", None)
             self._root_started(run, key, metadata)
             return
         node, place = metadata.get("langgraph_node"), str(metadata.get("langgraph_checkpoint_ns") or "")
@@ -102,7 +106,9 @@ class Runs:
         attempt = run.root.tasks[run.task]
         answered = run.root.asked.pop(run.task, [])
         for request in answered:
-            events.tell("input.received", request_id=request, **run.place)
+            answer = run.root.answer
+            answer = answer.get(request) if isinstance(answer, dict) and request in answer else answer
+            events.tell("input.received", request_id=request, answer=answer, **run.place)
         if attempt == 1:
             events.task_begun(run.task, node, run.agent, run_id=run.run_id)
         else:
@@ -182,7 +188,7 @@ def handler(base: type) -> Any:
         @safely
         def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: Any, **kw: Any) -> None:
             name = kw.get("name") or (serialized or {}).get("name") or "chain"
-            runs.chain_started(run_id, kw.get("parent_run_id"), str(name), kw.get("metadata") or {})
+            runs.chain_started(run_id, kw.get("parent_run_id"), str(name), kw.get("metadata") or {}, inputs)
 
         @safely
         def on_chain_end(self, outputs: Any, *, run_id: Any, **kw: Any) -> None:
@@ -208,6 +214,7 @@ def handler(base: type) -> Any:
             run = runs.of(run_id)
             piece = said(token)
             if run is not None and piece:
+                run.first = run.took if run.first is None else run.first
                 run.streamed = True
                 events.text(str(run_id), piece, run.agent, run_id=run.run_id or None, task_id=run.task)
 
@@ -234,6 +241,7 @@ def handler(base: type) -> Any:
                 cached_tokens=(usage.get("input_token_details") or {}).get("cache_read"),
                 reasoning_tokens=(usage.get("output_token_details") or {}).get("reasoning"),
                 finish_reason=how.get("finish_reason"),
+                ttft_ms=run.first,
                 duration_ms=run.took,
                 **run.place,
             )
@@ -243,6 +251,22 @@ def handler(base: type) -> Any:
             run = runs.end(run_id)
             if run is not None:
                 events.model_ended(str(run_id), run.model, error=error, duration_ms=run.took, **run.place)
+
+        @safely
+        def on_retriever_start(self, serialized: Any, query: Any, *, run_id: Any, **kw: Any) -> None:
+            runs.begin(run_id, kw.get("parent_run_id"), str((serialized or {}).get("name") or kw.get("name") or "retriever"))
+
+        @safely
+        def on_retriever_end(self, documents: Any, *, run_id: Any, **kw: Any) -> None:
+            run = runs.end(run_id)
+            if run is not None:
+                events.tell("retrieval.completed", name=run.name, count=len(documents), duration_ms=run.took, **run.place)
+
+        @safely
+        def on_retriever_error(self, error: BaseException, *, run_id: Any, **kw: Any) -> None:
+            run = runs.end(run_id)
+            if run is not None:
+                events.tell("retrieval.failed", name=run.name, duration_ms=run.took, **events.fault(error), **run.place)
 
         @safely
         def on_tool_start(self, serialized: Any, input_str: Any, *, run_id: Any, **kw: Any) -> None:

@@ -361,6 +361,7 @@ class Spans:
         piece = getattr(response, "delta", None)
         if piece:
             here.streamed = True
+            here.span.answers()
             events.text(key, said(piece), here.span.agent, **place)
         thought = (getattr(response, "additional_kwargs", None) or {}).get("thinking_delta")
         if thought:
@@ -380,7 +381,7 @@ class Spans:
             events.text_ended(key, here.span.agent, **place)
         if here.thought:
             events.text_ended(f"{key}:thinking", here.span.agent, kind="reasoning", **place)
-        events.model_ended(key, here.name, duration_ms=here.span.took, **_usage(response), **here.span.place)
+        events.model_ended(key, here.name, duration_ms=here.span.took, ttft_ms=here.span.first, **_usage(response), **here.span.place)
 
     def _models_failed(self, key: str, span: _Span, error: BaseException) -> None:
         """Ends the calls of models that a failed span leaves behind."""

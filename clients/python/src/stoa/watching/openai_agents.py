@@ -30,15 +30,26 @@ class Spans:
         #: Texts that came in pieces, and who says those that are not whole yet.
         self._streamed: collections.OrderedDict[str, str | None] = collections.OrderedDict()
         self._whole: collections.OrderedDict[str, None] = collections.OrderedDict()
-        self._asked: dict[str, str | None] = {}
+        self._asked: dict[str, dict[str, Any]] = {}
+        self._paused: collections.OrderedDict[str, None] = collections.OrderedDict()
+        self._traces: collections.OrderedDict[str, OpenSpan] = collections.OrderedDict()
 
     def trace_started(self, trace: Any) -> None:
         """A run begins. Its id is the trace's, its session the group's."""
-        events.run_started(trace.trace_id, trace.name, session_id=getattr(trace, "group_id", None))
+        self._traces[trace.trace_id] = OpenSpan(trace.trace_id, None, None)
+        if len(self._traces) > MAX_OPEN:
+            self._traces.popitem(last=False)
+        session = getattr(trace, "group_id", None)
+        if trace.trace_id in self._paused:
+            del self._paused[trace.trace_id]
+            events.tell("workflow.run.resumed", run_id=trace.trace_id, name=trace.name, session_id=session)
+        else:
+            events.run_started(trace.trace_id, trace.name, session_id=session)
 
     def trace_ended(self, trace: Any) -> None:
         """A run is over."""
-        events.run_ended(trace.trace_id)
+        here = self._traces.pop(trace.trace_id, None)
+        events.run_ended(trace.trace_id, error=here.raised if here is not None else None)
 
     def started(self, span: Any) -> None:
         """A span begins."""
@@ -71,7 +82,8 @@ class Spans:
             here = self._open.pop(span.span_id, None)
         if here is None:
             return
-        fault = _fault(span.error)
+        # The framework notes errors of tools, and not those of models.
+        fault = _fault(span.error) or here.raised
         kind = data.type
         if kind == "agent" and here.agent is not None and here.task is not None:
             events.task_ended(here.task, here.agent, error=fault, run_id=here.run, duration_ms=here.took)
@@ -92,7 +104,7 @@ class Spans:
             word = "guardrail.triggered" if data.triggered else "guardrail.passed"
             events.tell(word, name=data.name, **here.place)
 
-    def _answered(self, span: Any, data: Any, here: OpenSpan, fault: str | None) -> None:
+    def _answered(self, span: Any, data: Any, here: OpenSpan, fault: Any) -> None:
         response = getattr(data, "response", None)
         usage = getattr(data, "usage", None) or getattr(response, "usage", None) or {}
         output = getattr(data, "output", None) or getattr(response, "output", None) or []
@@ -153,8 +165,13 @@ class Spans:
         """A run goes on with a person's word."""
         for item in state.get_interruptions() if hasattr(state, "get_interruptions") else ():
             call = str(_get(getattr(item, "raw_item", None), "call_id"))
-            if call in self._asked:
-                events.tell("input.received", request_id=call, tool_call_id=call, agent_id=self._asked.pop(call))
+            asked = self._asked.pop(call, None)
+            if asked is not None:
+                name = str(_get(getattr(item, "raw_item", None), "name"))
+                allowed = getattr(state, "_context", None)
+                allowed = allowed.is_tool_approved(name, call) if hasattr(allowed, "is_tool_approved") else None
+                outcome = {True: "approved", False: "rejected"}.get(allowed)
+                events.tell("input.received", request_id=call, tool_call_id=call, outcome=outcome, **asked)
 
     def paused(self, result: Any) -> None:
         """Tools of a result that wait for a person's word."""
@@ -164,17 +181,23 @@ class Spans:
             call, name = _get(raw, "call_id") or _get(raw, "id"), _get(raw, "name") or "a tool"
             agent = getattr(getattr(item, "agent", None), "name", None)
             run = getattr(getattr(result, "trace", None), "trace_id", None)
+            place = {"agent_id": events.agent_arrived(agent) if agent else None, "run_id": run}
             if len(self._asked) < MAX_STREAMED:
-                self._asked[str(call)] = events.agent_arrived(agent) if agent else None
+                self._asked[str(call)] = place
             events.asked(
                 str(call or id(item)),
                 f"May {name} run?",
                 kind="tool_call",
                 tool_call_id=call,
                 args=_get(raw, "arguments"),
-                agent_id=events.agent_arrived(agent) if agent else None,
-                run_id=run,
+                **place,
             )
+            if run is not None and run not in self._paused:
+                self._paused[run] = None
+                if len(self._paused) > MAX_STREAMED:
+                    self._paused.popitem(last=False)
+                # The trace has ended by then, and goes on under the same id with the answer.
+                events.tell("workflow.run.paused", run_id=run)
 
 
 def _get(value: Any, key: str) -> Any:
