@@ -152,6 +152,7 @@ impl Builds {
             Step::Run { name, status, done } => {
                 let mut data = json!({
                     "execution_id": self.execution,
+                    "parent_run_id": project.run_id,
                     "workflow_id": workflow,
                     "workflow_name": format!("{} build {}", project.plan.name, self.runs),
                     "project_id": project.id,

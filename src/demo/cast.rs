@@ -104,6 +104,77 @@ pub(super) const FINDINGS: [&str; 10] = [
     "Everything passes on my side. I read it once more with fresh eyes.",
 ];
 
+/// Tools that agents reach for.
+pub(super) const TOOLS: [&str; 8] = [
+    "read_file",
+    "search_code",
+    "edit_file",
+    "run_tests",
+    "query_database",
+    "open_browser",
+    "web_search",
+    "list_issues",
+];
+
+/// A model, and its price in millionths of a dollar for a thousand tokens in and out.
+#[derive(Debug)]
+pub(super) struct Model {
+    /// The name in events.
+    pub(super) name: &'static str,
+    /// Of what it reads.
+    pub(super) input: u64,
+    /// Of what it writes.
+    pub(super) output: u64,
+}
+
+/// The models that agents think with.
+pub(super) const MODELS: [Model; 2] = [
+    Model {
+        name: "stoic-large",
+        input: 3_000,
+        output: 15_000,
+    },
+    Model {
+        name: "stoic-small",
+        input: 300,
+        output: 1_500,
+    },
+];
+
+/// Questions to a person, each with two answers; the first is what the team does by itself when nobody answers.
+pub(super) const QUESTIONS: [[&str; 3]; 6] = [
+    [
+        "Two names are left for this part. Which one is it?",
+        "The short one",
+        "The long one",
+    ],
+    [
+        "The old interface is still called once a day. May it go?",
+        "Remove it",
+        "Keep it for now",
+    ],
+    [
+        "This needs one library more. May I add it?",
+        "Add it",
+        "Do without",
+    ],
+    [
+        "It works, but it is not fast yet. Ship it or measure first?",
+        "Ship it",
+        "Measure first",
+    ],
+    [
+        "The test data has real addresses in it. What shall I use?",
+        "Invented ones",
+        "None at all",
+    ],
+    [
+        "I can finish today with less, or tomorrow with all of it.",
+        "Today with less",
+        "Tomorrow with all",
+    ],
+];
+
 /// Sentences of progress reports, from the first steps to the last.
 pub(super) const STAGES: [&str; 5] = [
     "Groundwork is laid",

@@ -12,8 +12,10 @@
 //! Nothing here can fail.
 
 mod build;
+mod calls;
 mod cast;
 mod health;
+mod job;
 mod planner;
 mod projects;
 mod rng;

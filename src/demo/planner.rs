@@ -21,6 +21,7 @@ const PAUSE_MS: u64 = 5_000;
 enum Step {
     Register(usize),
     CreateProject,
+    BeginRun,
     CreateTask(usize),
     Open,
 }
@@ -32,6 +33,8 @@ pub(super) struct Planner {
     steps: VecDeque<Step>,
     /// Finished tasks that were reported.
     reported: usize,
+    /// Whether the end of the project's run was announced.
+    ended: bool,
     /// The start of the project in milliseconds of the story, which gives its duration.
     since: u64,
 }
@@ -42,6 +45,7 @@ impl Planner {
         Self {
             steps: (0..CAST.len()).map(Step::Register).collect(),
             reported: 0,
+            ended: false,
             since: 0,
         }
     }
@@ -63,9 +67,10 @@ impl Planner {
     fn plan(&mut self, now: u64, world: &mut World) -> Turn {
         let tasks = world.begin().map_or(0, super::world::Project::total);
         self.steps.push_back(Step::CreateProject);
+        self.steps.push_back(Step::BeginRun);
         self.steps.extend((0..tasks).map(Step::CreateTask));
         self.steps.push_back(Step::Open);
-        self.reported = 0;
+        (self.reported, self.ended) = (0, false);
         self.since = now;
         Turn::wait(1)
     }
@@ -90,6 +95,14 @@ impl Planner {
         }
         if done < total || !project.shipped {
             return None;
+        }
+        if !self.ended {
+            self.ended = true;
+            let data = json!({ "run_id": project.run_id, "project_id": project.id, "status": "completed" });
+            return Some(Turn::say(
+                Draft::new("workflow.run.completed", SOURCE, data),
+                LOOK_MS,
+            ));
         }
         let data = json!({
             "project_id": project.id,
@@ -137,6 +150,14 @@ fn announce(step: &Step, world: &mut World) -> Option<Turn> {
             });
             Some(Turn::say(Draft::new("project_created", SOURCE, data), 120))
         }
+        Step::BeginRun => {
+            let project = world.project.as_ref()?;
+            let data = json!({ "run_id": project.run_id, "project_id": project.id, "name": project.plan.name, "status": "running" });
+            Some(Turn::say(
+                Draft::new("workflow.run.started", SOURCE, data),
+                60,
+            ))
+        }
         Step::CreateTask(place) => {
             let project = world.project.as_ref()?;
             let task = project.task(*place)?;
@@ -144,6 +165,7 @@ fn announce(step: &Step, world: &mut World) -> Option<Turn> {
                 "task_id": task.id,
                 "task_name": task.plan.name,
                 "project_id": project.id,
+                "run_id": project.run_id,
                 "dependencies": project.dependencies(task.plan),
             });
             Some(Turn::say(Draft::new("task_created", SOURCE, data), 70))

@@ -8,7 +8,9 @@ use std::collections::VecDeque;
 use serde_json::{Value, json};
 
 use super::{
-    cast::{FINDINGS, Member, OPENINGS, STAGES, pieces},
+    calls::{Call, ask, reach, think},
+    cast::{CAST, FINDINGS, Member, OPENINGS, STAGES, pieces},
+    job::{Job, about},
     planner,
     world::{Draft, Project, Stand, Turn, World, fresh_id},
 };
@@ -19,6 +21,8 @@ const LOOK_MS: u64 = 400;
 const PATIENCE: u32 = 4;
 /// One task in so many is blocked for a while.
 const BLOCKED_ONE_IN: u64 = 5;
+/// In one task in so many the agent asks a person.
+const ASKS_ONE_IN: u64 = 6;
 
 #[derive(Debug)]
 enum Step {
@@ -27,27 +31,12 @@ enum Step {
     Started,
     Piece { message: String, text: String },
     Progress { percent: u64, message: &'static str },
+    Call(Call),
     Decided([&'static str; 3]),
     Blocked([&'static str; 3]),
     Resolved([&'static str; 3]),
     Completed,
-}
-
-/// The task of an agent.
-#[derive(Debug)]
-struct Job {
-    /// The task's index in the project.
-    place: usize,
-    /// The task's id.
-    task_id: String,
-    /// The task's name.
-    task_name: &'static str,
-    /// The project's id.
-    project_id: String,
-    /// The run that its messages belong to.
-    run_id: String,
-    /// The time at which it was taken, in milliseconds of the story.
-    since: u64,
+    HandedOver,
 }
 
 /// An agent of the team.
@@ -115,7 +104,7 @@ impl Worker {
             task_id: task.id.clone(),
             task_name,
             project_id: project.id.clone(),
-            run_id: fresh_id(),
+            run_id: project.run_id.clone(),
             since: now,
         });
         project.set(place, Stand::Taken);
@@ -129,14 +118,22 @@ impl Worker {
             (220, Step::Status("working")),
             (400, Step::Started),
         ]);
+        self.call(think(&mut world.rng));
         let opening = world.rng.pick(&OPENINGS).copied().unwrap_or_default();
         self.speak(&opening.replace("{}", task_name), world);
         let reports = world.rng.between(3, 5);
         let decides_after = world.rng.between(1, 4);
         let blocked_after = world.rng.one_in(BLOCKED_ONE_IN).then_some(2);
         let speaks_after = world.rng.between(2, 5);
+        let asks_after = world.rng.one_in(ASKS_ONE_IN).then_some(reports);
         for report in 1..=reports {
-            self.pause(world, 1_400, 3_000);
+            self.pause(world, 500, 1_200);
+            if report == 1 || world.rng.one_in(2) {
+                self.call(reach(&mut world.rng));
+            }
+            if report > 1 && world.rng.one_in(2) {
+                self.call(think(&mut world.rng));
+            }
             // The percentage rises from report to report, and stays below 100, which only the end has.
             let percent = report * 100 / (reports + 1) + world.rng.between(0, 12);
             let stage = usize::try_from((report - 1) * 5 / reports).unwrap_or_default();
@@ -157,6 +154,9 @@ impl Worker {
                 self.steps.push_back((200, Step::Resolved(blocker)));
                 self.steps.push_back((600, Step::Status("working")));
             }
+            if Some(report) == asks_after {
+                self.call(ask(&mut world.rng));
+            }
             if report == speaks_after {
                 let finding = world.rng.pick(&FINDINGS).copied().unwrap_or_default();
                 self.speak(finding, world);
@@ -164,8 +164,15 @@ impl Worker {
         }
         self.pause(world, 900, 2_200);
         self.steps.push_back((250, Step::Completed));
+        self.steps.push_back((250, Step::HandedOver));
         let rest = world.rng.between(500, 1_600);
         self.steps.push_back((rest, Step::Status("idle")));
+    }
+
+    /// The beginning and the end of a call.
+    fn call(&mut self, steps: [(u64, Call); 2]) {
+        let steps = steps.map(|(wait, call)| (wait, Step::Call(call)));
+        self.steps.extend(steps);
     }
 
     /// A wait after the step laid out last.
@@ -191,7 +198,7 @@ impl Worker {
         let about = |more: Value| about(id, job, more);
         Some(match step {
             Step::Assigned => {
-                let with = json!({ "agent_name": self.member.name });
+                let with = json!({ "agent_name": self.member.name, "run_id": job.run_id });
                 Draft::new("task_assigned", planner::SOURCE, about(with))
             }
             Step::Status(status) => {
@@ -206,7 +213,10 @@ impl Worker {
                 self.status = status;
                 Draft::new("agent_status_changed", id, data)
             }
-            Step::Started => Draft::new("task_started", id, about(json!({}))),
+            Step::Started => {
+                let with = json!({ "run_id": job.run_id });
+                Draft::new("task_started", id, about(with))
+            }
             Step::Piece { message, text } => {
                 let data = json!({
                     "run_id": job.run_id,
@@ -222,6 +232,24 @@ impl Worker {
                 let with =
                     json!({ "progress": percent, "status": "in_progress", "message": message });
                 Draft::new("task_progress", id, about(with))
+            }
+            Step::Call(call) => call.draft(id, job, &mut world.rng),
+            Step::HandedOver => {
+                let project = world.project.as_ref()?;
+                let next = project.next_after(job.place)?;
+                let to = CAST.iter().find(|member| member.craft == next.plan.craft)?;
+                if to.id == id {
+                    return None;
+                }
+                let data = json!({
+                    "from_agent_id": id,
+                    "to_agent_id": to.id,
+                    "kind": "handoff",
+                    "reason": format!("“{}” can go on", next.plan.name),
+                    "project_id": job.project_id,
+                    "run_id": job.run_id,
+                });
+                Draft::new("agent.handoff", id, data)
             }
             Step::Decided([what, why, impact]) => {
                 let with = json!({
@@ -251,25 +279,11 @@ impl Worker {
                     project.set(job.place, Stand::Done);
                 }
                 let seconds = now.saturating_sub(job.since) / 1_000;
-                let with = json!({ "success": true, "progress": 100, "duration_seconds": seconds });
+                let with = json!({ "success": true, "progress": 100, "duration_seconds": seconds, "run_id": job.run_id });
                 Draft::new("task_completed", id, about(with))
             }
         })
     }
-}
-
-/// The fields of every event about a task, and further ones.
-fn about(agent_id: &str, job: &Job, more: Value) -> Value {
-    let mut data = json!({
-        "agent_id": agent_id,
-        "task_id": job.task_id,
-        "task_name": job.task_name,
-        "project_id": job.project_id,
-    });
-    if let (Value::Object(data), Value::Object(more)) = (&mut data, more) {
-        data.extend(more);
-    }
-    data
 }
 
 /// 0.62 for 62.

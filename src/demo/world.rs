@@ -82,6 +82,8 @@ pub(super) struct Project {
     /// The id in events and rooms, short enough to type: `checkout-service`, and `checkout-service-2` when its turn
     /// comes again.
     pub(super) id: String,
+    /// The id of the run that all its work belongs to.
+    pub(super) run_id: String,
     /// The plan: names, decisions and blockers.
     pub(super) plan: &'static Plan,
     /// The tasks, in the plan's order.
@@ -108,6 +110,7 @@ impl Project {
                 0 => plan.id.to_owned(),
                 _ => format!("{}-{}", plan.id, round + 1),
             },
+            run_id: fresh_id(),
             plan,
             tasks: plan.tasks.iter().map(task).collect(),
             open: false,
@@ -147,6 +150,12 @@ impl Project {
                 && craft.is_none_or(|craft| craft == task.plan.craft)
                 && task.plan.after.iter().all(done)
         })
+    }
+
+    /// The first task that waits for this one, for whose craft that is.
+    pub(super) fn next_after(&self, place: usize) -> Option<&Task> {
+        let waits = |task: &&Task| task.stand == Stand::Waiting && task.plan.after.contains(&place);
+        self.tasks.iter().find(waits)
     }
 
     /// Sets a task's state.

@@ -143,7 +143,7 @@ test('a run has an inside, which grows while one looks', LIMIT, async () => {
   const steps = panel.getByTestId('run-step');
   await steps.filter({ hasText: 'Fetch' }).waitFor();
   await steps.filter({ hasText: 'Compile' }).filter({ hasText: 'running' }).waitFor();
-  await panel.getByText('300', { exact: true }).waitFor();
+  await panel.getByRole('definition').filter({ hasText: /^300$/ }).waitFor();
   await publish(stoa, run('workflow.node.completed', { node_id: 'compile', node_name: 'Compile' }), run('workflow.node.started', { node_id: 'ship', node_name: 'Ship' }));
   await steps.filter({ hasText: 'Ship' }).waitFor();
   await steps.filter({ hasText: 'Compile' }).filter({ hasNotText: 'running' }).waitFor();

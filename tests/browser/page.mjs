@@ -12,6 +12,7 @@ export const LIMIT = { timeout: 240_000 };
 
 export const VIEWS = {
   phone: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true },
+  tablet: { viewport: { width: 820, height: 1180 }, deviceScaleFactor: 2, hasTouch: true },
   desktop: { viewport: { width: 1440, height: 900 } },
 };
 

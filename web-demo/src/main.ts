@@ -5,7 +5,7 @@ import './styles/base.css';
 import './styles/stage.css';
 import { applyTheme } from './lib/theme';
 import { connect } from './socket';
-import { keepInAddress } from './state/selection';
+import { keepInAddress } from './state/address';
 
 applyTheme();
 keepInAddress();

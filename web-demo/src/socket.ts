@@ -21,6 +21,8 @@ const PRIMED_AFTER_MS = 1500;
 // The page begins without its past rather than not at all.
 const HISTORY_PATIENCE_MS = 5000;
 const STATE_PATIENCE_MS = 15_000;
+const HISTORY_PAGE = 1000;
+const ANSWER_PATIENCE_MS = 10_000;
 const TOKEN_KEY = 'stoa-token';
 /** The codes of refusals that another token would mend. */
 const TOKEN_CODES = ['unauthorized', 'token_expired'];
@@ -42,6 +44,8 @@ export const connection = reactive({
   tokenOver: false,
   /** The server asked who we are: whoever publishes has to say so as well. */
   proved: false,
+  /** Whether we may answer what agents ask. */
+  mayAct: false,
   /** The time at which the server was last heard; told while it is not. */
   heardAt: 0,
   /** True once the first snapshot is in: only then "nothing here yet" is known to be true. */
@@ -81,7 +85,8 @@ const socket = io({
   reconnectionDelay: 500,
   reconnectionDelayMax: 5000,
   auth: (give) => {
-    const who = { name: 'Stoa demo', ...(token ? { token } : {}) };
+    // The role counts only where nobody has to show a token: then whoever opens the page may answer what agents ask.
+    const who = { name: 'Stoa demo', role: 'operator', ...(token ? { token } : {}) };
     const cursor = state.value.cursor || place;
     opening = !state.value.cursor && place ? new Opening() : null;
     if (place === null) give({ ...who, filters: NOTHING });
@@ -89,11 +94,36 @@ const socket = io({
   },
 });
 
+async function ask(event: string, what: Json, patienceMs: number): Promise<Json> {
+  const answer = record(await socket.timeout(patienceMs).emitWithAck(event, what));
+  if (answer.status === 'error') throw new Error(text(record(answer.error), 'message'));
+  return answer;
+}
+
 /** Events as they were published, oldest first, by what history can be asked for. */
 export async function askHistory(what: Json): Promise<Json[]> {
-  const answer = record(await socket.timeout(HISTORY_PATIENCE_MS).emitWithAck('get_history', what));
-  if (answer.status === 'error') throw new Error(text(record(answer.error), 'message'));
-  return Array.isArray(answer.events) ? answer.events.map(record) : [];
+  const { events } = await ask('get_history', what, HISTORY_PATIENCE_MS);
+  return Array.isArray(events) ? events.map(record) : [];
+}
+
+/** All events that fit, the newest first, up to so many; `cut` says whether there are older ones. */
+export async function askWholeHistory(what: Json, most: number): Promise<{ events: Json[]; cut: boolean }> {
+  const found: Json[] = [];
+  let before = '';
+  while (found.length < most) {
+    const page = { ...what, order: 'desc', limit: Math.min(HISTORY_PAGE, most - found.length), ...(before ? { before } : {}) };
+    const { events, next } = await ask('get_history', page, HISTORY_PATIENCE_MS);
+    if (Array.isArray(events)) found.push(...events.map(record));
+    before = typeof next === 'string' ? next : '';
+    if (!before) return { events: found, cut: false };
+  }
+  return { events: found, cut: true };
+}
+
+/** Answers the question of an agent; throws with the server's own words. */
+export async function answerQuestion(requestId: string, projectId: string, value: unknown): Promise<void> {
+  const project = projectId ? { project_id: projectId } : {};
+  await ask('agent_action', { action: 'answer', params: { request_id: requestId, value }, ...project }, ANSWER_PATIENCE_MS);
 }
 
 /** Not reactive: it changes with every update. */
@@ -191,6 +221,7 @@ socket.on('connection_established', (payload: unknown) => {
   const hello = record(payload);
   const server = record(hello.server);
   connection.proved = text(hello, 'expires_at') !== '';
+  connection.mayAct = ['operator', 'admin'].includes(text(hello, 'role'));
   connection.server = [text(server, 'name'), text(server, 'version')].filter(Boolean).join(' ');
   if (place === null || opening) return;
   // A server that sends neither snapshot nor replay has nothing to tell.

@@ -13,6 +13,8 @@ export interface Label {
   /** The first baseline. */
   y: number;
   anchor: 'start' | 'middle' | 'end';
+  /** Whether the second line is a tool, in a frame of its own. */
+  isTool: boolean;
   box: Box;
 }
 
@@ -20,6 +22,8 @@ export interface Wanted extends Point {
   name: string;
   /** The present work; empty for a label of one line. */
   doing: string;
+  /** The tool in use, which is told in place of the work; empty for none. */
+  tool: string;
   /** The radius of the picture. */
   reach: number;
   /** The disc alone: a label beside it may come nearer than one below its leaves. */
@@ -41,6 +45,7 @@ export interface Obstacles {
 
 const NAME = { size: 13, weight: 600, height: 16 };
 const DOING = { size: 11.5, weight: 400, height: 15 };
+export const TOOL = { size: 11, weight: 550, height: 20, mark: 17, pad: 7 };
 const PAD = 3;
 
 /** The longest beginning of a text that is no wider than that. */
@@ -66,8 +71,8 @@ function sides({ x, y, hub }: Wanted): Side[] {
   return [away, outside, towards, inside];
 }
 
-function set(wanted: Wanted, side: Side, lines: string[], width: number): Label {
-  const height = NAME.height + (lines.length > 1 ? DOING.height : 0);
+function set(wanted: Wanted, side: Side, lines: string[], width: number, isTool: boolean): Label {
+  const height = NAME.height + (isTool ? TOOL.height : lines.length > 1 ? DOING.height : 0);
   const { x, y, reach } = wanted;
   const beside = reach + 5;
   const placed = {
@@ -77,49 +82,68 @@ function set(wanted: Wanted, side: Side, lines: string[], width: number): Label 
     left: { x: x - beside, top: y - height / 2, anchor: 'end' as const },
   }[side];
   const left = placed.anchor === 'middle' ? x - width / 2 : placed.anchor === 'start' ? placed.x : placed.x - width;
-  return { lines, x: placed.x, y: placed.top + 12, anchor: placed.anchor, box: boxAt(left, placed.top, width, height) };
+  return { lines, x: placed.x, y: placed.top + 12, anchor: placed.anchor, isTool, box: boxAt(left, placed.top, width, height) };
 }
 
 /** The label of each that is wanted, in their order; null for one without room. */
 export function labels(wanted: Wanted[], obstacles: Obstacles, widest: number, most: number, measure: Measure): (Label | null)[] {
   const out: (Label | null)[] = wanted.map(() => null);
-  const taken = [...obstacles.boxes];
+  const taken = new Set(obstacles.boxes);
   const order = wanted.map((_, i) => i).sort((a, b) => (wanted[b]?.weight ?? 0) - (wanted[a]?.weight ?? 0) || a - b);
   let shown = 0;
   const free = (box: Box, own: Wanted): boolean => {
     const wide = { left: box.left - PAD, top: box.top - 1, right: box.right + PAD, bottom: box.bottom + 1 };
     const { cell } = own;
     if (wide.left < cell.left || wide.right > cell.right || wide.top < cell.top || wide.bottom > cell.bottom) return false;
-    return !taken.some((other) => overlap(wide, other))
-      && !obstacles.discs.some((disc) => (disc.x !== own.x || disc.y !== own.y) && touches(wide, disc.x, disc.y, disc.r))
+    for (const other of taken) if (overlap(wide, other)) return false;
+    return !obstacles.discs.some((disc) => (disc.x !== own.x || disc.y !== own.y) && touches(wide, disc.x, disc.y, disc.r))
       && !obstacles.points.some(({ x, y }) => x > wide.left && x < wide.right && y > wide.top && y < wide.bottom);
   };
   for (const i of order) {
     const one = wanted[i];
     if (!one || shown >= most) continue;
-    const label = place(one, widest, measure, (box) => free(box, one));
+    const label = place(one, names(one, widest, measure), measure, (box) => free(box, one));
     if (!label) continue;
     out[i] = label;
-    taken.push(label.box);
+    taken.add(label.box);
     shown += 1;
+  }
+  // Once all have their names: what room there is left tells what they are at.
+  for (const i of order) {
+    const [one, before] = [wanted[i], out[i]];
+    if (!one || !before || (!one.doing && !one.tool)) continue;
+    taken.delete(before.box);
+    const more = place(one, [both(one, widest, measure)], measure, (box) => free(box, one)) ?? before;
+    out[i] = more;
+    taken.add(more.box);
   }
   return out;
 }
 
-function place(one: Wanted, widest: number, measure: Measure, free: (box: Box) => boolean): Label | null {
+/** Ways to write the name, the best first. */
+function names(one: Wanted, widest: number, measure: Measure): string[][] {
   // Room is short on a crowded stage: the word that all names share goes first.
   const short = one.name.replace(/\s*\bagent\b\s*/i, ' ').trim() || one.name;
   const name = (width: number): string => (measure(one.name, NAME.size, NAME.weight) <= width ? one.name : cut(short, width, NAME.size, NAME.weight, measure));
-  const doing = (width: number): string => cut(one.doing, width, DOING.size, DOING.weight, measure);
-  const ways = [
-    ...(one.doing ? [[name(widest), doing(widest)]] : []),
-    [name(widest)],
-    ...(widest > 84 ? [[name(84)]] : []),
-  ];
+  return [[name(widest)], ...(widest > 84 ? [[name(84)]] : [])];
+}
+
+/** The room that the frame of a tool takes beside its name. */
+const FRAME = TOOL.mark + 2 * TOOL.pad;
+
+/** The name, and the tool or the work below it. */
+function both(one: Wanted, widest: number, measure: Measure): string[] {
+  const [name] = names(one, widest, measure)[0] ?? [''];
+  return [name ?? '', one.tool ? cut(one.tool, widest - FRAME, TOOL.size, TOOL.weight, measure) : cut(one.doing, widest, DOING.size, DOING.weight, measure)];
+}
+
+function place(one: Wanted, ways: string[][], measure: Measure, free: (box: Box) => boolean): Label | null {
   for (const lines of ways) {
-    const width = Math.max(measure(lines[0] ?? '', NAME.size, NAME.weight), lines[1] ? measure(lines[1], DOING.size, DOING.weight) : 0);
+    const isTool = one.tool !== '' && lines.length > 1;
+    const second = lines[1] ? (isTool ? measure(lines[1], TOOL.size, TOOL.weight) + FRAME : measure(lines[1], DOING.size, DOING.weight)) : 0;
+    const width = Math.max(measure(lines[0] ?? '', NAME.size, NAME.weight), second);
     for (const side of sides(one)) {
-      const label = set(one, side, lines, width);
+      const label = set(one, side, lines, width, isTool);
       if (free(label.box)) return label;
     }
   }

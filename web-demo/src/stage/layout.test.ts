@@ -15,7 +15,7 @@ function group(projectId: string, agents: number, tasks: number, waiting = 0): G
     agents: Array.from({ length: agents }, (_, i) => {
       const agent: Agent = { key: `${projectId}a${i}`, id: `a${i}`, projectId, name: `Backend Agent ${i}`, at: i, facts: {}, role: '', status: i % 2 ? 'working' : 'idle', taskId: null, tool: '', taskProjectId: '', busy: false, given: [] };
       const own = Array.from({ length: tasks }, (_, n) => task(i * tasks + n, agent.id, n % 5 === 0 ? 'in_progress' : 'done'));
-      return { agent, task: own[0] ?? null, tasks: own };
+      return { agent, task: own[0] ?? null, tasks: own, tool: i % 4 === 1 ? 'search_the_documents' : '', asks: i % 7 === 3 };
     }),
     waiting: Array.from({ length: waiting }, (_, n) => task(1_000_000 + n, null, 'todo')),
   };

@@ -14,6 +14,10 @@ export interface Seated {
   agent: Agent;
   task: Task | null;
   tasks: Task[];
+  /** The tool that it is seen to use; empty for none. */
+  tool: string;
+  /** Whether it waits for a person's answer. */
+  asks: boolean;
 }
 
 export interface Group {
@@ -21,7 +25,7 @@ export interface Group {
   /** Empty for no label. */
   name: string;
   progress: number | null;
-  /** Whether the stream has one who hands out the tasks: then that is who stands in the middle. */
+  /** Whether the stream has one who hands out the tasks: then that is who stands in the middle, else nobody does. */
   managed: boolean;
   agents: Seated[];
   waiting: Task[];
@@ -134,7 +138,7 @@ function hubLabel(name: string, { hub, rings }: Seats, rows: number, box: Box, m
   const text = cut(name, Math.max(60, Math.min(WIDEST_NAME, 1.3 * inner.rx, box.right - box.left - 20)), 12.5, 500, measure);
   const top = hub.y + hub.r + 9 + 11 * rows;
   const width = measure(text, 12.5, 500) + 12;
-  return { lines: [text], x: hub.x, y: top + 13, anchor: 'middle', box: boxAt(hub.x - width / 2, top, width, 18) };
+  return { lines: [text], x: hub.x, y: top + 13, anchor: 'middle', isTool: false, box: boxAt(hub.x - width / 2, top, width, 18) };
 }
 
 const URGENCY: Record<string, number> = { blocked: 3, active: 2, done: 1, idle: 1, offline: 0 };
@@ -142,12 +146,14 @@ const URGENCY: Record<string, number> = { blocked: 3, active: 2, done: 1, idle: 
 function label(scene: Layout, focus: ReadonlySet<string>, measure: Measure): void {
   const { agents, hubs, tasks, width } = scene;
   if (agents.length === 0) return;
+  const managed = new Set(hubs.filter((hub) => hub.managed).map(({ x, y }) => `${x} ${y}`));
   const many = agents.length > 24;
   const widest = agents.length <= 14 ? (width < 560 ? 112 : 172) : 112;
   const obstacles: Obstacles = {
     discs: [...agents.map(({ x, y, r }) => ({ x, y, r: r + 5 })), ...hubs.map(({ x, y, r }) => ({ x, y, r: r + 7 })), ...tasks.map(({ x, y, scale }) => ({ x, y, r: 5 * scale }))],
     boxes: hubs.flatMap((hub) => (hub.label ? [hub.label.box] : [])),
-    points: agents.filter(({ edge }) => edge).flatMap((agent) => Array.from({ length: 14 }, (_, i) => along(agent.hub, agent, 0.1 + i * 0.06))),
+    // Where nobody hands anything out the lines are faint, and a name may stand on one.
+    points: agents.filter(({ edge, hub }) => edge && managed.has(`${hub.x} ${hub.y}`)).flatMap((agent) => Array.from({ length: 14 }, (_, i) => along(agent.hub, agent, 0.1 + i * 0.06))),
   };
   // The tasks that an agent wears are its own: its label stands beyond them.
   const worn = new Map<string, number>();
@@ -157,13 +163,13 @@ function label(scene: Layout, focus: ReadonlySet<string>, measure: Measure): voi
     if (own.length > 0) for (const placed of tasks) if (mine.has(placed.task)) reach = Math.max(reach, Math.hypot(placed.x - x, placed.y - y) + 6 * placed.scale);
     worn.set(agent.key, reach);
   }
-  const wanted = agents.map(({ agent, task, x, y, r, hub, cell }): Wanted => {
+  const wanted = agents.map(({ agent, task, tool, asks, x, y, r, hub, cell }): Wanted => {
     const tone = agentTone(agent.status);
     const busy = tone === 'active' || tone === 'blocked';
-    const doing = task && busy && task.status !== 'done' ? task.name : agent.status.replace(/_/g, ' ');
+    const doing = asks ? 'asks you something' : task && busy && task.status !== 'done' ? task.name : agent.status.replace(/_/g, ' ');
     return {
-      x, y, r, hub, cell, name: agent.name, doing: many && !focus.has(agent.key) ? '' : doing, reach: worn.get(agent.key) ?? r + 5,
-      weight: (focus.has(agent.key) ? 100 : 0) + (URGENCY[tone] ?? 1),
+      x, y, r, hub, cell, name: agent.name, tool: asks ? '' : tool, doing: many && !focus.has(agent.key) ? '' : doing, reach: worn.get(agent.key) ?? r + 5,
+      weight: (focus.has(agent.key) ? 100 : 0) + (asks ? 10 : 0) + (tool ? 1 : 0) + (URGENCY[tone] ?? 1),
     };
   });
   const found = labels(wanted, obstacles, widest, MOST_LABELS, measure);

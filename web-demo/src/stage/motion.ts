@@ -2,11 +2,11 @@
  * The movements of the stage, drawn into one overlay and removed when they end. They are drawn with the Web Animations
  * API: the browser runs them, Vue renders nothing meanwhile.
  */
-import { along, type Point } from './geometry';
+import { RAD, type Point } from './geometry';
 
 const SVG = 'http://www.w3.org/2000/svg';
 // More at once cannot be told apart, and would cost frames.
-const MOST_AT_ONCE = 90;
+const MOST_AT_ONCE = 60;
 
 export const stillness = window.matchMedia('(prefers-reduced-motion: reduce)');
 
@@ -38,19 +38,51 @@ export function ripple(layer: SVGGElement, at: Point, r: number, tone: string, d
   ], { duration: durationMs * 1.4, delay, easing: 'cubic-bezier(0.16, 0.7, 0.3, 1)' });
 }
 
-/** A bright bead with two echoes that runs along the edge from `hub` to `end`, or back along it. */
-export function travel(layer: SVGGElement, hub: Point, end: Point, back: boolean, tone: string, durationMs: number, intensity: number): void {
+/** A bright bead with two echoes that runs along a line; `at` gives its points from 0 to 1. */
+export function travel(layer: SVGGElement, at: (part: number) => Point, tone: string, durationMs: number, intensity: number): void {
   if (busy(layer)) return;
   const frames = (echo: number): Keyframe[] => Array.from({ length: 25 }, (_, i) => {
     const t = i / 24;
     // From rim to rim: over a disc it would hide the sign there.
-    const on = 0.1 + 0.8 * t;
-    return { transform: moved(along(hub, end, back ? 1 - on : on)), opacity: Math.min(1, t * 8, (1 - t) * 8) * (1 - echo * 0.32) };
+    return { transform: moved(at(0.1 + 0.8 * t)), opacity: Math.min(1, t * 8, (1 - t) * 8) * (1 - echo * 0.32) };
   });
   for (let echo = 0; echo < 3; echo += 1) {
     const bead = add(layer, 'circle', { r: String((3.5 + 2.5 * intensity) * (1 - echo * 0.22)), class: `fx-bead tone-${tone}` });
     run(bead, frames(echo), { duration: durationMs, delay: echo * 55, easing: 'cubic-bezier(0.45, 0.05, 0.3, 1)' });
   }
+}
+
+/** A line that shoots out of a disc, away from the middle, and comes back: a hand that reaches for a tool. */
+export function reach(layer: SVGGElement, at: Point, hub: Point, r: number, tone: string, durationMs: number): void {
+  if (busy(layer)) return;
+  const turn = Math.atan2(at.y - hub.y, at.x - hub.x) / RAD;
+  const line = add(layer, 'path', { d: `M${r + 4} 0 H${r + 24}`, class: `fx-line tone-${tone}`, pathLength: '1' });
+  run(line, [
+    { transform: moved(at, `rotate(${turn}deg)`), strokeDashoffset: 1, opacity: 1 },
+    { transform: moved(at, `rotate(${turn}deg)`), strokeDashoffset: 0, opacity: 1, offset: 0.45 },
+    { transform: moved(at, `rotate(${turn}deg)`), strokeDashoffset: 1, opacity: 0.6 },
+  ], { duration: durationMs * 1.5, easing: 'cubic-bezier(0.3, 0.7, 0.3, 1)' });
+}
+
+/** An arc that runs once around a disc: again, from the beginning. */
+export function turn(layer: SVGGElement, at: Point, r: number, tone: string, durationMs: number): void {
+  if (busy(layer)) return;
+  const arc = add(layer, 'path', { d: `M0 ${-r - 6} A${r + 6} ${r + 6} 0 0 1 ${r + 6} 0`, class: `fx-line whole tone-${tone}` });
+  run(arc, [
+    { transform: moved(at, 'rotate(0deg)'), opacity: 1 }, { transform: moved(at, 'rotate(360deg)'), opacity: 1, offset: 0.8 }, { transform: moved(at, 'rotate(380deg)'), opacity: 0 },
+  ], { duration: durationMs * 2, easing: 'cubic-bezier(0.4, 0.1, 0.3, 1)' });
+}
+
+/** A tablet that is laid down in front of the one who made it. */
+export function drop(layer: SVGGElement, at: Point, hub: Point, r: number, durationMs: number): void {
+  if (busy(layer)) return;
+  const far = Math.hypot(hub.x - at.x, hub.y - at.y) || 1;
+  const end = { x: at.x + ((hub.x - at.x) / far) * (r + 26), y: at.y + ((hub.y - at.y) / far) * (r + 26) };
+  const sheet = add(layer, 'path', { d: 'M-6 -8 H3 L6 -5 V8 H-6Z', class: 'fx-leaf tone-gold' });
+  run(sheet, [
+    { transform: moved(at, 'scale(0.3)'), opacity: 0 }, { transform: moved(end, 'scale(1.15)'), opacity: 1, offset: 0.35 },
+    { transform: moved(end, 'scale(1)'), opacity: 1, offset: 0.75 }, { transform: moved(end, 'scale(0.8)'), opacity: 0 },
+  ], { duration: Math.max(1400, durationMs * 2), easing: 'cubic-bezier(0.2, 0.8, 0.3, 1)' });
 }
 
 const LEAF = 'M0 -6 C4 -3 4 3 0 6 C-4 3 -4 -3 0 -6Z';

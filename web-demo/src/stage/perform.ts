@@ -1,9 +1,10 @@
 /** From an effect to movement: who is meant, which edge, which colour. */
 import { agentTone } from '../state/status';
 import type { Animation, Effect } from '../state/types';
-import type { Point } from './geometry';
+import { along, type Point } from './geometry';
+import { detour, onCurve } from './handoffs';
 import { type Layout, type PlacedAgent, type PlacedHub, PM_IDS } from './layout';
-import { blink, burst, ripple, travel } from './motion';
+import { blink, burst, drop, reach, ripple, travel, turn } from './motion';
 
 export interface NodeHandle {
   mark(name: Animation, durationMs: number): void;
@@ -58,9 +59,46 @@ function flow(cast: Cast, effect: Effect, who: Actor): void {
   let from = place(cast, effect.from, who);
   let to = place(cast, effect.to, who);
   if (!from || !to || from === to) [from, to] = message ? [who.at, who.hub] : [who.hub, who.at];
+  const [tone, intensity] = message ? ['active', 0.1] : ['gold', effect.intensity];
+  const [start, end] = [from, to];
+  if (start !== who.hub && end !== who.hub) {
+    const control = detour(start, end, who.hub);
+    travel(cast.layer, (part) => onCurve(start, control, end, part), tone, effect.durationMs * 1.3, intensity);
+    // With who gets it something begins.
+    const got = cast.layout.agents.find((placed) => placed === end);
+    if (got && !message) ripple(cast.layer, got, got.r, tone, effect.durationMs, intensity, effect.durationMs);
+    return;
+  }
   // An edge is bent one way only, seen from the middle.
-  const back = to === who.hub;
-  travel(cast.layer, back ? to : from, back ? from : to, back, message ? 'active' : 'gold', effect.durationMs, message ? 0.1 : effect.intensity);
+  const back = end === who.hub;
+  travel(cast.layer, (part) => (back ? along(end, start, 1 - part) : along(start, end, part)), tone, effect.durationMs, intensity);
+}
+
+/** The finer movements, in place of the animation's own; false for one that has none here. */
+function move(layer: SVGGElement, effect: Effect, who: Actor): boolean {
+  const duration = effect.durationMs;
+  if (who.isHub) return false;
+  switch (effect.motion) {
+    case 'reach':
+      reach(layer, who.at, who.hub, who.r, who.tone, duration);
+      return true;
+    case 'back':
+      // A failed call flashes.
+      if (effect.animation === 'flash') return false;
+      reach(layer, who.at, who.hub, who.r, 'done', duration);
+      return true;
+    case 'ask':
+      for (let i = 0; i < 2; i += 1) ripple(layer, who.at, who.r + 4, 'gold', duration * 1.6, 0.8, i * 220);
+      return true;
+    case 'retry':
+      turn(layer, who.at, who.r, 'blocked', duration);
+      return true;
+    case 'drop':
+      drop(layer, who.at, who.hub, who.r, duration);
+      return true;
+    default:
+      return false;
+  }
 }
 
 export function perform(cast: Cast, effect: Effect): void {
@@ -70,6 +108,7 @@ export function perform(cast: Cast, effect: Effect): void {
   const duration = effect.durationMs;
   who.node?.mark(effect.animation, duration);
   const disc = who.node?.disc() ?? null;
+  if (move(layer, effect, who)) return;
   switch (effect.animation) {
     case 'pulse':
       ripple(layer, who.at, who.r, who.tone, duration, effect.intensity);

@@ -5,6 +5,11 @@ export function keyOf(projectId: string, id: string): string {
   return projectId === '' ? id : `${projectId}\u0000${id}`;
 }
 
+export function partsOf(key: string): { projectId: string; id: string } {
+  const at = key.indexOf('\u0000');
+  return at < 0 ? { projectId: '', id: key } : { projectId: key.slice(0, at), id: key.slice(at + 1) };
+}
+
 /** The first of these keys that `map` has, else the first of them. */
 export function known<T>(map: ReadonlyMap<string, T>, ...keys: string[]): string {
   return keys.find((key) => map.has(key)) ?? keys[0] ?? '';

@@ -1,12 +1,19 @@
-/** The parts of the state that several panels read, narrowed to the project that the reader chose. */
+/** The parts of the state that several panels read, narrowed to the project and the run that the reader chose. */
 import { computed } from 'vue';
 import { keyOf } from './keys';
-import { selectedProject } from './selection';
+import { family, isOf } from './runs';
+import { selectedProject, selectedRun } from './selection';
 import { ended } from './status';
 import { state } from './store';
 import type { Agent, Project, Run, State, Task, TaskStatus } from './types';
 
-const chosen = (projectId: string): boolean => selectedProject.value === '' || projectId === selectedProject.value;
+export const chosen = (projectId: string): boolean => selectedProject.value === '' || projectId === selectedProject.value;
+
+/** The chosen run with those that it began; null for all. */
+export const chosenRuns = computed(() => (selectedRun.value ? family(state.value, selectedRun.value) : null));
+
+/** Whether something that has this project, and these facts of its run, is to be shown. */
+const shown = (thing: Task): boolean => chosen(thing.projectId) && (!chosenRuns.value || isOf(chosenRuns.value, thing.projectId, thing.facts));
 
 /** The key of the agent that has a task: the project's own, else the one of that id who works for all. */
 export function agentOfTask(known: State, task: Task): string | null {
@@ -15,7 +22,7 @@ export function agentOfTask(known: State, task: Task): string | null {
   return known.agents.has(own) || !known.agents.has(task.agentId) ? own : task.agentId;
 }
 
-export const tasks = computed<Task[]>(() => [...state.value.tasks.values()].filter((task) => !task.gone && chosen(task.projectId)));
+export const tasks = computed<Task[]>(() => [...state.value.tasks.values()].filter((task) => !task.gone && shown(task)));
 
 export const tasksByAgent = computed(() => {
   const byAgent = new Map<string, Task[]>();
@@ -29,9 +36,22 @@ export const tasksByAgent = computed(() => {
   return byAgent;
 });
 
-/** Of a project: its own, and those who work for all and have a task in it. */
-export const agents = computed<Agent[]>(() =>
-  [...state.value.agents.values()].filter((agent) => chosen(agent.projectId) || (agent.projectId === '' && tasksByAgent.value.has(agent.key))));
+/** Of a project: its own, and those who work for all and have a task in it. Of a run: those it names, and those with a task in it. */
+export const agents = computed<Agent[]>(() => [...state.value.agents.values()].filter((agent) => {
+  const own = tasksByAgent.value.has(agent.key);
+  if (!chosen(agent.projectId) && !(agent.projectId === '' && own)) return false;
+  return !chosenRuns.value || own || isOf(chosenRuns.value, agent.projectId, agent.facts) || runners.value.has(agent.key);
+}));
+
+/** The keys of the agents that the chosen runs are of. */
+const runners = computed(() => {
+  const keys = new Set<string>();
+  for (const key of chosenRuns.value ?? []) {
+    const run = state.value.runs.get(key);
+    if (run?.agentId) keys.add(keyOf(run.projectId, run.agentId)).add(run.agentId);
+  }
+  return keys;
+});
 
 /** The task that an agent is at. */
 export function taskOfAgent(agent: Agent): Task | null {
@@ -41,7 +61,7 @@ export function taskOfAgent(agent: Agent): Task | null {
 }
 
 export const runs = computed<Run[]>(() =>
-  [...state.value.runs.values()].filter((run) => chosen(run.projectId)).sort((a, b) => Number(ended(a.status)) - Number(ended(b.status)) || b.at - a.at));
+  [...state.value.runs.values()].filter((run) => chosen(run.projectId) && (!chosenRuns.value || chosenRuns.value.has(run.key))).sort((a, b) => Number(ended(a.status)) - Number(ended(b.status)) || b.at - a.at));
 
 /** Most recently heard of first; of those heard of at the same moment the one that goes on. */
 export const projects = computed<Project[]>(() =>
@@ -90,7 +110,7 @@ const counted = computed(() => {
 });
 
 /** The number of things: those listed, and those that the server has beyond them. */
-const beyond = (count: number): number => (selectedProject.value === '' ? count : 0);
+const beyond = (count: number): number => (selectedProject.value === '' && selectedRun.value === '' ? count : 0);
 export const agentCount = computed(() => agents.value.length + beyond(state.value.beyond.agents));
 export const runCount = computed(() => runs.value.length + beyond(state.value.beyond.runs));
 

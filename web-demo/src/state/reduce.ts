@@ -65,6 +65,7 @@ function effectOf(type: string, payload: Json, who: Subject): Effect | null {
   if (!ANIMATIONS.includes(animation)) return null;
   return {
     type, animation: animation as Animation, kind: text(target, 'kind'), id: text(target, 'id'), agent: who.agent, task: who.task, projectId: who.projectId,
+    motion: text(hint, 'motion'), tool: type === 'tool_update' ? text(payload, 'tool_name') : '',
     from: text(hint, 'from'), to: text(hint, 'to'),
     durationMs: Math.min(4000, Math.max(150, number(hint, 'duration_ms') ?? 600)),
     intensity: Math.min(1, Math.max(0, number(hint, 'intensity') ?? 0.5)),
@@ -109,7 +110,7 @@ export function applyUpdate(state: State, type: string, raw: unknown, now: numbe
   const told = describe(state, type, payload, who);
   const message = type === 'message_appended' && text(data, 'message_id', 'messageId') ? written(state, data, who.projectId) : undefined;
   const entry: FeedEntry = {
-    key: nextKey++, id, type, sourceType, family: familyOf(type), priority: PRIORITIES[text(payload, 'priority')] ?? 'normal', at,
+    key: nextKey++, id, cursor, type, sourceType, family: familyOf(type), priority: PRIORITIES[text(payload, 'priority')] ?? 'normal', at,
     ...who, text: told, messageId: message?.id ?? '', coalesced, past, payload: isLight(payload) ? payload : null,
     haystack: `${told} ${type} ${sourceType} ${said.agentId} ${said.taskId} ${who.projectId}`.toLowerCase(),
   };

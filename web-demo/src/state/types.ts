@@ -133,6 +133,8 @@ export interface FeedEntry extends Subject {
   /** Unique within this page's life; an event's id is not (one event gives several updates). */
   key: number;
   id: string;
+  /** The place of the event, by which the history finds it; empty where none is said. */
+  cursor: string;
   type: string;
   sourceType: string;
   family: Family;
@@ -162,6 +164,10 @@ export interface Effect {
   agent: string | null;
   task: string | null;
   projectId: string;
+  /** A finer word for it than the animation; empty for none. */
+  motion: string;
+  /** The tool that is reached for; empty for none. */
+  tool: string;
   /** Ids between which something flows; empty if the hint names none. */
   from: string;
   to: string;
