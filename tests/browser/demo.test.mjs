@@ -102,6 +102,42 @@ test('a task flows to its agent, is seen to progress, and is done', LIMIT, async
   await close();
 });
 
+test('a tool in use stands beside its agent, and work that is passed on is an edge between two', LIMIT, async () => {
+  const { page, troubles, close } = await open(browser, quiet.url);
+  await connection(page, 'connected');
+  const of = (type, data) => ({ type, project_id: 'guild', data: { run_id: 'guild-1', ...data } });
+  await publish(
+    quiet, of('workflow.run.started', { name: 'Guild at work' }),
+    of('agent.registered', { agent_id: 'finder', name: 'Finder' }), of('agent.registered', { agent_id: 'scribe', name: 'Scribe' }),
+    of('task.assigned', { agent_id: 'finder', task_id: 'find', task_name: 'Find it' }),
+    of('tool.started', { agent_id: 'finder', task_id: 'find', tool_call_id: 'k1', tool_name: 'search_docs' }),
+  );
+  const finder = page.locator('[data-agent-id=finder][data-project-id=guild]');
+  await finder.getByTestId('tool-chip').filter({ hasText: 'search_docs' }).waitFor();
+  await page.getByRole('region', { name: 'Agents', exact: true }).getByTestId('list-tool').filter({ hasText: 'search_docs' }).waitFor();
+  await publish(quiet, of('tool.completed', { agent_id: 'finder', task_id: 'find', tool_call_id: 'k1', tool_name: 'search_docs', duration_ms: 200 }));
+  await finder.getByTestId('tool-chip').waitFor({ state: 'detached' });
+  await entries(page).filter({ hasText: 'Finder is done with search_docs after 200 ms' }).waitFor();
+  // A call that is over before anybody can read its name is shown for a moment.
+  await publish(quiet, ...['started', 'completed'].map((end) => of(`tool.${end}`, { agent_id: 'finder', tool_call_id: 'k2', tool_name: 'ls' })));
+  await finder.getByTestId('tool-chip').filter({ hasText: 'ls' }).waitFor();
+  await finder.getByTestId('tool-chip').waitFor({ state: 'detached' });
+
+  await publish(quiet, of('agent.handoff', { from_agent_id: 'finder', to_agent_id: 'scribe', reason: 'it is found' }), of('task.assigned', { agent_id: 'scribe', task_id: 'write', task_name: 'Write it' }));
+  const edge = page.locator('[data-testid=handoff][data-from=finder][data-to=scribe]');
+  await edge.waitFor({ state: 'attached' });
+  await page.reload();
+  await edge.waitFor({ state: 'attached' });
+  // Nobody hands out the work of this team: its run stands in the middle, and no project manager.
+  await page.getByTestId('hub-label').filter({ hasText: 'Guild at work' }).waitFor();
+  const hub = page.locator('[data-testid=hub-node][data-project-id=guild]');
+  assert.doesNotMatch(await hub.locator('title').first().textContent(), /Project manager/);
+  await publish(quiet, of('agent.registered', { agent_id: 'pm-agent', name: 'Manager' }));
+  await hub.locator('title').filter({ hasText: 'Project manager' }).waitFor({ state: 'attached' });
+  assert.deepEqual(troubles, []);
+  await close();
+});
+
 test('one who comes later sees what was before', LIMIT, async () => {
   await publish(quiet, registered('early', 'Chloe'), turned('early', 'idle', 'active'));
   const { page, close } = await open(browser, quiet.url);

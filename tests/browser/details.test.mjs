@@ -153,6 +153,49 @@ test('a run has an inside, which grows while one looks', LIMIT, async () => {
   await close();
 });
 
+test('each thing has its address: Back goes to what was open before, and a run can be all that is shown', LIMIT, async () => {
+  const of = (run_id, type, data) => ({ type, project_id: 'port', data: { run_id, agent_id: 'bea', task_id: `${run_id}-t`, ...data } });
+  const begun = (id, name) => [of(id, 'agent.run.started', { name, task_id: undefined }), of(id, 'task.assigned', { task_name: `Load ${name}` })];
+  await publish(
+    stoa, ...begun('p1', 'Argo'), of('p1', 'tool.started', { tool_call_id: 'k1', tool_name: 'crane' }), of('p1', 'tool.failed', { tool_call_id: 'k1', tool_name: 'crane', error: 'The rope broke' }),
+    of('p1', 'llm.completed', { call_id: 'm1', model: 'big-4', input_tokens: 1500, output_tokens: 500, cost_usd: 0.25, duration_ms: 40 }),
+    of('p1-part', 'agent.run.started', { name: 'Rope work', parent_run_id: 'p1', task_id: undefined }), ...begun('p2', 'Hermes'),
+  );
+  const { page, troubles, close } = await open(browser, `${stoa.url}/#project=port`);
+  await connection(page, 'connected');
+  const chooser = page.getByTestId('run-chooser');
+  // One that another one began is no choice of its own.
+  await page.waitForFunction(() => document.querySelectorAll('[data-testid=run-chooser] option').length === 3);
+  await chooser.selectOption({ label: 'Argo' });
+  await page.waitForFunction(() => document.querySelectorAll('[data-testid=task-node]').length === 1);
+  assert.match(page.url(), /run=p1/);
+  await page.locator('[data-testid=run][data-run-id=p1]').click();
+  const rows = details(page, 'run').getByTestId('run-row');
+  const told = () => rows.evaluateAll((all) => all.map(({ dataset }) => `${dataset.depth} ${dataset.kind}`));
+  await rows.filter({ hasText: 'Rope work' }).waitFor();
+  assert.deepEqual(await told(), ['0 run', '1 agent', '2 task', '3 model', '3 tool', '1 run']);
+  await rows.filter({ hasText: 'crane' }).filter({ hasText: 'The rope broke' }).filter({ hasText: 'failed' }).waitFor();
+  await rows.filter({ hasText: 'big-4' }).filter({ hasText: '2.0k · $0.25' }).waitFor();
+
+  await rows.getByRole('button', { name: 'Load Argo', exact: true }).click();
+  await details(page, 'task').waitFor();
+  await page.goBack();
+  await rows.getByRole('button', { name: 'crane', exact: true }).click();
+  const event = details(page, 'event').locator('pre').filter({ hasText: 'The rope broke' });
+  await event.waitFor();
+  await page.reload();
+  await event.waitFor();
+  await page.goBack();
+  await rows.filter({ hasText: 'crane' }).waitFor();
+  await page.goForward();
+  await event.waitFor();
+  await page.getByTestId('details-close').click();
+  await chooser.selectOption('');
+  await page.waitForFunction(() => document.querySelectorAll('[data-testid=task-node]').length === 2);
+  assert.deepEqual(troubles, []);
+  await close();
+});
+
 for (const view of ['phone', 'desktop']) {
   for (const colorScheme of ['light', 'dark']) {
     test(`opened, it fits and can be used by all: ${view}, ${colorScheme}`, LIMIT, async () => {
