@@ -48,7 +48,7 @@ export interface Waterfall {
 }
 
 const MOST_SPANS = 600;
-const UNNAMED: Record<SpanKind, string> = { run: 'Run', agent: 'An agent', task: 'A task', step: 'A step', tool: 'A tool', model: 'A model', question: 'A question', handoff: 'A hand-off' };
+const UNNAMED: Record<Exclude<SpanKind, 'handoff'>, string> = { run: 'Run', agent: 'An agent', task: 'A task', step: 'A step', tool: 'A tool', model: 'A model', question: 'A question' };
 /** Starts and progress; any other last word of a name is an end, if it is one for a status. */
 const GOING_ON = ['started', 'updated', 'created', 'progress', 'assigned', 'requested', 'resumed', 'retried', 'registered', 'unblocked', 'resolved'];
 
@@ -123,7 +123,7 @@ class Builder {
       return { kind: 'question', key: `question ${id}`, id, name: 'Waits for a person', status: wordOf({}, name), note: text(data, 'message', 'question') };
     }
     if (name === 'agent.handoff') {
-      return { kind: 'handoff', key: `handoff ${text(event, 'id')}`, id: '', name: `Hands over to ${humanise(text(data, 'to_agent_id')) || 'another agent'}`, status: 'completed', note: text(data, 'reason') };
+      return { kind: 'handoff', key: `handoff ${text(event, 'id')}`, id: text(data, 'to_agent_id'), name: '', status: 'completed', note: text(data, 'reason') };
     }
     if (name.startsWith('workflow.node')) {
       const inner = { ...data, ...record(data.nodeState), ...record(data.node) };
@@ -228,6 +228,10 @@ export function waterfallOf(events: Json[], root: string, projectId: string, nam
     if (siblings) siblings.push(span);
     else children.set(parent, [span]);
   }
+  const nameOf = ({ name, kind, id }: Span): string => {
+    if (kind === 'handoff') return `Hands over to ${names('agent', keyOf(projectId, id)) || humanise(id) || 'another agent'}`;
+    return name || names(kind, keyOf(projectId, id)) || humanise(id) || UNNAMED[kind];
+  };
   const visited = new Set<string>();
   const walk = (span: Span, depth: number): Row[] => {
     if (visited.has(span.key)) return [];
@@ -241,7 +245,7 @@ export function waterfallOf(events: Json[], root: string, projectId: string, nam
       if (row.depth === depth + 1) blocks.set(row.key, (block = []));
       block.push(row);
     }
-    const row: Row = { ...span, depth, children: direct.length, name: span.name || names(span.kind, keyOf(projectId, span.id)) || humanise(span.id) || UNNAMED[span.kind] };
+    const row: Row = { ...span, depth, children: direct.length, name: nameOf(span) };
     if (depth === 0) row.from = line.from;
     if (span.kind === 'agent' || span.from === Infinity) {
       row.from = Math.min(...direct.map((one) => one.from), span.from);
