@@ -55,7 +55,7 @@ class Scripted:
     """An HTTP server that answers by a function of the lines, and notes each body."""
 
     def __init__(self, answer):
-        self.bodies = []
+        self.bodies, self.paths = [], []
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -64,6 +64,7 @@ class Scripted:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 lines = [json.loads(line) for line in body.splitlines()]
+                outer.paths.append(self.path)
                 outer.bodies.append(lines)
                 status, said, *headers = answer(lines, len(outer.bodies), body)
                 if status is None:
@@ -338,6 +339,32 @@ def test_before_send_changes_and_leaves_out_and_may_fail(scripted):
     sent = [line["data"] for body in where.bodies for line in body if line["type"] == "hooked"]
     assert sent == [{"n": 0, "secret": "***"}, {"n": 3, "secret": "***"}]
     assert here.stats()["dropped"] == 1
+
+
+def test_messages_for_other_doors_keep_their_place_among_events(scripted):
+    where = scripted(lambda lines, number, body: (503, {}) if number == 2 else taken(lines))
+    here = sender(where.url + "/behind")
+    here.emit("first", {"n": 0})
+    for n in (1, 2):
+        here.forward("/ag-ui/in?agent=a", "ag-ui.TEXT", {"n": n})
+    here.emit("last", {"n": 3})
+    here.options.before_send = lambda event: None
+    here.forward("/ag-ui/in?agent=a", "ag-ui.TEXT", {"n": 4})
+    assert here.flush(PATIENCE) and here.stats()["sent"] == 4
+    doors = ["/behind/api/v1/events", "/behind/ag-ui/in?agent=a", "/behind/ag-ui/in?agent=a", "/behind/api/v1/events"]
+    assert where.paths == doors and where.bodies[1] == where.bodies[2] == [{"n": 1}, {"n": 2}]
+    assert [where.bodies[at][0]["data"]["n"] for at in (0, 3)] == [0, 3]
+
+
+def test_a_protocol_is_read_as_objects_and_in_any_pieces():
+    from stoa.watching.tee import Relay
+
+    lines = [json.dumps({"type": f"T{n}", "delta": "wörds\nof it"}) for n in range(5)]
+    body = "".join(f"id: {n}\ndata: {line}\n\n: a comment\n" for n, line in enumerate(lines)) + "data: [DONE]\n\n"
+    forms = [[json.loads(line) for line in lines], lines, [f"data: {line}\n\n" for line in lines], [line.encode() + b"\n" for line in lines]]
+    for given in (*forms, *([body[at : at + size] for at in range(0, len(body), size)] for size in (1, 7, 100))):
+        relay = Relay("ag-ui", "a", "p")
+        assert [message["type"] for piece in given for message in relay._messages(piece)] == ["T0", "T1", "T2", "T3", "T4"]
 
 
 def test_unreadable_settings_and_addresses_raise_nothing(caplog):

@@ -48,6 +48,11 @@ def emit(
     return sender().emit(type, data, id=id, project_id=project_id, priority=priority)
 
 
+def forward(path: str, type: str, message: dict[str, Any]) -> None:  # noqa: A002 - the name on the wire
+    """Puts a message for another door than that of events into the queue."""
+    sender().forward(path, type, message)
+
+
 def flush(timeout: float = 2.0) -> bool:
     """Waits until all is sent that was emitted before, at most so many seconds, and says whether it is."""
     return sender().flush(timeout)

@@ -16,6 +16,8 @@ from ..version import __version__
 # Looked up now and not by the first connection: a child that is forked in the middle of that would never find it.
 "localhost".encode("idna")
 
+#: The path that takes events.
+EVENTS = "/api/v1/events"
 #: Seconds for a connection to be made, and for an answer.
 CONNECT = 2.0
 ANSWER = 5.0
@@ -61,14 +63,14 @@ class Post:
             raise ValueError(f"{url!r} is no address of Stoa: write STOA_URL as http://host:8000")
         self._host, self._tls = parts.hostname, parts.scheme == "https"
         self._port = parts.port or (443 if self._tls else 80)
-        self._path = f"{parts.path.rstrip('/')}/api/v1/events"
+        self._base = parts.path.rstrip("/")
         self._headers = {"Content-Type": "application/x-ndjson", "User-Agent": f"stoa-agents/{__version__}"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
         self._connection: http.client.HTTPConnection | None = None
 
-    def lines(self, body: bytes) -> Answer:
-        """Posts lines. Raises ``OSError`` or ``HTTPException`` when no answer comes."""
+    def lines(self, body: bytes, path: str = "") -> Answer:
+        """Posts lines of events, or of what the door at another path takes. Raises ``OSError`` or ``HTTPException`` when no answer comes."""
         for kept in (True, False):
             if not kept or self._connection is None:
                 self._open()
@@ -76,7 +78,7 @@ class Post:
             connection = self._connection
             assert connection is not None
             try:
-                connection.request("POST", self._path, body, self._headers)
+                connection.request("POST", self._base + (path or EVENTS), body, self._headers)
                 answer = connection.getresponse()
                 said = answer.read(MAX_ANSWER)
             except socket.timeout:

@@ -6,6 +6,7 @@ import collections
 import datetime
 import itertools
 import logging
+import operator
 import os
 import queue
 import random
@@ -57,7 +58,7 @@ class Sender:
         self._waiting = Waiting(self.options.queue, self.options.queue_bytes)
         self._bell: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._asleep = self._hurried = False
-        self._in_vain = 0
+        self._in_vain = self._later = self._awaited = 0
         self._thread: threading.Thread | None = None
         #: The address and the token, as they are now and as the kept connection has them.
         self._way = self._posted_by = (self.options.url, self.options.token)
@@ -121,6 +122,20 @@ class Sender:
         except Exception as error:
             self._fault(f"an event was left out: {plain.error(error)}", type)
             return None
+
+    def forward(self, path: str, type: str, message: dict[str, Any]) -> None:  # noqa: A002 - the name on the wire
+        """Queues a message of plain values for another door than that of events."""
+        try:
+            if self.options.disabled:
+                return
+            if self.options.before_send is not None:
+                event = self._redacted({"type": type, "project_id": self.options.project, "data": message})
+                if event is None:
+                    return
+                message = event["data"]
+            self._queue(Line(type, text=plain.line(message), path=path))
+        except Exception as error:
+            self._fault(f"a message was left out: {plain.error(error)}", type)
 
     def _write_common(self) -> None:
         self._source = f"{self.options.service}"
@@ -193,12 +208,16 @@ class Sender:
             end = time.monotonic() + timeout
             if self._empty():
                 return True
-            self._bell.put(_NOW)
-            while not self._empty():
-                if time.monotonic() >= end or self._thread is None or not self._thread.is_alive():
-                    return False
-                time.sleep(0.002)
-            return True
+            self._awaited += 1
+            try:
+                self._bell.put(_NOW)
+                while not self._empty():
+                    if time.monotonic() >= end or self._thread is None or not self._thread.is_alive():
+                        return False
+                    time.sleep(0.002)
+                return True
+            finally:
+                self._awaited -= 1
         except Exception:
             return False
 
@@ -261,9 +280,19 @@ class Sender:
             self._hurried = False
         self._in_vain = 0 if batch or sleeps else self._in_vain + 1
         if batch:
-            self._deliver(self._written(batch))
+            written = self._written(batch)
+            groups = [list(group) for _, group in itertools.groupby(written, key=operator.attrgetter("path"))]
+            for n, group in enumerate(groups, 1):
+                self._later = sum(map(len, groups[n:]))
+                self._batch = [line for later in groups[n - 1 :] for line in later]
+                if self._stopped is None:
+                    self._deliver(group)
+                else:
+                    with self._lock:
+                        for line in group:
+                            self._drop(line.type)
             with self._lock:
-                self._batch, self._under_way = [], 0
+                self._batch, self._under_way, self._later = [], 0, 0
 
     def _linger(self) -> None:
         """Waits for more, unless there is a whole batch or somebody waits."""
@@ -287,7 +316,7 @@ class Sender:
             else:
                 with self._lock:
                     self._drop(line.type)
-            if n % AT_ONCE == 0:
+            if n % AT_ONCE == 0 and not self._awaited:
                 time.sleep(COURTESY)
         return written
 
@@ -307,7 +336,7 @@ class Sender:
             answer = self._try(batch)
             again, wait = (batch, None) if answer is None else self._judge(batch, answer)
             with self._lock:
-                self._under_way = len(again)
+                self._under_way = len(again) + self._later
                 if self._stopped:
                     return
             if again and (answer is None or answer.status != 413):
@@ -315,10 +344,12 @@ class Sender:
                 tries += 1
             if answer is not None and answer.status == 413 and again:
                 half = (len(again) + 1) // 2
+                self._later += len(again) - half
                 self._deliver(again[:half])
                 again = again[half:]
+                self._later -= len(again)
                 with self._lock:
-                    self._under_way = len(again)
+                    self._under_way = len(again) + self._later
             batch = again
 
     def _try(self, batch: list[Line]) -> Answer | None:
@@ -333,7 +364,7 @@ class Sender:
             self._stop(str(error), batch)
             return Answer(0, {}, None)
         try:
-            answer = post.lines(b"\n".join(line.text for line in batch))
+            answer = post.lines(b"\n".join(line.text for line in batch), batch[0].path)
         except Exception as error:
             # Of any fault, also an unknown one, the events are whole: they are tried again.
             post.close()

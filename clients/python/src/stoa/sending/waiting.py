@@ -10,7 +10,7 @@ from typing import Any, Iterable
 MAX_TYPES = 1_000
 
 #: Types that are missed least, by their last word: pieces of text, and calls of models.
-_LEAST = ("appended",)
+_LEAST = frozenset("appended TEXT_MESSAGE_CONTENT REASONING_MESSAGE_CONTENT text-delta reasoning-delta on_chat_model_stream".split())
 #: Last words of the types that are kept longest: begins, ends, what a person is asked, and what failed.
 _MOST = frozenset(
     "started created assigned registered completed failed ended cancelled paused resumed blocked requested received "
@@ -30,10 +30,12 @@ def worth(type: str) -> int:  # noqa: A002 - the name on the wire
 class Line:
     """An event that waits, in the form in which it does; and then as a line of JSON, which further tries send again."""
 
-    __slots__ = ("place", "type", "held", "text", "size")
+    __slots__ = ("place", "type", "held", "text", "size", "path")
 
-    def __init__(self, type: str, held: bytes = b"", text: bytes = b"") -> None:  # noqa: A002 - the name on the wire
+    def __init__(self, type: str, held: bytes = b"", text: bytes = b"", path: str = "") -> None:  # noqa: A002 - the name on the wire
         self.type, self.held, self.text = type, held, text
+        #: The door for what is no event of Stoa's.
+        self.path = path
         self.place, self.size = 0, len(held) + len(text)
 
 

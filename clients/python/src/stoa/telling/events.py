@@ -149,13 +149,13 @@ def text(message: str, piece: str, agent: str | None, project: str | None = None
     # A piece has at most what an event may hold of it.
     for begin in range(0, len(piece), plain.MAX_CONTENT):
         some = piece[begin : begin + plain.MAX_CONTENT]
-        tell(type_, project, message_id=message, agent_id=agent, role="assistant", content=some, kind=kind, **facts)
+        tell(type_, project, message_id=message, agent_id=agent, content=some, kind=kind, **facts)
 
 
 def text_ended(message: str, agent: str | None, project: str | None = None, kind: str = "text", **facts: Any) -> None:
     """A text is whole."""
     _lengths.pop(message, None)
-    tell("agent.message.completed", project, message_id=message, agent_id=agent, role="assistant", kind=kind, **facts)
+    tell("agent.message.completed", project, message_id=message, agent_id=agent, kind=kind, **facts)
 
 
 def handed(giver: str, taker: str, kind: str = "handoff", project: str | None = None, **facts: Any) -> None:

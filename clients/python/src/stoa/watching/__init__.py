@@ -4,6 +4,7 @@ Each framework has a file here, which takes what the framework offers for it (a 
 :mod:`stoa.telling.events`. No framework is imported by this package.
 """
 
-from .watch import Watched, tee, watch
+from .tee import tee
+from .watch import Watched, watch
 
 __all__ = ["Watched", "tee", "watch"]

@@ -102,49 +102,6 @@ def _install(name: str, file: str, module: ModuleType) -> None:
         sending.failed(f"{name} can't be watched")
 
 
-#: Of a stream that is looked at: what is done with each piece.
-Look = Callable[[Any], None]
-
-
-def tee(stream: Any, look: Look | None = None) -> Any:
-    """Gives on what comes from a stream, sync or async, and publishes each piece.
-
-    Without ``look`` a piece is an event of its own: one with a ``type`` goes out under that name, with its other facts as
-    ``data``. So a stream of AG-UI or of the Vercel AI SDK is told as it is.
-    """
-    look = look or _as_it_is
-    if hasattr(stream, "__aiter__"):
-        return _async_tee(stream, look)
-    return _tee(stream, look)
-
-
-def _tee(stream: Any, look: Look) -> Any:
-    for piece in stream:
-        _looked(look, piece)
-        yield piece
-
-
-async def _async_tee(stream: Any, look: Look) -> Any:
-    async for piece in stream:
-        _looked(look, piece)
-        yield piece
-
-
-def _looked(look: Look, piece: Any) -> None:
-    try:
-        look(piece)
-    except Exception:
-        sending.failed("a piece of a stream could not be told")
-
-
-def _as_it_is(piece: Any) -> None:
-    facts = sending.plain.plain(piece)
-    if not isinstance(facts, dict):
-        facts = {"content": facts}
-    kind = facts.pop("type", None) or type(piece).__name__
-    sending.emit(str(kind), facts)
-
-
 def safely(hook: Callable[..., Any]) -> Callable[..., Any]:
     """A hook that a framework calls: what goes wrong in it is counted, and never reaches the framework."""
     if inspect.iscoroutinefunction(hook):
