@@ -142,10 +142,13 @@ def test_openai_agents(shown, when):
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_autogen(shown, when):
     team = shown("autogen", "autogen_agentchat", when)
-    assert team.agents == dict.fromkeys(["planner", "hotels"], "idle")
-    assert team.tasks == {("planner, turn 1", "done"): 1, ("hotels, turn 2", "done"): 1}
-    assert team.runs == {"completed": 1, "failed": 1}
-    assert team.texts() == ["It is booked. DONE"] and team.tokens() > 200
+    assert team.agents == dict.fromkeys(["planner", "hotels", "asker", "person"], "idle")
+    turns = ["planner, turn 1", "hotels, turn 2", "asker, turn 1", "person, turn 2"]
+    assert team.tasks == {(name, "done"): 1 for name in turns}
+    assert team.runs == {"completed": 2, "failed": 1}
+    (asked,), (answered,) = team.of("input.requested"), team.of("input.received")
+    assert asked["request_id"] == answered["request_id"] and answered["answer"] == "yes, DONE"
+    assert team.texts() == ["It is booked. DONE", "May I?", "yes, DONE"] and team.tokens() > 200
     assert [data["content"] for data in team.of("agent.reasoning.appended")] == ["hotels know"]
     (handoff,) = team.of("agent.handoff")
     assert (handoff["from_agent_id"], handoff["to_agent_id"]) == ("team:planner", "team:hotels")
@@ -182,14 +185,21 @@ def test_llama_index(shown, when):
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_crewai(shown, when):
     team = shown("crewai", "crewai", when)
-    assert team.agents == dict.fromkeys(["Writer", "Market Researcher", "Breaker"], "idle")
-    assert team.tasks == {("write_ad", "done"): 1, ("find a desk", "done"): 1, ("break", "failed"): 1}
-    assert team.runs == {"completed": 1, "failed": 1}
+    assert team.agents == dict.fromkeys(["Writer", "Market Researcher", "Scout 1", "Scout 2", "Clerk", "Breaker"], "idle")
+    done = ["write_ad", "find a desk", "look 1", "look 2", "price"]
+    assert team.tasks == {**{(name, "done"): 1 for name in done}, ("break", "failed"): 1}
+    assert team.runs == {"completed": 2, "failed": 1}
+    assert [data["agent_id"] for data in team.of("guardrail.triggered")] == ["team:Clerk"] and team.types["guardrail.passed"] == 1
+    assert team.types["task.retried"] == 1
     assert [text.rpartition("Final Answer: ")[2] for text in team.texts() if "Final" in text] == [
+        "$9",
         "A fine oak desk.",
         "an oak desk",
+        "cheap",
+        "shop 1",
+        "shop 2",
     ]
-    assert team.tokens() == 400 and team.types["llm.failed"] == 1
+    assert team.tokens() == 800 and team.types["llm.failed"] == 1
     assert {data["tool_name"]: data["agent_id"] for data in team.of("tool.completed")} == {
         "search_catalogue": "team:Market-Researcher",
         "delegate_work_to_coworker": "team:Writer",
@@ -209,8 +219,13 @@ def test_pydantic_ai(shown, when):
     assert team.texts() == ["Blue, it is.", "It is blue."] and team.tokens() > 100 and team.types["llm.failed"] == 1
     assert {data["tool_name"]: data["result"] for data in team.of("tool.completed")} == {
         "look": "saw the sky",
+        "shaky": "it holds",
         "ask": "It is blue.",
     }
+    assert {data["tool_name"]: "once more" in data["error"] for data in team.of("tool.failed")} == {"shaky": True}
+    # Two tools are at work at the same time.
+    order = [e["type"] for e in team.events if e["data"].get("tool_name") in ("look", "shaky")]
+    assert order[:2] == ["tool.started"] * 2
     (handoff,) = team.of("agent.handoff")
     assert (handoff["from_agent_id"], handoff["to_agent_id"]) == ("team:Lead", "team:Helper")
 

@@ -8,7 +8,7 @@ if "before" in sys.argv:
 
     stoa.watch()
 
-from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.agents import AssistantAgent, UserProxyAgent
 from autogen_agentchat.conditions import TextMentionTermination
 from autogen_agentchat.teams import RoundRobinGroupChat, Swarm
 from autogen_core import FunctionCall
@@ -54,6 +54,9 @@ async def main():
     team = Swarm([planner, hotels], termination_condition=TextMentionTermination("DONE"))
     result = await team.run(task="a trip to Rome")
     assert result.messages[-1].content == "It is booked. DONE", result
+    asker = AssistantAgent("asker", model("May I?"))
+    person = UserProxyAgent("person", input_func=lambda prompt: "yes, DONE")
+    await RoundRobinGroupChat([asker, person], termination_condition=TextMentionTermination("DONE")).run(task="ask")
     broken = RoundRobinGroupChat([AssistantAgent("breaker", model())], max_turns=1)
     try:
         await broken.run(task="go")

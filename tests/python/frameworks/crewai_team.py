@@ -1,4 +1,5 @@
-"""A crew with a tool and a delegation, a task that fails, and a flow, by a scripted model."""
+"""A crew with a tool and a delegation, two tasks side by side, one that a guardrail sends back, one that fails, and a flow, by a
+scripted model."""
 
 import os
 import sys
@@ -88,6 +89,22 @@ class Campaign(Flow):
 
 result = Campaign().kickoff()
 assert result.raw == "A fine oak desk.", result
+
+
+def has_a_price(output):
+    return ("$" in output.raw, "no price")
+
+
+scouts = [Agent(role=f"Scout {n}", goal="Look", backstory="-", llm=model(end(f"shop {n}"))) for n in (1, 2)]
+clerk = Agent(role="Clerk", goal="Price", backstory="-", llm=model(end("cheap"), end("$9")))
+Crew(
+    name="prices",
+    agents=[*scouts, clerk],
+    tasks=[
+        *(Task(name=f"look {n}", description="x", expected_output="y", agent=scout, async_execution=True) for n, scout in enumerate(scouts, 1)),
+        Task(name="price", description="x", expected_output="y", agent=clerk, guardrail=has_a_price),
+    ],
+).kickoff()
 breaker = Agent(role="Breaker", goal="Break", backstory="-", llm=model(*[ValueError("no model")] * 9), max_retry_limit=0)
 try:
     Crew(

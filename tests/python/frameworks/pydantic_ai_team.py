@@ -8,7 +8,7 @@ if "before" in sys.argv:
 
     stoa.watch()
 
-from pydantic_ai import Agent, InstrumentationSettings, ModelResponse, TextPart, ToolCallPart
+from pydantic_ai import Agent, InstrumentationSettings, ModelResponse, ModelRetry, TextPart, ToolCallPart
 from pydantic_ai.models.function import FunctionModel
 
 if "before" not in sys.argv:
@@ -29,14 +29,18 @@ def model(*answers):
         parts = left.pop(0)
         if isinstance(parts, Exception):
             raise parts
-        return ModelResponse(parts=[parts])
+        return ModelResponse(parts=parts if isinstance(parts, list) else [parts])
 
     return FunctionModel(answer, model_name="scripted-1")
 
 
 helper = Agent(model(TextPart("It is blue.")), name="Helper")
 lead = Agent(
-    model(ToolCallPart("look", {"at": "the sky"}, "c1"), ToolCallPart("ask", {"what": "colour"}, "c2"), TextPart("Blue, it is.")),
+    model(
+        [ToolCallPart("look", {"at": "the sky"}, "c1"), ToolCallPart("shaky", {}, "c3")],
+        ToolCallPart("shaky", {}, "c4"),
+        ToolCallPart("ask", {"what": "colour"}, "c2"), TextPart("Blue, it is."),
+    ),
     name="Lead",
 )
 breaker = Agent(model(ValueError("no model")), name="Breaker")
@@ -45,6 +49,17 @@ breaker = Agent(model(ValueError("no model")), name="Breaker")
 @lead.tool_plain
 def look(at: str) -> str:
     return f"saw {at}"
+
+
+TRIES = []
+
+
+@lead.tool_plain
+def shaky() -> str:
+    TRIES.append(1)
+    if len(TRIES) == 1:
+        raise ModelRetry("once more")
+    return "it holds"
 
 
 @lead.tool_plain

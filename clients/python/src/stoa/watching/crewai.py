@@ -193,6 +193,15 @@ class Bus:
         if self._outermost(event, run):
             events.run_ended(run, error=error)
 
+    def _llm_guardrail_completed(self, event: Any, run: str) -> None:
+        place = self._place(event, run)
+        name = event.guardrail_name or event.guardrail_type or "guardrail"
+        word = "passed" if event.success else "triggered"
+        events.tell(f"guardrail.{word}", name=name, reason=event.error, **place)
+        if not event.success and place["task_id"] is not None:
+            # The work is done once more, and looked at again.
+            events.tell("task.retried", attempt=event.retry_count + 2, error=event.error, **place)
+
     # Models and tools:
 
     def _llm_call_started(self, event: Any, run: str) -> None:
