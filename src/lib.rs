@@ -33,6 +33,7 @@
 //! | [`net`] | listener, TLS, connections and bodies |
 //! | [`recovery`] | sessions that clients come back to |
 //! | [`history`] | events as they were, page by page |
+//! | [`translate`] | streams of other systems, turned into events |
 //! | [`config`], [`cli`], [`server`] | settings, commands, start and stop of all parts |
 //! | [`demo`] | an invented team at work |
 //! | [`breaker`] | circuit breakers around outside parts |
@@ -70,4 +71,5 @@ pub mod projections;
 pub mod recovery;
 pub mod server;
 pub mod timestamp;
+pub mod translate;
 pub mod update;

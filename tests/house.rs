@@ -39,6 +39,7 @@ const FLOORS: &[&str] = &[
     "history",
     "intake",
     "alerts",
+    "translate",
     "doors",
     "demo",
     "server",

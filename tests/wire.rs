@@ -63,4 +63,5 @@ mod stream;
 mod tls;
 mod token;
 mod traces;
+mod translated;
 mod vocabulary;

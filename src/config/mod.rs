@@ -31,6 +31,7 @@ mod switch;
 mod tests;
 mod tls;
 mod traces;
+mod translate;
 mod validate;
 mod web_address;
 mod words;
@@ -65,6 +66,7 @@ pub use server::{Server, split_port};
 pub use switch::Switch;
 pub use tls::Tls;
 pub use traces::Traces;
+pub use translate::Translate;
 
 use serde::{Deserialize, Serialize};
 
@@ -96,6 +98,8 @@ pub struct Config {
     pub content_filtering: ContentFiltering,
     /// Limits on emissions.
     pub emit: Emit,
+    /// Limits on streams of other systems.
+    pub translate: Translate,
     /// The rules from events to updates.
     pub transform: Transform,
     /// The times at which updates are sent.

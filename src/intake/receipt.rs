@@ -45,6 +45,27 @@ pub struct RejectedAt {
 }
 
 impl Receipt {
+    /// Adds the answer to the events of one message: it is refused if one of them is, and a repetition if all of them are.
+    pub fn add_message(&mut self, events: Self, index: usize) {
+        let is_new = events.accepted > 0;
+        let counted = Self {
+            accepted: usize::from(is_new && events.rejected.is_empty()),
+            duplicates: usize::from(!is_new && events.duplicates > 0 && events.rejected.is_empty()),
+            rejected: events
+                .rejected
+                .into_iter()
+                .take(1)
+                .map(|refused| RejectedAt {
+                    index: 0,
+                    ..refused
+                })
+                .collect(),
+            rejected_more: 0,
+            ..events
+        };
+        self.add(counted, index);
+    }
+
     /// Adds the answer to a further part of the same call, whose events began at `offset`.
     pub fn add(&mut self, part: Self, offset: usize) {
         self.accepted += part.accepted;

@@ -102,6 +102,8 @@ pub struct Metrics {
     pub attempts: super::Attempts,
     /// The counters of emissions.
     pub emissions: super::EmissionMetrics,
+    /// The counters of streams in other languages.
+    pub translations: super::TranslationMetrics,
     /// The work that waits in the hub.
     pub load: super::Load,
     /// Memory and processor time of the process.
@@ -228,6 +230,7 @@ impl Metrics {
             families: super::EventFamilies::default(),
             attempts: super::Attempts::default(),
             emissions: super::EmissionMetrics::default(),
+            translations: super::TranslationMetrics::default(),
             load: super::Load::default(),
             process: super::process::ProcessMetrics::default(),
             by_priority,

@@ -23,6 +23,7 @@ mod stall;
 mod stamp;
 mod times;
 pub mod traces;
+mod translations;
 pub mod usage;
 mod window;
 
@@ -40,5 +41,6 @@ pub use process::ProcessUsage;
 pub use sockets::{SocketTally, Sockets};
 pub use stamp::{Measure, Stamp};
 pub use times::{Distribution, Times};
+pub use translations::TranslationMetrics;
 pub use usage::Usage;
 pub use window::{LONG_WINDOW, RATE_WINDOW, Reading, Totals, Window};

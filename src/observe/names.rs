@@ -18,6 +18,7 @@ impl Metrics {
         self.attempts.register(r);
         self.load.register(r);
         self.emissions.register(r);
+        self.translations.register(r);
         self.process.register(r);
         r.register("events", "Events kept in the journal", self.events.clone());
         r.register(

@@ -230,6 +230,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         metrics: metrics.clone(),
         breakers: breakers.clone(),
         readiness: readiness.clone(),
+        threads: options::threads(config, &metrics),
         renderings: options::renderings(config, &metrics),
         stream: options::stream(config),
         body: options::body(config, &metrics),

@@ -11,7 +11,7 @@ use crate::{
         actions::ActionsContext,
         http::{
             Hosts, Origins, ProxiedRequests, Renderings, RequestPolicy, RouterOptions,
-            StreamOptions,
+            StreamOptions, ThreadLimits, Threads,
         },
         socketio::{
             self,
@@ -32,6 +32,7 @@ use crate::{
     pace::degradation::{Bounds as LoadBounds, Degradation, Tempo},
     projections::state::Limits,
     recovery::{SessionLimits, Sessions},
+    translate::TranslatorLimits,
 };
 
 /// Attachments of one packet: as many as Socket.IO's own server takes.
@@ -373,6 +374,21 @@ pub(super) fn connections(config: &Config) -> QuotaLimits {
         per_second: Some(config.server.connections_per_second_per_address.into()),
         exempt: config.server.exempt_addresses.clone(),
     }
+}
+
+/// The streams of other systems that go on in further bodies.
+pub(super) fn threads(config: &Config, metrics: &Metrics) -> Arc<Threads> {
+    let translate = &config.translate;
+    let limits = ThreadLimits {
+        threads: translate.max_threads.into(),
+        bytes: translate.max_thread_bytes.into(),
+        ttl: translate.thread_ttl.get(),
+        translator: TranslatorLimits {
+            open: translate.max_open.into(),
+            joined: translate.max_joined_bytes.into(),
+        },
+    };
+    Threads::new(limits, metrics.translations.clone())
 }
 
 /// The rendered answers with the state; their texts may hold a quarter of the bytes that the state may.

@@ -183,6 +183,12 @@ pub(super) fn row(event: &Event) -> Row<'_> {
         ),
         ["tool", _] if tool_status(&event.name).is_some() => tool(event),
         ["visual", kind, "update" | "refresh"] => visual(event, kind),
+        // Messages of other systems that are kept as they are: they are in the history, and no update.
+        ["agui" | "vercel" | "langgraph", _, ..] => Row {
+            kinds: SmallVec::new(),
+            priority: Priority::Low,
+            by: By::Nothing,
+        },
         _ => Row::at_once(UpdateKind::Generic, Priority::Normal),
     }
 }

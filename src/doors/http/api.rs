@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::rendering::Renderings;
+use super::{foreign::Threads, rendering::Renderings};
 use crate::{
     access::Authenticator,
     breaker::Breakers,
@@ -38,6 +38,8 @@ pub struct Api {
     pub breakers: Breakers,
     /// Asked by `/readyz`.
     pub readiness: Arc<Readiness>,
+    /// Streams of other systems that go on in further bodies.
+    pub threads: Arc<Threads>,
     /// Renderings of the state that are being sent.
     pub renderings: Arc<Renderings>,
     /// Limits on streams.

@@ -13,17 +13,19 @@ use super::{
     api::Api,
     caller::Caller,
     extract::{Filters, Parameters, media_type},
+    foreign::{self, Opening, Session},
     packed::unpacked,
     producer::producer,
     upload,
+    uploading::json_events,
 };
 use crate::{
     config::Role,
     error::Error,
-    event::lenient,
     history::{self, Page},
     intake::{Raw, Receipt},
     net::read_body,
+    translate::StreamContext,
 };
 
 pub(super) async fn publish(
@@ -104,24 +106,16 @@ async fn publish_json(api: &Api, caller: &Caller, body: Body) -> Result<Receipt,
             "the body is empty: send an event, like {\"type\": \"task.created\", \"data\": {\"task_id\": \"t1\"}}, or a list of them",
         ));
     }
-    let limits = api.intake.limits();
-    let raws: Vec<Raw> = match lenient::elements(&body, limits.max_batch) {
-        Some((events, more)) if more > 0 => {
-            return Err(Error::new(
-                "too_large",
-                format!(
-                    "{} events in one array, {} are allowed ([performance] max_publish_batch); use application/x-ndjson for more",
-                    events.len() + more,
-                    limits.max_batch
-                ),
-            ));
-        }
-        Some((events, _)) => events
-            .into_iter()
-            .map(|event| Raw::Text(body.slice_ref(event)))
-            .collect(),
-        None => vec![Raw::Text(body.clone())],
-    };
+    let events = json_events(api, &body)?;
+    if let Opening::Foreign(language) = foreign::opening_of(api, caller, &events) {
+        let context = StreamContext::default();
+        let session = Session::open(api, caller, language, context, events.first());
+        let mut session = session.among_plain();
+        let receipt = foreign::relay(api, caller, &mut session, events).await?;
+        session.close();
+        return Ok(receipt);
+    }
+    let raws: Vec<Raw> = events.into_iter().map(Raw::Text).collect();
     // The body's space is released when its last event is read, not when all are kept.
     drop(body);
     api.authenticator

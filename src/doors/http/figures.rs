@@ -9,7 +9,7 @@ use axum::{
 use http::Method;
 use serde_json::Value;
 
-use super::{api::Api, caller::Caller};
+use super::{api::Api, caller::Caller, foreign};
 use crate::error::Error;
 
 pub(super) async fn performance(
@@ -47,14 +47,22 @@ pub(super) async fn count_answered(
     request: Request,
     next: Next,
 ) -> Response {
-    let is_publish =
-        request.method() == Method::POST && [EVENTS, EMIT].contains(&request.uri().path());
+    let is_publish = request.method() == Method::POST && PUBLISHING.contains(&request.uri().path());
     let response = next.run(request).await;
     if response.status().is_success() && !is_publish {
         api.metrics.attempts.succeed(1);
     }
     response
 }
+
+/// The paths at which each event counts by itself.
+const PUBLISHING: [&str; 5] = [
+    EVENTS,
+    EMIT,
+    foreign::AG_UI,
+    foreign::VERCEL,
+    foreign::LANGGRAPH,
+];
 
 /// The path at which events are published.
 pub(super) const EVENTS: &str = "/api/v1/events";

@@ -37,40 +37,48 @@ impl Lines {
 
     pub(super) fn next(&mut self) -> Option<Raw> {
         loop {
-            let Some(at) = self.buffer[self.searched..]
-                .iter()
-                .position(|&b| b == b'\n')
-            else {
-                self.searched = self.buffer.len();
-                if self.buffer.len() > self.most.0 {
-                    self.buffer.clear();
-                    self.searched = 0;
-                    self.skipping = true;
-                }
-                return None;
-            };
-            let line = self.buffer.split_to(self.searched + at);
-            self.buffer.advance(1);
-            self.searched = 0;
-            if std::mem::take(&mut self.skipping) {
-                return Some(Raw::Bad(self.most.1.clone()));
-            }
-            if let Some(raw) = Self::read(&line.freeze()) {
-                return Some(raw);
+            match self.next_line()? {
+                // An empty line is neither an event nor a mistake.
+                Raw::Text(line) if line.is_empty() => {}
+                line => return Some(line),
             }
         }
+    }
+
+    /// The next line, also an empty one.
+    pub(super) fn next_line(&mut self) -> Option<Raw> {
+        let Some(at) = self.buffer[self.searched..]
+            .iter()
+            .position(|&b| b == b'\n')
+        else {
+            self.searched = self.buffer.len();
+            if self.buffer.len() > self.most.0 {
+                self.buffer.clear();
+                self.searched = 0;
+                self.skipping = true;
+            }
+            return None;
+        };
+        let line = self.buffer.split_to(self.searched + at);
+        self.buffer.advance(1);
+        self.searched = 0;
+        if std::mem::take(&mut self.skipping) {
+            return Some(Raw::Bad(self.most.1.clone()));
+        }
+        let line = line.freeze();
+        Some(Raw::Text(line.slice_ref(line.trim_ascii())))
     }
 
     /// The line after the last line end, if there is one.
     pub(super) fn last(&mut self) -> Option<Raw> {
         let line = self.buffer.split();
-        if self.skipping {
+        if std::mem::take(&mut self.skipping) {
             return Some(Raw::Bad(self.most.1.clone()));
         }
         Self::read(&line.freeze())
     }
 
-    /// Reads a line; an empty one is neither an event nor a mistake.
+    /// Reads the last line; an empty one is none.
     fn read(line: &Bytes) -> Option<Raw> {
         let trimmed = line.trim_ascii();
         (!trimmed.is_empty()).then(|| Raw::Text(line.slice_ref(trimmed)))

@@ -8,6 +8,7 @@ mod error;
 mod events;
 mod extract;
 mod figures;
+mod foreign;
 mod headers;
 mod lines;
 mod nowhere;
@@ -23,6 +24,7 @@ mod seneca;
 mod state;
 mod stream;
 mod upload;
+mod uploading;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -47,6 +49,7 @@ use crate::{
     observe::Metrics,
 };
 pub use api::{Api, Readiness, StreamOptions};
+pub use foreign::{ThreadLimits, Threads};
 pub(crate) use page::missing as missing_page;
 pub use policy::{Hosts, Origins, ProxiedRequests, RequestPolicy};
 pub use rendering::Renderings;
@@ -74,6 +77,9 @@ pub fn router(api: Api, door: Door, more: Router, options: &RouterOptions) -> Ro
     let counted = Router::new()
         .route(figures::EVENTS, post(events::publish).get(events::history))
         .route(figures::EMIT, post(emit::emit))
+        .route(foreign::AG_UI, post(foreign::ag_ui))
+        .route(foreign::VERCEL, post(foreign::vercel))
+        .route(foreign::LANGGRAPH, post(foreign::langgraph))
         .route("/api/v1/operations", post(operations::perform))
         .route("/api/v1/state", get(state::state))
         .route("/api/v1/ws/stats", get(state::stats))

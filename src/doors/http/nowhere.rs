@@ -9,6 +9,9 @@ use crate::error::Error;
 const PATHS: &[&str] = &[
     "/api/v1/events",
     "/api/v1/emit",
+    "/ag-ui/in",
+    "/vercel/in",
+    "/langgraph/in",
     "/api/v1/stream",
     "/api/v1/state",
     "/api/v1/operations",

@@ -3,15 +3,24 @@
 //! Lines are published in parts as they arrive. A part is read and placed while the journal writes the ones before it; the
 //! receipt adds up the answers to all of them.
 
-use std::{pin::pin, time::Duration};
+use std::time::Duration;
 
 use axum::body::Body;
 
-use super::{api::Api, caller::Caller, lines::Lines, producer::producer};
+use bytes::Bytes;
+
+use super::{
+    api::Api,
+    caller::Caller,
+    foreign::{self, Opening, Session},
+    lines::Lines,
+    uploading::Upload,
+};
 use crate::{
     error::Error,
-    intake::{Answered, Pipeline, Raw, Receipt, too_large},
+    intake::{Raw, Receipt, too_large},
     net::{FREE_BYTES, NextPart, Place, Space, Steady},
+    translate::{Language, StreamContext},
 };
 
 /// Lines that are published at a time, so that a long upload costs no more than a few such parts.
@@ -20,22 +29,15 @@ const PART_LINES: usize = 500;
 const PART_BYTES: usize = 256 * 1_024;
 /// The time that lines wait for more, to be published together.
 const PAUSE: Duration = Duration::from_millis(100);
-/// The pause before a part is tried again that exceeded its producer's budget.
-const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
-/// Publishes one event for each line.
+/// Publishes one event for each line, or the messages of a stream in another language.
 ///
 /// # Errors
 /// A part was refused as a whole: nothing behind it is read, and parts that the journal has not begun to write are given up.
 pub(super) async fn publish(api: &Api, caller: &Caller, body: Body) -> Result<Receipt, Error> {
     let limits = api.intake.limits();
-    let mut upload = Upload {
-        api,
-        caller,
-        offset: 0,
-        pipeline: Pipeline::new(limits.unanswered),
-        receipt: Receipt::default(),
-    };
+    let mut upload = Upload::new(api, caller);
+    let mut reader = Reader::default();
     let mut part = Part::default();
     let mut lines = Lines::new(limits.max_event, too_large(limits.max_event));
     let mut stream = Steady::new(body, api.body.clone());
@@ -43,28 +45,128 @@ pub(super) async fn publish(api: &Api, caller: &Caller, body: Body) -> Result<Re
         // Lines that are there wait only for a moment for more: a producer that writes line by line is served line by
         // line.
         let pause = (!part.raws.is_empty()).then_some(PAUSE);
-        match upload.beside(stream.next(pause)).await?? {
-            NextPart::Part(chunk) => lines.feed(&chunk),
+        let is_end = match upload.beside(stream.next(pause)).await?? {
+            NextPart::Part(chunk) => {
+                lines.feed(&chunk);
+                false
+            }
             NextPart::Pause => {
-                upload.place(&mut part).await?;
+                part.place(&mut upload).await?;
                 continue;
             }
-            NextPart::End => break,
-        }
-        while let Some(line) = lines.next() {
+            NextPart::End => true,
+        };
+        let last = |lines: &mut Lines| if is_end { lines.last() } else { None };
+        while let Some(line) = lines.next().or_else(|| last(&mut lines)) {
+            let line = match reader.sort(line, api, caller) {
+                Sorted::Event(line) => line,
+                Sorted::Messages(messages) => {
+                    for events in messages {
+                        upload.line(events).await?;
+                    }
+                    continue;
+                }
+            };
             let full = part.push(line, caller, &api.body.space);
             if full || part.raws.len() >= PART_LINES.min(api.authenticator.events_at_once()) {
-                upload.place(&mut part).await?;
+                part.place(&mut upload).await?;
                 // Without a journal on disk nothing is awaited here, and other tasks must have their turn.
                 tokio::task::yield_now().await;
             }
         }
+        if is_end {
+            break;
+        }
     }
-    if let Some(line) = lines.last() {
+    if let Some(line) = reader.held() {
         part.push(line, caller, &api.body.space);
     }
-    upload.place(&mut part).await?;
-    upload.end().await
+    part.place(&mut upload).await?;
+    let receipt = upload.end().await?;
+    if let Reader::Foreign(session, _) = reader {
+        session.close();
+    }
+    Ok(receipt)
+}
+
+/// Tells lines that are events from those that are messages of another language: the first line decides for all.
+#[derive(Default)]
+enum Reader<'a> {
+    /// No line came yet.
+    #[default]
+    Undecided,
+    /// The first line, of which the second one tells what it is.
+    Unsure(Bytes),
+    Plain,
+    /// A stream, with the number of its last line.
+    Foreign(Session<'a>, usize),
+}
+
+/// A line, or lines, as they are published.
+enum Sorted {
+    Event(Raw),
+    /// The events of each message.
+    Messages(Vec<Vec<Raw>>),
+}
+
+impl<'a> Reader<'a> {
+    fn sort(&mut self, line: Raw, api: &'a Api, caller: &Caller) -> Sorted {
+        let (first, opening) = match (&mut *self, &line) {
+            (Self::Plain, _) => return Sorted::Event(line),
+            (Self::Foreign(session, number), Raw::Text(text)) => {
+                *number += 1;
+                return Sorted::Messages(vec![session.read(text, *number)]);
+            }
+            (Self::Foreign(_, number), _) => {
+                *number += 1;
+                return Sorted::Messages(vec![vec![line]]);
+            }
+            (Self::Undecided, Raw::Text(text)) => (None, foreign::opening(api, caller, text)),
+            (Self::Unsure(first), Raw::Text(text)) => {
+                (Some(first.clone()), foreign::after(api, first, text))
+            }
+            (Self::Undecided, _) => (None, Opening::Plain),
+            (Self::Unsure(first), _) => (Some(first.clone()), Opening::Plain),
+        };
+        match (opening, line) {
+            (Opening::Foreign(language), Raw::Text(text)) => {
+                let begins = first.as_ref().unwrap_or(&text);
+                let mut session = open(api, caller, language, begins);
+                let both = first.iter().chain([&text]).enumerate();
+                let messages: Vec<_> = both
+                    .map(|(nth, message)| session.read(message, nth + 1))
+                    .collect();
+                *self = Self::Foreign(session, messages.len());
+                Sorted::Messages(messages)
+            }
+            (Opening::Unsure, Raw::Text(text)) => {
+                *self = Self::Unsure(text);
+                Sorted::Messages(Vec::new())
+            }
+            (_, line) => {
+                *self = Self::Plain;
+                match first {
+                    None => Sorted::Event(line),
+                    // Both are events of their own.
+                    Some(first) => Sorted::Messages(vec![vec![Raw::Text(first)], vec![line]]),
+                }
+            }
+        }
+    }
+
+    /// The first line, if there was no second one.
+    fn held(&mut self) -> Option<Raw> {
+        match self {
+            Self::Unsure(first) => Some(Raw::Text(std::mem::take(first))),
+            _ => None,
+        }
+    }
+}
+
+/// The stream of a body at the plain door.
+fn open<'a>(api: &'a Api, caller: &Caller, language: Language, first: &Bytes) -> Session<'a> {
+    let context = StreamContext::default();
+    Session::open(api, caller, language, context, Some(first)).among_plain()
 }
 
 /// Lines collected for one call of the intake.
@@ -78,6 +180,12 @@ struct Part {
 }
 
 impl Part {
+    /// Publishes the lines, and is empty again.
+    async fn place(&mut self, upload: &mut Upload<'_>) -> Result<(), Error> {
+        let Self { raws, place, .. } = std::mem::take(self);
+        upload.lines(raws, place).await
+    }
+
     /// Adds a line, and says whether the lines are to be published before more are read. Without free space the parts
     /// are smaller; nothing waits for it.
     fn push(&mut self, line: Raw, caller: &Caller, space: &Space) -> bool {
@@ -89,82 +197,5 @@ impl Part {
             self.place = space.try_take(caller.address, PART_BYTES);
         }
         self.bytes > PART_BYTES || (self.bytes > FREE_BYTES && self.place.is_none())
-    }
-}
-
-/// The parts of a body that are placed.
-struct Upload<'a> {
-    api: &'a Api,
-    caller: &'a Caller,
-    /// The index of the next part's first line in the whole body.
-    offset: usize,
-    /// The parts without an answer, each with the index of its first line.
-    pipeline: Pipeline<'a, usize>,
-    /// The answers so far, added up.
-    receipt: Receipt,
-}
-
-impl Upload<'_> {
-    /// Does `work` while answers come, until one of them is a refusal.
-    async fn beside<W: Future>(&mut self, work: W) -> Result<W::Output, Error> {
-        let mut work = pin!(work);
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut work => return Ok(done),
-                Some(answer) = self.pipeline.next(), if !self.pipeline.is_empty() => self.add(answer)?,
-            }
-        }
-    }
-
-    /// Adds the answer to a part, unless the part was refused as a whole.
-    fn add(&mut self, (answer, offset): Answered<usize>) -> Result<(), Error> {
-        self.receipt.add(answer?, offset);
-        Ok(())
-    }
-
-    /// Places a part behind the others.
-    async fn place(&mut self, part: &mut Part) -> Result<(), Error> {
-        let (api, caller) = (self.api, self.caller);
-        let Part { raws, place, .. } = std::mem::take(part);
-        if raws.is_empty() {
-            return Ok(());
-        }
-        let offset = self.offset;
-        self.offset += raws.len();
-        if self.pipeline.is_full() {
-            api.metrics.publish_waited();
-        }
-        while self.pipeline.is_full() {
-            if let Some(answer) = self.pipeline.next().await {
-                self.add(answer)?;
-            }
-        }
-        // A producer that uploads much is slowed down to its budget, not refused in the middle.
-        while let Err(refusal) = api
-            .authenticator
-            .events(&caller.who, caller.address, raws.len())
-        {
-            if raws.len() > api.authenticator.events_at_once() {
-                return Err(refusal);
-            }
-            self.beside(tokio::time::sleep(RETRY_PAUSE)).await?;
-        }
-        api.authenticator.check_again(&caller.who, caller.address)?;
-        let verified = caller.who.verified();
-        // The intake reads the texts before it waits for anything.
-        drop(place);
-        let placing = api.intake.place(raws, producer(caller, &verified));
-        let placed = self.beside(placing).await??;
-        self.pipeline.push(placed, offset);
-        Ok(())
-    }
-
-    /// The receipt, once all parts are answered.
-    async fn end(mut self) -> Result<Receipt, Error> {
-        while let Some(answer) = self.pipeline.next().await {
-            self.add(answer)?;
-        }
-        Ok(self.receipt)
     }
 }
