@@ -22,11 +22,7 @@ const DOORS: [(&str, &str); 3] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn each_door_has_the_rights_of_a_producers_door() {
     let server = guarded(|config| {
-        config
-            .rate_limiting
-            .producer_events_per_second
-            .set(20)
-            .unwrap();
+        config.rate_limiting.producer_events_per_second = 20;
     })
     .await;
     let address = server.address();

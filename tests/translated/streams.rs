@@ -354,7 +354,9 @@ async fn what_is_only_kept_is_in_the_history_and_nobody_gets_an_update() {
     .await;
     assert_eq!(counts(&answer), [3, 0, 0], "{answer}");
     let done = client
-        .event_where("execution_update", |update| update["status"] == "completed")
+        .event_where("execution_update", |update| {
+            update["data"]["status"] == "completed"
+        })
         .await;
     // The cursor of what follows passes it by.
     assert_eq!(done["cursor"], answer["cursor"], "{done}");

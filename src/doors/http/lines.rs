@@ -72,6 +72,7 @@ impl Lines {
     /// The line after the last line end, if there is one.
     pub(super) fn last(&mut self) -> Option<Raw> {
         let line = self.buffer.split();
+        self.searched = 0;
         if std::mem::take(&mut self.skipping) {
             return Some(Raw::Bad(self.most.1.clone()));
         }

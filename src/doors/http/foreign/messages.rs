@@ -72,6 +72,8 @@ impl Messages {
                 if let Some(event) = self.event() {
                     return Some(event);
                 }
+            } else if text.len() > self.max {
+                return Some((self.number, self.too_long()));
             } else if !is_beside(text) {
                 let line = (self.number, line.slice_ref(text));
                 if let Some(event) = self.event() {

@@ -9,7 +9,7 @@ use super::threads::{Broken, Kept, Key};
 use crate::{
     doors::http::{api::Api, caller::Caller},
     error::Error,
-    intake::{self, Raw},
+    intake::{self, Raw, too_large},
     translate::{Language, StreamContext, Translator},
 };
 
@@ -75,6 +75,10 @@ impl<'a> Session<'a> {
     pub(in crate::doors::http) fn read(&mut self, text: &Bytes, line: usize) -> Vec<Raw> {
         let metrics = &self.api.metrics.translations;
         let language = self.translator.language();
+        let max = self.api.intake.limits().max_event;
+        if text.len() > max {
+            return self.refused(too_large(max), line);
+        }
         let message = match self.api.intake.read(text) {
             Ok((message, _)) => message,
             Err(refusal) => return self.refused(refusal, line),
