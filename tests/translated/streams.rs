@@ -1,5 +1,6 @@
 use kit::{Client, counted_in, get, server, until_folded};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{counts, recorded, send};
 
@@ -187,10 +188,27 @@ async fn the_plain_door_knows_a_recorded_stream_and_takes_it_once() {
         let (status, answer) = send(address, "/api/v1/events", media, body).await;
         assert_eq!((status, counts(&answer)), (202, [2, 0, 0]), "{answer}");
     }
-    let (_, page) = get(address, "/api/v1/events?type=start").await;
+    let (_, page) = get(address, "/api/v1/events?type=start&limit=500&order=desc").await;
     // The recorded one begins so, too, when it comes message by message.
     assert_eq!(page["events"].as_array().unwrap().len(), 3, "{page}");
     server.shutdown().await;
+}
+
+/// The bytes of a pipe; its end is a fault.
+fn until_cut(
+    pipe: tokio::io::DuplexStream,
+) -> impl futures_util::Stream<Item = std::io::Result<Vec<u8>>> {
+    futures_util::stream::unfold(Some(pipe), async |pipe| {
+        let mut pipe = pipe?;
+        let mut chunk = vec![0; 4_096];
+        match pipe.read(&mut chunk).await {
+            Ok(0) | Err(_) => Some((Err(std::io::Error::other("cut off")), None)),
+            Ok(len) => {
+                chunk.truncate(len);
+                Some((Ok(chunk), Some(pipe)))
+            }
+        }
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,34 +228,26 @@ async fn a_body_that_comes_again_is_a_repetition_and_nothing_is_lost_of_one_that
             .take(text.lines().count() / 2)
             .map(|line| format!("{line}\n"))
             .collect();
-        // The connection ends in the middle of a line.
-        let (write, read) = tokio::io::duplex(1 << 20);
-        let broken = async {
-            use tokio::io::AsyncWriteExt;
-            let mut write = write;
-            write.write_all(half.as_bytes()).await.unwrap();
-            write.write_all(b"{\"type\":\"RU").await.unwrap();
-        };
-        broken.await;
-        let stream = futures_util::stream::unfold(Some(read), async |read| {
-            use tokio::io::AsyncReadExt;
-            let mut read = read?;
-            let mut chunk = vec![0; 4_096];
-            match read.read(&mut chunk).await {
-                Ok(0) | Err(_) => Some((Err(std::io::Error::other("cut off")), None)),
-                Ok(len) => {
-                    chunk.truncate(len);
-                    Some((Ok(chunk), Some(read)))
-                }
-            }
-        });
+        // The connection ends in the middle of a line, when some of the lines before it are kept.
+        let before = counted_in(&server, "stoa_events_total");
+        let (mut write, read) = tokio::io::duplex(1 << 20);
         let cut = reqwest::Client::new()
             .post(format!("http://{address}{door}"))
             .header("content-type", LINES)
-            .body(reqwest::Body::wrap_stream(stream))
-            .send()
-            .await;
-        assert!(cut.is_err() || !cut.unwrap().status().is_success());
+            .body(reqwest::Body::wrap_stream(until_cut(read)))
+            .send();
+        let cut = tokio::spawn(cut);
+        write.write_all(half.as_bytes()).await.unwrap();
+        write.write_all(b"{\"type\":\"RU").await.unwrap();
+        let kept = async {
+            while counted_in(&server, "stoa_events_total") == before {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(kit::PATIENCE, kept).await.unwrap();
+        drop(write);
+        let answer = cut.await.unwrap();
+        assert!(answer.is_err() || !answer.unwrap().status().is_success());
         // Sent again whole: all is there once, however much came before.
         let (status, answer) = send(address, door, LINES, text.clone()).await;
         assert_eq!(status, 202, "{file}: {answer}");

@@ -86,7 +86,7 @@ impl AgUi {
     }
 
     pub(in crate::translate) fn is_empty(&self) -> bool {
-        self.run.is_none() && self.paused.is_none()
+        self.run.is_none() && self.paused.is_none() && self.held() == 0
     }
 
     pub(in crate::translate) fn held(&self) -> usize {

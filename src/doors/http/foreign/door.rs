@@ -26,18 +26,18 @@ use crate::{
 };
 
 /// The path of streams of AG-UI.
-pub(in crate::doors::http) const AG_UI: &str = "/ag-ui/in";
+pub(crate) const AG_UI: &str = "/ag-ui/in";
 /// The path of UI message streams of Vercel's AI SDK.
-pub(in crate::doors::http) const VERCEL: &str = "/vercel/in";
+pub(crate) const VERCEL: &str = "/vercel/in";
 /// The path of LangGraph's events.
-pub(in crate::doors::http) const LANGGRAPH: &str = "/langgraph/in";
+pub(crate) const LANGGRAPH: &str = "/langgraph/in";
 
 /// The most bytes of a parameter.
 const MAX_PARAMETER: usize = 256;
 
 /// The parameters of a stream.
 #[derive(Debug, Default, Deserialize)]
-pub(in crate::doors::http) struct StreamParameters {
+pub(crate) struct StreamParameters {
     project: Option<String>,
     agent: Option<String>,
     thread: Option<String>,
@@ -66,7 +66,7 @@ impl StreamParameters {
     }
 }
 
-pub(in crate::doors::http) async fn ag_ui(
+pub(crate) async fn ag_ui(
     State(api): State<Api>,
     caller: Caller,
     Filters(parameters): Filters<StreamParameters>,
@@ -76,7 +76,7 @@ pub(in crate::doors::http) async fn ag_ui(
     take(&api, &caller, Language::AgUi, parameters, &headers, body).await
 }
 
-pub(in crate::doors::http) async fn vercel(
+pub(crate) async fn vercel(
     State(api): State<Api>,
     caller: Caller,
     Filters(parameters): Filters<StreamParameters>,
@@ -86,7 +86,7 @@ pub(in crate::doors::http) async fn vercel(
     take(&api, &caller, Language::Vercel, parameters, &headers, body).await
 }
 
-pub(in crate::doors::http) async fn langgraph(
+pub(crate) async fn langgraph(
     State(api): State<Api>,
     caller: Caller,
     Filters(parameters): Filters<StreamParameters>,
@@ -172,13 +172,18 @@ async fn take_stream(
     let mut upload = Upload::new(api, caller);
     let mut stream = Steady::new(body, api.body.clone());
     loop {
-        let is_end = match upload.beside(stream.next(None)).await?? {
-            NextPart::Part(chunk) => {
+        let is_end = match upload.beside(stream.next(None)).await? {
+            Err(broken) => {
+                // The messages that came are kept, whatever became of the rest.
+                upload.end().await?;
+                return Err(broken);
+            }
+            Ok(NextPart::Part(chunk)) => {
                 messages.feed(&chunk);
                 false
             }
-            NextPart::Pause => continue,
-            NextPart::End => true,
+            Ok(NextPart::Pause) => continue,
+            Ok(NextPart::End) => true,
         };
         while let Some((number, message)) = messages.next(is_end) {
             if let Some(context) = context.take() {

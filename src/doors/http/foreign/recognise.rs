@@ -16,7 +16,7 @@ use crate::{
 
 /// The language of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::doors::http) enum Opening {
+pub(crate) enum Opening {
     /// Plain events.
     Plain,
     /// Messages of this language.
@@ -26,7 +26,7 @@ pub(in crate::doors::http) enum Opening {
 }
 
 /// The language of a body that begins with this message.
-pub(in crate::doors::http) fn opening(api: &Api, caller: &Caller, first: &Bytes) -> Opening {
+pub(crate) fn opening(api: &Api, caller: &Caller, first: &Bytes) -> Opening {
     let Some(message) = read(api, first) else {
         return Opening::Plain;
     };
@@ -44,11 +44,7 @@ pub(in crate::doors::http) fn opening(api: &Api, caller: &Caller, first: &Bytes)
 }
 
 /// The same of a body with several messages, by the first two.
-pub(in crate::doors::http) fn opening_of(
-    api: &Api,
-    caller: &Caller,
-    messages: &[Bytes],
-) -> Opening {
+pub(crate) fn opening_of(api: &Api, caller: &Caller, messages: &[Bytes]) -> Opening {
     let Some(first) = messages.first() else {
         return Opening::Plain;
     };
@@ -61,7 +57,7 @@ pub(in crate::doors::http) fn opening_of(
 }
 
 /// The language of a body whose first message may begin a stream, by its second one.
-pub(in crate::doors::http) fn after(api: &Api, first: &Bytes, second: &Bytes) -> Opening {
+pub(crate) fn after(api: &Api, first: &Bytes, second: &Bytes) -> Opening {
     let language = read(api, first).and_then(|first| Language::perhaps_begun_by(&first));
     let second = read(api, second);
     match (language, second) {

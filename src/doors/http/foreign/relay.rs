@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Takes the messages of a list, one after the other.
-pub(in crate::doors::http) async fn relay(
+pub(crate) async fn relay(
     api: &Api,
     caller: &Caller,
     session: &mut Session<'_>,

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The stream of one body. Its state is remembered when it is dropped.
-pub(in crate::doors::http) struct Session<'a> {
+pub(crate) struct Session<'a> {
     api: &'a Api,
     key: Key,
     translator: Translator,
@@ -30,7 +30,7 @@ pub(in crate::doors::http) struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// The stream of a body that begins with this message.
-    pub(in crate::doors::http) fn open(
+    pub(crate) fn open(
         api: &'a Api,
         caller: &Caller,
         language: Language,
@@ -66,13 +66,13 @@ impl<'a> Session<'a> {
     }
 
     /// The same at the plain door: messages of other languages are events of their own.
-    pub(in crate::doors::http) fn among_plain(mut self) -> Self {
+    pub(crate) fn among_plain(mut self) -> Self {
         self.is_plain = true;
         self
     }
 
     /// The events of the message on this line.
-    pub(in crate::doors::http) fn read(&mut self, text: &Bytes, line: usize) -> Vec<Raw> {
+    pub(crate) fn read(&mut self, text: &Bytes, line: usize) -> Vec<Raw> {
         let metrics = &self.api.metrics.translations;
         let language = self.translator.language();
         let max = self.api.intake.limits().max_event;
@@ -126,7 +126,7 @@ impl<'a> Session<'a> {
     }
 
     /// The body was answered: the next one goes on here.
-    pub(in crate::doors::http) fn close(mut self) {
+    pub(crate) fn close(mut self) {
         self.is_answered = true;
     }
 }
@@ -135,7 +135,10 @@ impl Drop for Session<'_> {
     fn drop(&mut self) {
         let state = self.translator.clone();
         let kept = match self.is_answered {
-            true if state.is_empty() => return,
+            true if state.is_empty() => {
+                self.api.threads.remove(&self.key);
+                return;
+            }
             true => Kept {
                 state: Some(state),
                 broken: None,

@@ -145,6 +145,13 @@ impl Threads {
         self.metrics.threads(table.entries.len());
     }
 
+    /// Forgets a thread of which nothing is left to remember.
+    pub(super) fn remove(&self, key: &Key) {
+        let mut table = self.table();
+        table.remove(key);
+        self.metrics.threads(table.entries.len());
+    }
+
     /// Forgets a thread that was quiet for too long.
     fn expire(&self, table: &mut Table, key: &Key) {
         let entry = table.entries.get(key);
