@@ -48,7 +48,7 @@ class Told(Spans):
             attributes = {}
         fault = None
         if not span.status.is_ok and span.status.status_code.name == "ERROR":
-            fault = span.status.description or attributes.get("error.type") or "failed"
+            fault = _exception(span) or span.status.description or attributes.get("error.type") or "failed"
         self.ended(key, attributes, fault)
 
     def _run(self, key: Any) -> str | None:
@@ -58,6 +58,12 @@ class Told(Spans):
     def _is_told(self, span: Any) -> bool:
         name = str(getattr(getattr(span, "instrumentation_scope", None), "name", "") or "").lower()
         return any(word in name and self._watched.frameworks.get(by) == "ok" for word, by in SCOPES.items())
+
+
+def _exception(span: Any) -> str | None:
+    """The words of the last exception that was recorded."""
+    said = [event.attributes.get("exception.message") for event in span.events or () if event.name == "exception" and event.attributes]
+    return str(said[-1]) if said and said[-1] else None
 
 
 def install(module: ModuleType) -> None:
