@@ -281,6 +281,47 @@ def test_watch_raises_nothing_and_says_what_is_watched(tmp_path):
     assert said.startswith("failed: ") and counted == "True"
 
 
+#: A stream of AG-UI as objects, as server-sent events in odd pieces, and as lines of JSON.
+FORMS = {
+    "objects": "[json.loads(line) for line in lines]",
+    "events": "[body[at:at + 7] for at in range(0, len(body), 7)]",
+    "lines": "[line + '\\n' for line in lines]",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_tee_sends_a_protocol_to_its_door(form):
+    """Stoa makes the same of a stream that is looked at as of one that is posted whole."""
+    server = Stoa()
+    try:
+        data = ROOT / "tests/data/producers/ag_ui_showcase_1_0.jsonl"
+        program = (
+            "import json, pathlib, stoa\n"
+            f"lines = pathlib.Path({str(data)!r}).read_text().splitlines()\nbody = ''.join(f'data: {{line}}\\n\\n' for line in lines)\n"
+            f"given = {FORMS[form]}\n"
+            "stoa.emit('before.it', {})\n"
+            "assert list(stoa.tee(iter(given), speaks='ag-ui', agent='lead', project='shop')) == given\n"
+            "stoa.emit('after.it', {})\nassert stoa.flush(45)\nprint(json.dumps([len(lines), stoa.stats()]))\n"
+        )
+        env = {**os.environ, "PYTHONPATH": SOURCES, "STOA_URL": server.url, "STOA_CONTENT": "full"}
+        done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=3 * PATIENCE)
+        assert done.returncode == 0, done.stderr
+        number, stats = json.loads(done.stdout)
+        assert (stats["sent"], stats["rejected"], stats["failures"]) == (number + 2, 0, 0), stats
+        shown = Shown(server, "")
+        assert shown.events[0]["type"] == "before.it" and shown.events[-1]["type"] == "after.it"
+        posted = Stoa()
+        try:
+            request = urllib.request.Request(f"{posted.url}/ag-ui/in?agent=lead&project=shop", data.read_bytes(), {"Content-Type": "application/x-ndjson"})
+            urllib.request.urlopen(request, timeout=PATIENCE).close()
+            whole = Shown(posted, "")
+        finally:
+            posted.stop()
+        assert shown.agents == whole.agents and shown.agents and shown.tasks == whole.tasks and shown.texts() == whole.texts()
+    finally:
+        server.stop()
+
+
 def test_tee_gives_on_what_comes():
     program = (
         "import asyncio, stoa\n"
