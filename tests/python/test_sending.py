@@ -320,6 +320,22 @@ def test_as_much_of_texts_goes_out_as_is_wanted(scripted, content):
         assert len(json.dumps(data["args"])) < 600 if content == "preview" else len(data["args"]["q"]) == 900
 
 
+def test_what_is_changed_after_the_call_is_not_in_the_event(scripted):
+    where = scripted(lambda lines, number, body: taken(lines))
+    here = sender(where.url)
+    point = Point(1, 2.0)
+    given = {"name": "first", "list": [1], "deep": {"a": {"b": [1]}}, "object": point, "tuple": (1, [2])}
+    here.emit("changed", given)
+    given["list"].append(2)
+    given["deep"]["a"]["b"].append(2)
+    given["tuple"][1].append(3)
+    point.x, given["name"], given["more"] = 9, "second", True
+    assert here.flush(PATIENCE)
+    assert where.bodies[0][0]["data"] == {
+        "name": "first", "list": [1], "deep": {"a": {"b": [1]}}, "object": {"x": 1, "y": 2.0}, "tuple": [1, [2]],
+    }  # fmt: skip
+
+
 def test_before_send_changes_and_leaves_out_and_may_fail(scripted):
     where = scripted(lambda lines, number, body: taken(lines))
     here = sender(where.url)
