@@ -86,6 +86,7 @@ impl Error {
             "timeout" => StatusCode::REQUEST_TIMEOUT,
             "overloaded" | "unavailable" | "backend_unavailable" => StatusCode::SERVICE_UNAVAILABLE,
             "not_found" => StatusCode::NOT_FOUND,
+            "closed" => StatusCode::CONFLICT,
             _ => StatusCode::BAD_REQUEST,
         }
     }

@@ -245,10 +245,14 @@ impl Intake {
         producer: Producer<'_>,
         rejected: &mut Vec<RejectedAt>,
     ) -> Option<(Appending, Families)> {
-        let may = |project: &str| producer.permissions.speaks_for(project);
+        let may = |project: &str| match producer.within {
+            Some(only) => only == project,
+            None => producer.permissions.speaks_for(project),
+        };
+        let is_limited = producer.within.is_some() || producer.permissions.is_limited();
         let speaker = Speaker {
             producer: producer.verified,
-            projects: producer.permissions.is_limited().then_some(&may),
+            projects: is_limited.then_some(&may),
         };
         let mut settled: Vec<Entry> = Vec::with_capacity(drafts.len());
         let mut families = Families::with_capacity(drafts.len());

@@ -36,6 +36,7 @@ mod filters;
 mod free_rooms;
 mod guard;
 mod held;
+mod inputs;
 mod journal;
 mod leak;
 mod lean;

@@ -60,7 +60,7 @@ pub use rule_config::{MAX_WINDOW_MS, RuleConfig};
 pub use rules::{FreeRooms, Rule, Rules};
 pub use secret::Secret;
 pub use sections::{
-    Analytics, Breakers, Cluster, Demo, Log, LogFormat, Namespaces, Performance, Rooms,
+    Analytics, Breakers, Cluster, Demo, Inputs, Log, LogFormat, Namespaces, Performance, Rooms,
 };
 pub use server::{Server, split_port};
 pub use switch::Switch;
@@ -106,6 +106,8 @@ pub struct Config {
     pub pace: Pace,
     /// The journal of events.
     pub journal: Journal,
+    /// Answers to the questions of agents.
+    pub inputs: Inputs,
     /// Circuit breakers around outside parts.
     pub breakers: Breakers,
     /// Notices to operators that did not ask.

@@ -117,6 +117,23 @@ pub struct Performance {
     /// Tool calls of one agent that go on; of more the state forgets the one that began first, so that calls without an
     /// end don't pile up.
     pub max_tool_calls: Count<16, 1, 1024>,
+    /// Questions to people that the state remembers, open ones and the last that were answered; of more the answered ones of
+    /// the largest project are forgotten first.
+    pub max_inputs: Count<1000, 8, { 1 << 20 }>,
+}
+
+/// `[inputs]`: answers to the questions of agents.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Inputs {
+    /// Bytes of an answer, as JSON: the state keeps it for the agent that asked, and keeps no longer fact.
+    pub max_answer_bytes: Count<4096, 64, 8192>,
+    /// Requests that wait for answers at a time, since each holds a connection.
+    pub max_waits: Count<1024, 1, { 1 << 20 }>,
+    /// The same for one caller (a user, a token, or an address), so that none keeps the others out.
+    pub max_waits_per_client: Count<128, 1, { 1 << 20 }>,
+    /// The longest time in seconds for which one request waits; what asks for more is answered then, and asks again.
+    pub max_wait: Seconds<60_000>,
 }
 
 /// `[breakers]`: circuit breakers around the parts outside of the server.

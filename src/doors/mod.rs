@@ -13,6 +13,7 @@ pub(crate) mod depths;
 pub mod figures;
 mod handshake;
 pub mod http;
+pub(crate) mod inputs;
 pub(crate) mod operations;
 mod peer;
 mod query;

@@ -60,12 +60,13 @@ pub(super) fn form(key: &str) -> Option<Form> {
 }
 
 /// The families whose fields mean what the contract says.
-const FAMILIES: [&str; 15] = [
+const FAMILIES: [&str; 16] = [
     "agent",
     "blocker",
     "decision",
     "execution",
     "ingest",
+    "input",
     "kanban",
     "pm",
     "progress",

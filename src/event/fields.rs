@@ -102,7 +102,7 @@ pub(super) fn timestamp(
 }
 
 /// A point in time as producers write it; without an offset it is UTC.
-pub(super) fn read_timestamp(value: &Value) -> Option<Timestamp> {
+pub(crate) fn read_timestamp(value: &Value) -> Option<Timestamp> {
     let micros = match value {
         Value::Number(number) => micros_of(number.as_f64()?)?,
         Value::String(text) => {

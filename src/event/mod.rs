@@ -34,6 +34,7 @@ use serde_json::{Map, Value};
 pub use canonical::{Dialect, Event};
 pub use check::{check, elements_exceed, family_label};
 pub use content::id_for_conflict;
+pub(crate) use fields::read_timestamp;
 pub use foreign::free_id_key;
 pub use ids::Ids;
 pub use length::ids_fit;

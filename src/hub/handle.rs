@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Emit, Moment, SharedSnapshot, SnapshotOf,
+    Closings, Emit, Moment, SharedSnapshot, SnapshotOf,
     command::{Answer, Command, JoinReply, Question},
     member::{JoinRequest, MemberId},
     presence::Visit,
@@ -55,12 +55,12 @@ impl Drop for Membership {
 
 /// The hub's own handle: it doesn't keep the hub running.
 #[derive(Debug)]
-pub(super) struct WeakHandle(mpsc::WeakSender<Command>);
+pub(super) struct WeakHandle(mpsc::WeakSender<Command>, Arc<Closings>);
 
 impl WeakHandle {
     /// A membership to give away; none when no handle is left to tell of its end.
     pub(super) fn membership(&self, id: MemberId) -> Option<Membership> {
-        let hub = HubHandle(self.0.upgrade()?);
+        let hub = HubHandle(self.0.upgrade()?, self.1.clone());
         Some(Membership { hub, id })
     }
 }
@@ -78,16 +78,21 @@ impl EmitRoom<'_> {
 
 /// The way to the hub. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct HubHandle(mpsc::Sender<Command>);
+pub struct HubHandle(mpsc::Sender<Command>, Arc<Closings>);
 
 impl HubHandle {
     pub(super) fn channel() -> (Self, mpsc::Receiver<Command>) {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        (Self(sender), receiver)
+        (Self(sender, Arc::default()), receiver)
     }
 
     pub(super) fn downgrade(&self) -> WeakHandle {
-        WeakHandle(self.0.downgrade())
+        WeakHandle(self.0.downgrade(), self.1.clone())
+    }
+
+    /// The clients that wait for the answers to questions.
+    pub fn closings(&self) -> &Arc<Closings> {
+        &self.1
     }
 
     async fn send(&self, command: Command) {

@@ -18,6 +18,7 @@ mod behind;
 mod burst;
 mod catchup;
 mod census;
+mod closings;
 mod command;
 mod degrade;
 mod delivery;
@@ -65,6 +66,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
+pub use closings::{Closings, Listener};
 pub use command::{JoinReply, Question, Resumption};
 pub use degrade::DegradationOptions;
 pub use emissions::{Emit, Flying, InFlight};
@@ -135,6 +137,8 @@ pub struct Hub {
     delivery: Delivery,
     /// Emissions that are not kept.
     emissions: Emissions,
+    /// The clients that wait for the answers to questions.
+    closings: Arc<Closings>,
     /// The members that see an update; a buffer that every update uses again.
     audience: Vec<MemberId>,
     /// The next check for slow members; `None` while nothing was sent since the last.
@@ -225,6 +229,7 @@ impl Hub {
         self.emit_waiting();
         self.wake();
         self.backlog.end();
+        self.closings.end();
     }
 
     /// The time at which there is something to do without a request.
@@ -254,6 +259,7 @@ impl Hub {
             let (now, listening) = (Instant::now(), self.listening());
             for record in &batch.records {
                 self.projections.observe(&record.event);
+                self.closings.observe(&record.event);
                 self.catchup.remember(record);
                 self.aggregates.changed();
                 self.stream.plan(record, listening, now);

@@ -44,6 +44,7 @@ impl Hub {
             catchup: CatchUp::new(&options, metrics.clone()),
             delivery: Delivery::new(options.max_segment),
             emissions: Emissions::default(),
+            closings: handle.closings().clone(),
             load: LoadWatch::new(&options.degradation),
             options,
             commands,

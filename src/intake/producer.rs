@@ -21,6 +21,9 @@ pub struct Producer<'a> {
     pub door: &'static str,
     /// The permissions by which it may publish for projects.
     pub permissions: &'a Permissions,
+    /// The one project that it speaks for in this call, as a producer whose token names it; none for those of its
+    /// permissions.
+    pub within: Option<&'a str>,
     /// Its verified identity, kept with its events; empty when nobody was asked for one.
     pub verified: &'a Arc<str>,
     /// The place of the call in its caller's trace.

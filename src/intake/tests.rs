@@ -38,6 +38,7 @@ fn producer<'p>(permissions: &'p Permissions, verified: &'p Arc<str>) -> Produce
         name: "test",
         door: "http",
         permissions,
+        within: None,
         verified,
         trace: None,
         flow: FlowId::default(),

@@ -154,11 +154,12 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     );
     let quota = Quota::new(options::connections(config));
     let compression = options::compression(config, &metrics);
+    let inputs = options::inputs(config, handle.clone(), intake.clone(), &metrics);
     let actions = Actions::new(options::actions(
         config,
         handle.clone(),
         authenticator.clone(),
-        metrics.clone(),
+        (metrics.clone(), inputs.clone()),
     ));
     let application = application::build(
         config,
@@ -236,6 +237,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         body: options::body(config, &metrics),
         figures: figures.clone(),
         bus: bus.as_ref().map(|(_, counters)| counters.clone()),
+        inputs,
         operations: application.operations,
         backend: application.backend,
     };

@@ -13,6 +13,7 @@ use crate::{
             Hosts, Origins, ProxiedRequests, Renderings, RequestPolicy, RouterOptions,
             StreamOptions, ThreadLimits, Threads,
         },
+        inputs::{Inputs, InputsContext},
         socketio::{
             self,
             engine::{Attachments, Bounds, DoorLimits, LaneLimits},
@@ -22,7 +23,7 @@ use crate::{
     emission::EmissionLimits,
     emitter::EmitterOptions,
     hub::{DegradationOptions, HubHandle, HubOptions},
-    intake::{IntakeLimits, PipelineLimits},
+    intake::{Intake, IntakeLimits, PipelineLimits},
     ledger,
     net::{
         BodyLimits, PackedLimits, Quota, QuotaLimits, Space, Timeouts,
@@ -152,6 +153,7 @@ pub(super) fn state(config: &Config) -> Limits {
         max_bytes: config.performance.max_state_bytes.into(),
         max_facts: config.performance.max_entity_facts.into(),
         max_calls: config.performance.max_tool_calls.into(),
+        max_inputs: config.performance.max_inputs.into(),
     }
 }
 
@@ -205,14 +207,35 @@ pub(super) fn recovery(config: &Config) -> SessionLimits {
     }
 }
 
+/// The questions of agents, with their limits.
+pub(super) fn inputs(
+    config: &Config,
+    hub: HubHandle,
+    intake: Arc<Intake>,
+    metrics: &Metrics,
+) -> Arc<Inputs> {
+    let context = InputsContext {
+        hub,
+        intake,
+        max_answer: config.inputs.max_answer_bytes.into(),
+        max_waits: (
+            config.inputs.max_waits.into(),
+            config.inputs.max_waits_per_client.into(),
+        ),
+        max_wait: config.inputs.max_wait.get(),
+    };
+    Inputs::new(context, metrics)
+}
+
 /// The parts and the limits of actions on agents.
 pub(super) fn actions(
     config: &Config,
     hub: HubHandle,
     authenticator: Arc<Authenticator>,
-    metrics: Arc<Metrics>,
+    (metrics, inputs): (Arc<Metrics>, Arc<Inputs>),
 ) -> ActionsContext {
     ActionsContext {
+        inputs,
         hub,
         authenticator,
         metrics,

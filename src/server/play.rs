@@ -16,6 +16,7 @@ pub(super) async fn play(seed: u64, speed: f64, intake: Arc<Intake>) {
         name: "demo",
         door: "demo",
         permissions: &Permissions::everything(),
+        within: None,
         verified: &verified,
         trace: None,
         flow: FlowId::default(),

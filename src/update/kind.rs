@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    animation::Animation, level::notification_level, motion::Motion, rule_update::RuleUpdate,
-    status::status_of, tool::tool_status,
+    animation::Animation, input::input_status, level::notification_level, motion::Motion,
+    rule_update::RuleUpdate, status::status_of, tool::tool_status,
 };
 use crate::{channel::Namespace, emission::Emission, event::Event, update::seneca::SenecaKind};
 
@@ -45,6 +45,8 @@ pub enum UpdateKind {
     Tool,
     /// `agent_handoff`.
     Handoff,
+    /// `input_update`.
+    Input,
     /// `visual_update`.
     Visual,
     /// `generic_update`.
@@ -66,7 +68,7 @@ const PAGE_UPDATES: [&str; 4] = [
 ];
 
 /// The kinds whose names no configuration decides.
-const BUILT_IN: [UpdateKind; 24] = [
+const BUILT_IN: [UpdateKind; 25] = [
     UpdateKind::AgentStatusChange,
     UpdateKind::Agent,
     UpdateKind::Project,
@@ -83,6 +85,7 @@ const BUILT_IN: [UpdateKind; 24] = [
     UpdateKind::Message,
     UpdateKind::Tool,
     UpdateKind::Handoff,
+    UpdateKind::Input,
     UpdateKind::Visual,
     UpdateKind::Generic,
     UpdateKind::Seneca(SenecaKind::ConversationEvent),
@@ -124,6 +127,7 @@ impl UpdateKind {
             Self::Message => "message_appended",
             Self::Tool => "tool_update",
             Self::Handoff => "agent_handoff",
+            Self::Input => "input_update",
             Self::Visual => "visual_update",
             Self::Generic => "generic_update",
             Self::Rule(rule) => rule.name(),
@@ -152,6 +156,7 @@ impl UpdateKind {
             Self::Message => "message.appended",
             Self::Tool => "tool.update",
             Self::Handoff => "agent.handoff",
+            Self::Input => "input.update",
             Self::Visual => "visual.update",
             Self::Generic => "generic.update",
             Self::Rule(rule) => rule.folded(),
@@ -192,12 +197,18 @@ impl UpdateKind {
             Self::Agent if change == "registered" => Animation::Pulse,
             Self::Agent => Animation::Fade,
             Self::Project if change == "completed" => Animation::Celebrate,
-            Self::Project | Self::Progress | Self::AgentRun | Self::Ingest => Animation::Progress,
+            Self::AgentRun if change != "paused" => Animation::Progress,
+            Self::Project | Self::Progress | Self::Ingest => Animation::Progress,
             Self::TaskAssignment | Self::Message | Self::Handoff => Animation::Flow,
             Self::Tool => match change {
                 "started" => Animation::Pulse,
                 "progress" => Animation::None,
                 "failed" => Animation::Flash,
+                _ => Animation::Fade,
+            },
+            Self::Input => match change {
+                "requested" => Animation::Alert,
+                "received" => Animation::Pulse,
                 _ => Animation::Fade,
             },
             Self::Task => match change {
@@ -212,7 +223,9 @@ impl UpdateKind {
             Self::Health if text("severity") == Some("critical") => Animation::Alert,
             Self::Notification if notification_level(event) == "error" => Animation::Alert,
             Self::Notification if notification_level(event) == "critical" => Animation::Alert,
+            Self::AgentRun => Animation::Alert,
             Self::Execution => match change {
+                "paused" => Animation::Alert,
                 "completed" => Animation::Celebrate,
                 "failed" | "cancelled" => Animation::Flash,
                 _ => Animation::Progress,
@@ -241,6 +254,7 @@ impl UpdateKind {
                 Some(_) => Some(Motion::Back),
             },
             Self::Handoff => Some(Motion::Pass),
+            Self::Input if input_status(&event.name) == Some("open") => Some(Motion::Ask),
             _ => None,
         }
     }

@@ -41,6 +41,7 @@ pub(super) fn tells_source(kind: &UpdateKind, event: &Event, data: &Object) -> b
         | UpdateKind::Node
         | UpdateKind::Ingest
         | UpdateKind::Tool
+        | UpdateKind::Input
         | UpdateKind::Generic
         | UpdateKind::Rule(_)
         | UpdateKind::Emission(_)

@@ -12,6 +12,8 @@ pub enum Motion {
     Back,
     /// Work passes from one agent to another.
     Pass,
+    /// An agent raises its hand.
+    Ask,
 }
 
 impl Motion {

@@ -4,7 +4,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use smallvec::SmallVec;
 
-use super::tool::tool_call_id;
+use super::{
+    input::{input_status, request_id},
+    tool::tool_call_id,
+};
 use crate::{
     access::authz::{OBSERVERS, room_name},
     event::{Event, ThingKind},
@@ -85,6 +88,12 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
         && let Some(call) = tool_call_id(&event.data)
     {
         add(project, "tool", &call);
+    }
+    // An answer need not name the agent that asked.
+    if input_status(&event.name).is_some()
+        && let Some(request) = request_id(event)
+    {
+        add(project, "input", &request);
     }
     if family == "visual"
         && let Some(target) = event

@@ -6,6 +6,7 @@ use serde_json::Value;
 use smallvec::{SmallVec, smallvec};
 
 use super::{
+    input::input_status,
     kind::UpdateKind,
     level::notification_level,
     planned::Coalescing,
@@ -72,6 +73,9 @@ pub(super) fn row(event: &Event) -> Row<'_> {
             by: By::id(name, event.agent_id(), Coalescing::Fields),
         },
         ["agent", "run", ..] if is_end(change) => {
+            Row::at_once(UpdateKind::AgentRun, Priority::High)
+        }
+        ["agent", "run", ..] if is_pause(change) => {
             Row::at_once(UpdateKind::AgentRun, Priority::High)
         }
         ["agent", "run", ..] if is_start(change) => {
@@ -161,6 +165,9 @@ pub(super) fn row(event: &Event) -> Row<'_> {
         ["workflow", "run", ..] | ["execution", ..] if is_end(change) => {
             Row::at_once(UpdateKind::Execution, Priority::High)
         }
+        ["workflow", "run", ..] | ["execution", ..] if is_pause(change) => {
+            Row::at_once(UpdateKind::Execution, Priority::High)
+        }
         ["workflow", "run", ..] | ["execution", ..] if is_start(change) => {
             Row::at_once(UpdateKind::Execution, Priority::Normal)
         }
@@ -182,6 +189,9 @@ pub(super) fn row(event: &Event) -> Row<'_> {
             By::id(name, event.job_id(), Coalescing::Fields),
         ),
         ["tool", _] if tool_status(&event.name).is_some() => tool(event),
+        ["input", _] if input_status(&event.name).is_some() => {
+            Row::at_once(UpdateKind::Input, Priority::High)
+        }
         ["visual", kind, "update" | "refresh"] => visual(event, kind),
         // Messages of other systems that are kept as they are: they are in the history, and no update.
         ["agui" | "vercel" | "langgraph", _, ..] => Row {
@@ -209,6 +219,11 @@ fn is_end(change: &str) -> bool {
 
 fn is_start(change: &str) -> bool {
     matches!(change, "created" | "started" | "registered")
+}
+
+/// A run that waits for somebody, or goes on: no run may seem to be at work while it is not.
+fn is_pause(change: &str) -> bool {
+    matches!(change, "paused" | "resumed")
 }
 
 /// A report with a risk is not coalesced with one without: the risk would seem to be reported again.

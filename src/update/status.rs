@@ -45,6 +45,24 @@ pub(crate) fn run_status(name: &EventName, data: &Object) -> Option<String> {
     Some(by_name.to_owned())
 }
 
+/// The run that began a run.
+pub(crate) fn parent_run(data: &Object) -> Option<&str> {
+    named(data, ["parent_run_id", "parentRunId"])
+}
+
+/// The session that a run is of.
+pub(crate) fn session(data: &Object) -> Option<&str> {
+    named(data, ["session_id", "sessionId"])
+}
+
+fn named<'d>(data: &'d Object, keys: [&str; 2]) -> Option<&'d str> {
+    let mut said = keys.into_iter().filter_map(|key| {
+        let value = within(data, &["run", "execution", "job"], key)?;
+        value.as_str().filter(|id| !id.is_empty())
+    });
+    said.next()
+}
+
 /// The reason why a task is blocked.
 pub(crate) fn blocker(data: &Object) -> Option<&str> {
     const KEYS: [&str; 5] = [

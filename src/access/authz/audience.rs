@@ -108,6 +108,16 @@ impl Audience {
         project + things.sum::<usize>() + owners.sum::<usize>() + candidates
     }
 
+    /// The things by which it is decided.
+    pub fn named(&self) -> impl Iterator<Item = (ThingKind, &str)> {
+        self.things()
+    }
+
+    /// Whether it is only for clients that see its project.
+    pub fn is_confined(&self) -> bool {
+        self.confined
+    }
+
     pub(super) fn things(&self) -> impl Iterator<Item = (ThingKind, &str)> {
         self.things.iter().map(|(kind, id)| (*kind, &**id))
     }

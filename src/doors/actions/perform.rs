@@ -11,10 +11,14 @@ use super::{
 };
 use crate::{
     access::{Authenticator, Identity},
-    doors::argument,
+    doors::{
+        argument,
+        inputs::{AnswerTo, Answerer, Inputs},
+    },
     error::Error,
     event::Object,
     hub::HubHandle,
+    intake,
     observe::Metrics,
     timestamp::Timestamp,
 };
@@ -28,6 +32,8 @@ pub(crate) struct ActionsContext {
     pub(crate) authenticator: Arc<Authenticator>,
     /// Counts refusals and retries.
     pub(crate) metrics: Arc<Metrics>,
+    /// Takes the answers to questions of agents.
+    pub(crate) inputs: Arc<Inputs>,
     /// The time that a producer has to answer, retries included.
     pub(crate) timeout: Duration,
     /// The times that an action is sent again whose producer left before it answered, and the wait before the first time; it
@@ -63,6 +69,8 @@ pub(crate) struct Accepted {
     pub(crate) action_id: String,
     /// The reason why nobody performs it, which the operator is also told as a result.
     pub(crate) refused: Option<Error>,
+    /// The result, where it is known at once: that of the answer to a question.
+    pub(crate) done: Option<Object>,
 }
 
 /// An action on its way.
@@ -98,16 +106,20 @@ impl Actions {
         self.registry.left(id);
     }
 
-    /// Sends an action `{agent_id, action, params, project_id?}` on its way; the result comes later.
+    /// Sends an action `{agent_id, action, params, project_id?}` on its way; the result comes later. The answer to a
+    /// question, `{action: "answer", params: {request_id, value}}`, is the server's own to take.
     ///
     /// # Errors
-    /// `forbidden`, `bad_request`, `rate_limited`.
+    /// `forbidden`, `bad_request`, `rate_limited`; of an answer those of [`Inputs::answer`].
     pub(crate) async fn act(
         self: &Arc<Self>,
         operator: Operator,
         argument: &Value,
     ) -> Result<Accepted, Error> {
         may_act(&operator.who)?;
+        if let Some(answer) = answer_of(argument)? {
+            return self.answer(&operator, answer).await;
+        }
         let missing = |key: &str| {
             Error::bad_request(format!(
                 "{key} is missing: send {{agent_id, action, params}}"
@@ -149,6 +161,7 @@ impl Actions {
             return Ok(Accepted {
                 action_id: id,
                 refused: Some(refusal),
+                done: None,
             });
         }
         let actions = self.clone();
@@ -161,6 +174,29 @@ impl Actions {
         Ok(Accepted {
             action_id: id,
             refused: None,
+            done: None,
+        })
+    }
+
+    /// Answers the question of an agent: the result is known at once.
+    async fn answer(&self, operator: &Operator, answer: AnswerTo) -> Result<Accepted, Error> {
+        let by = Answerer {
+            who: &operator.who,
+            door: operator.door,
+            flow: intake::flow(&operator.who, &operator.id),
+        };
+        let answered = self.context.inputs.answer(&by, answer).await?;
+        let action = Action {
+            id: crate::event::mint_id().to_string(),
+            agent: answered.agent.unwrap_or_default(),
+            project: None,
+            payload: Object::new(),
+        };
+        let done = self.result(operator, &action, Ok(answered.result.into()));
+        Ok(Accepted {
+            action_id: action.id,
+            refused: None,
+            done: Some(done),
         })
     }
 
@@ -237,6 +273,16 @@ impl Actions {
     }
 
     fn report(&self, operator: &Operator, action: &Action, outcome: Result<Value, Error>) {
+        (operator.report)(self.result(operator, action, outcome));
+    }
+
+    /// The fields of `agent_action_result`.
+    fn result(
+        &self,
+        operator: &Operator,
+        action: &Action,
+        outcome: Result<Value, Error>,
+    ) -> Object {
         let mut body = Object::new();
         body.insert("type".into(), "agent_action_result".into());
         body.insert("action_id".into(), action.id.as_str().into());
@@ -257,8 +303,30 @@ impl Actions {
             }
         }
         body.insert("timestamp".into(), json!(Timestamp::now()));
-        (operator.report)(body);
+        body
     }
+}
+
+/// The answer that an action is; none for any other action.
+fn answer_of(argument: &Value) -> Result<Option<AnswerTo>, Error> {
+    let params = argument::field(argument, "params");
+    if argument::field(argument, "action").as_str() != Some("answer") {
+        return Ok(None);
+    }
+    let Some(request_id) = argument::id(params, &["request_id", "requestId"])? else {
+        return Ok(None);
+    };
+    let value = argument::field(params, "value");
+    if value.is_null() {
+        return Err(Error::bad_request(
+            "params.value is missing: send {action: \"answer\", params: {request_id, value}} with any JSON but null",
+        ));
+    }
+    Ok(Some(AnswerTo {
+        request_id,
+        project: argument::id(argument, &["project_id", "projectId", "project"])?,
+        value: value.clone(),
+    }))
 }
 
 /// Checks that a client may act on agents.

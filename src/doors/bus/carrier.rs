@@ -125,6 +125,7 @@ impl Carrier {
             name: &self.name,
             door: "bus",
             permissions: &self.targets.permissions,
+            within: None,
             verified: &self.verified,
             trace: None,
             flow: self.flow,

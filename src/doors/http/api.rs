@@ -13,7 +13,10 @@ use crate::{
     access::Authenticator,
     breaker::Breakers,
     channel::Namespace,
-    doors::{backend::Backend, bus::BusCounters, figures::Figures, operations::Operations},
+    doors::{
+        backend::Backend, bus::BusCounters, figures::Figures, inputs::Inputs,
+        operations::Operations,
+    },
     emitter::Emitter,
     hub::HubHandle,
     intake::Intake,
@@ -50,6 +53,8 @@ pub struct Api {
     pub figures: Arc<Figures>,
     /// The state of the bus, if there is one.
     pub bus: Option<BusCounters>,
+    /// Questions of agents to people.
+    pub(crate) inputs: Arc<Inputs>,
     /// Carries out what an application wants done.
     pub(crate) operations: Arc<Operations>,
     /// The application's service, if there is one: it proves itself by its signature.

@@ -10,6 +10,7 @@ mod extract;
 mod figures;
 mod foreign;
 mod headers;
+mod inputs;
 mod lines;
 mod nowhere;
 mod operations;
@@ -84,6 +85,10 @@ pub fn router(api: Api, door: Door, more: Router, options: &RouterOptions) -> Ro
         .route("/api/v1/state", get(state::state))
         .route("/api/v1/ws/stats", get(state::stats))
         .route("/api/v1/ws/rooms", get(state::rooms))
+        .route(
+            "/api/v1/inputs/{request_id}",
+            get(inputs::wait).post(inputs::answer),
+        )
         .route("/api/v1/rooms/{room}/members", get(presence::members))
         .route("/api/v1/presence", post(presence::visit))
         .route("/api/health/current", get(seneca::health_now))

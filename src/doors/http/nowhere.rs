@@ -15,6 +15,7 @@ const PATHS: &[&str] = &[
     "/api/v1/stream",
     "/api/v1/state",
     "/api/v1/operations",
+    "/api/v1/inputs/{request_id}",
     "/api/v1/ws",
     "/api/v1/ws/stats",
     "/api/v1/ws/rooms",

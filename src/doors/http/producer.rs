@@ -11,6 +11,7 @@ pub(super) fn producer<'c>(caller: &'c Caller, verified: &'c Arc<str>) -> Produc
         name: caller.who.source().unwrap_or("http"),
         door: "http",
         permissions: &caller.who.permissions,
+        within: None,
         verified,
         trace: caller.trace.as_ref(),
         // Ordered by address, not by connection: a client posts over several connections, and its events stay in order.

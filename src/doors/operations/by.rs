@@ -51,6 +51,7 @@ impl By {
             name: &self.name,
             door: self.door,
             permissions: &self.permissions,
+            within: None,
             verified: &self.verified,
             trace: None,
             flow: self.flow,

@@ -113,6 +113,7 @@ impl Session {
             name: self.who.source().unwrap_or("producer"),
             door: self.door,
             permissions: &self.who.permissions,
+            within: None,
             verified: &verified,
             trace: None,
             flow: intake::flow(&self.who, &self.id),

@@ -222,6 +222,7 @@ impl World {
             name: "model",
             door: "http",
             permissions: &Permissions::everything(),
+            within: None,
             verified: &"".into(),
             trace: None,
             flow: FlowId::alone(1),

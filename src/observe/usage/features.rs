@@ -6,7 +6,7 @@ use std::{
 };
 
 /// The names, in alphabetical order: what clients send, and the doors by which they come. Others count as `other`.
-const NAMES: [&str; 40] = [
+const NAMES: [&str; 41] = [
     "admin",
     "agent_action",
     "agent_update",
@@ -24,6 +24,7 @@ const NAMES: [&str; 40] = [
     "get_connections",
     "get_health",
     "get_history",
+    "get_input",
     "get_metrics",
     "get_queues",
     "get_rooms",

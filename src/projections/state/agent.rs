@@ -23,6 +23,9 @@ const AT_REST: [&str; 6] = [
     "waiting",
 ];
 
+/// The status of an agent that is gone: it waits for nobody.
+const GONE: &str = "\"offline\"";
+
 /// Whether a task of this status is finished.
 pub(super) fn is_over(status: &str) -> bool {
     matches!(status, "done" | "todo" | "failed" | "cancelled" | "deleted")
@@ -46,6 +49,8 @@ pub(super) struct Agent<'a> {
     given: Vec<Given<'a>>,
     /// Its tool calls that go on, as JSON text; the latest last.
     calls: Vec<&'a str>,
+    /// Whether a person has to answer it.
+    asks: bool,
 }
 
 impl<'a> Agent<'a> {
@@ -55,6 +60,7 @@ impl<'a> Agent<'a> {
         mask: Mask,
         store: &'a Store,
         permissions: &Permissions,
+        asks: bool,
     ) -> Self {
         let (mut said, mut since) = (None, 0);
         let mut given = Vec::new();
@@ -97,6 +103,7 @@ impl<'a> Agent<'a> {
             given: given.collect(),
             said: said.or(registered.then_some("\"idle\"")),
             calls,
+            asks,
         }
     }
 
@@ -112,9 +119,10 @@ impl<'a> Agent<'a> {
         let rests = word.is_none_or(|word| AT_REST.contains(&word));
         let said = self.said.and_then(|said| serde_json::from_str(said).ok());
         let said: Value = said.unwrap_or_default();
-        let status = match rests && busy {
-            true => "working".into(),
-            false => said.clone(),
+        let status = match () {
+            () if self.asks && self.said != Some(GONE) => "waiting".into(),
+            () if rests && busy => "working".into(),
+            () => said.clone(),
         };
         let last = tasks.last();
         let mut fields = vec![

@@ -37,6 +37,8 @@ pub(super) enum Map {
     Runs,
     /// The latest health of the system, and of each project.
     Health,
+    /// Questions to people: those that are open, and the last ones that are not.
+    Inputs,
 }
 
 impl Map {
@@ -47,13 +49,13 @@ impl Map {
         self.into()
     }
 
-    /// The kind of its things; entities of `Runs` name theirs themselves, and the health is of no thing.
+    /// The kind of its things; entities of `Runs` name theirs themselves, and the health and questions are no things.
     pub(super) fn kind(self) -> Option<ThingKind> {
         match self {
             Self::Projects => Some(ThingKind::Project),
             Self::Agents => Some(ThingKind::Agent),
             Self::Tasks => Some(ThingKind::Task),
-            Self::Runs | Self::Health => None,
+            Self::Runs | Self::Health | Self::Inputs => None,
         }
     }
 }
@@ -186,6 +188,11 @@ impl Kept {
         self.dropped
     }
 
+    /// Counts a thing whose id is too long to be kept.
+    pub(super) fn was_too_long(&mut self) {
+        self.dropped.long += 1;
+    }
+
     /// The numbers of evicted entities, by kind and bound.
     pub(super) fn evicted(&self) -> impl Iterator<Item = Evicted> + use<> {
         let evicted = self.evicted;
@@ -217,7 +224,7 @@ impl Kept {
     ) {
         self.clock += 1;
         let new = self.store.map(map).get(&key).is_none();
-        if new && self.store.map(map).len() >= self.limits.max_entities {
+        if new && self.store.map(map).len() >= self.limits.most(map) {
             self.evict(Bounded::Count(map));
         }
         let mut fresh = Arc::new(Entity::new(self.clock));
@@ -268,7 +275,7 @@ impl Kept {
     /// Evicts restored entities that exceed the bounds.
     pub(super) fn hold(&mut self) {
         for &map in Map::ALL {
-            if self.store.map(map).len() > self.limits.max_entities {
+            if self.store.map(map).len() > self.limits.most(map) {
                 self.evict(Bounded::Count(map));
             }
         }
@@ -312,7 +319,7 @@ impl Kept {
             Bounded::Bytes => Map::ALL.to_vec(),
         };
         let most = match bounded {
-            Bounded::Count(_) => self.limits.max_entities,
+            Bounded::Count(map) => self.limits.most(map),
             Bounded::Bytes => self.limits.max_bytes,
         };
         let weight = |key: &Key, entity: &Entity| match bounded {

@@ -198,6 +198,8 @@ impl Entity {
                     | r#""cancelled""#
                     | r#""deleted""#
                     | r#""offline""#
+                    | r#""received""#
+                    | r#""expired""#
             )
         )
     }

@@ -151,6 +151,13 @@ impl Facts<'_> {
         self
     }
 
+    /// Forgets all that events about these things said, but these facts.
+    pub(super) fn keep_only(&mut self, keys: &[&str]) {
+        let part = self.part;
+        let kept = |fact: &Fact| fact.part != part || keys.contains(&fact.key.as_str());
+        self.entity.facts.retain(kept);
+    }
+
     pub(super) fn clear(&mut self, key: &str) -> &mut Self {
         let before = self.position(key);
         let elsewhere = |fact: &Fact| fact.part != self.part && fact.key == key;

@@ -9,12 +9,14 @@ use super::{
     entities::{Key, Map},
     folded::State,
     given::REGISTERED,
+    inputs,
+    meant::{about, home, text},
     runs::{AGENT_RUN, EXECUTION, JOB, run_kind},
 };
 use crate::{
     access::authz::Audience,
     event::{Event, ThingKind},
-    update::{self, run_status, task_status, tool_status},
+    update::{self, parent_run, run_status, session, task_status, tool_status},
 };
 
 impl State {
@@ -40,6 +42,7 @@ fn apply(state: &mut State, event: &Event) {
         ("agent", "message") => {}
         ("agent", "handoff") => handoff(state, event, about),
         ("tool", _) => tool(state, event, about),
+        ("input", _) => inputs::input(state, event),
         ("agent", _) | ("worker", "registration") => agent(state, event, about),
         ("task", _) | ("progress", "update") | ("blocker", _) => task(state, event, about),
         ("project", _) => project(state, event, about),
@@ -49,27 +52,6 @@ fn apply(state: &mut State, event: &Event) {
         ("workflow" | "execution", _) => run(state, event, about, EXECUTION),
         ("ingest", _) => run(state, event, about, JOB),
         _ => {}
-    }
-}
-
-/// The audience of the facts that an event says of an entity. Its agents and tasks don't limit it: facts about them are
-/// theirs. But a task whose home is uncertain does.
-fn about(event: &Event) -> Audience {
-    let uncertain = event.settled.uncertain;
-    Audience::of(event, |kind| match kind {
-        ThingKind::Agent => false,
-        ThingKind::Task => uncertain.contains(kind),
-        _ => true,
-    })
-}
-
-/// The key of the thing that an event means by an id, as it was settled; `run` is the kind of a run.
-fn home(state: &State, event: &Event, kind: ThingKind, id: &str, run: u8) -> Key {
-    let project = event.project_id.as_ref();
-    let project = project.filter(|_| event.home(kind).is_some());
-    Key {
-        kind: run,
-        ..Key::new(id, project.map(|project| state.kept.project(project)))
     }
 }
 
@@ -102,10 +84,6 @@ fn adopt(state: &mut State, event: &Event) {
             state.kept.adopt(map, before, &project);
         }
     }
-}
-
-fn text<'e>(event: &'e Event, key: &str) -> Option<&'e str> {
-    event.data.get(key).and_then(Value::as_str)
 }
 
 fn agent(state: &mut State, event: &Event, about: &Audience) {
@@ -363,6 +341,8 @@ fn run(state: &mut State, event: &Event, about: &Audience, kind: u8) {
                 facts.lay_over(inner, &["id", "project_id"]);
             }
         }
+        facts.set_some("parent_run_id", parent_run(&event.data));
+        facts.set_some("session_id", session(&event.data));
         if is_node {
             facts.set_some("current_node", event.node_id());
         } else if is_step {

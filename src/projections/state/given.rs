@@ -1,4 +1,5 @@
-//! Facts of an agent that are the server's own: that it registered, the tasks that it was given, and its tool calls.
+//! Facts that are the server's own: that an agent registered, the tasks that it was given, its tool calls; who asked a
+//! question, and what closed it.
 
 /// Tasks of one agent that are kept for events of one audience.
 pub(super) const MAX_TASKS: usize = 16;
@@ -19,6 +20,15 @@ pub(super) fn given_of(key: &str) -> Option<(Option<&str>, &str)> {
     let (project, task) = key.strip_prefix(OWN)?.split_once(OWN)?;
     Some(((!project.is_empty()).then_some(project), task))
 }
+
+/// The fact of a question that names the verified producer that asked it.
+pub(super) const ASKED_BY: &str = "\u{1}asked_by";
+
+/// The fact of a question that names the project in which its agent is at home.
+pub(super) const ASKER_HOME: &str = "\u{1}home";
+
+/// The fact of a question that names the event that closed it.
+pub(super) const CLOSED_BY: &str = "\u{1}closed_by";
 
 /// Follows [`OWN`] in the keys of calls; no project's name begins with it.
 const CALL: char = '\u{2}';

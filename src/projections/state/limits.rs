@@ -1,5 +1,6 @@
 //! Bounds of the state, and the counts of facts and entities that they keep out.
 
+use super::entities::Map;
 use crate::ledger::Bounds;
 
 /// Bounds of the state.
@@ -15,6 +16,18 @@ pub struct Limits {
     pub max_facts: usize,
     /// Tool calls of one agent that go on, counted once for each audience.
     pub max_calls: usize,
+    /// Questions to people, open and closed.
+    pub max_inputs: usize,
+}
+
+impl Limits {
+    /// The most entities of a map.
+    pub(super) fn most(&self, map: Map) -> usize {
+        match map {
+            Map::Inputs => self.max_inputs,
+            _ => self.max_entities,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -25,6 +38,7 @@ impl Default for Limits {
             max_bytes: 64 * 1024 * 1024,
             max_facts: 64,
             max_calls: 16,
+            max_inputs: 1_000,
         }
     }
 }

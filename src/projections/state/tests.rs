@@ -2,6 +2,7 @@
 
 mod bounds;
 mod calls;
+mod inputs;
 mod namesakes;
 
 use std::cell::RefCell;

@@ -1,6 +1,6 @@
 //! Writes the state that one client may see, entity by entity: all of it, or in chunks that are made on demand.
 
-use std::{ops::Bound, sync::Arc};
+use std::{collections::HashSet, ops::Bound, sync::Arc};
 
 use serde_json::{Value, json};
 
@@ -8,14 +8,21 @@ use super::{
     agent::Agent,
     entities::{Key, Map},
     entity::{Entity, Mask},
-    given::OWN,
+    given::{ASKER_HOME, OWN},
     names,
     picture::Picture,
+    questions,
 };
 use crate::{access::authz::Permissions, event::ThingKind, timestamp::Timestamp};
 
 /// The maps of a snapshot, in the order in which they are written.
-const WRITTEN: [Map; 4] = [Map::Projects, Map::Agents, Map::Tasks, Map::Runs];
+const WRITTEN: [Map; 5] = [
+    Map::Projects,
+    Map::Agents,
+    Map::Tasks,
+    Map::Runs,
+    Map::Inputs,
+];
 
 /// A walk over a picture with the permissions of one client. A clone goes on from the same place.
 #[derive(Debug, Clone)]
@@ -34,6 +41,8 @@ pub struct Walk {
     qualified: Option<Key>,
     /// The counts so far.
     counts: Counts,
+    /// The agents with an open question that the client sees, found when the first agent is written.
+    asking: Option<Arc<HashSet<Key>>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -81,6 +90,7 @@ impl Walk {
             first: None,
             qualified: None,
             counts: Counts::default(),
+            asking: None,
         }
     }
 
@@ -231,10 +241,21 @@ impl Walk {
                 return None;
             }
         }
-        entity.seen(
+        let mask = entity.seen(
             &self.permissions,
             map.kind().map(|kind| (kind, key.id.as_str())),
-        )
+        )?;
+        // Of questions a client is shown the open ones.
+        (map != Map::Inputs || questions::is_open(entity, mask)).then_some(mask)
+    }
+
+    /// The agents with an open question.
+    fn asking(&mut self) -> Arc<HashSet<Key>> {
+        let found = self.asking.get_or_insert_with(|| {
+            let asking = questions::askers(&self.picture.store, &self.permissions);
+            Arc::new(asking)
+        });
+        found.clone()
     }
 
     /// The name of an entity: its id; for a later one of the same id, or if the id is another's name, the project and
@@ -287,6 +308,7 @@ impl Walk {
         let mut status = None;
         for (name, value) in entity.shown(mask) {
             let derived = name.starts_with(OWN)
+                || map == Map::Inputs && name == "agent_project_id"
                 || (map == Map::Agents
                     && matches!(name, "said_status" | "status" | "tool" | "tool_calls"));
             if said.contains(&name) || derived {
@@ -301,10 +323,15 @@ impl Walk {
             out.push_str(first.flatten().unwrap_or(value));
         }
         if map == Map::Agents {
-            let agent = Agent::of(entity, mask, &self.picture.store, &self.permissions);
+            let asks = self.asking().contains(key);
+            let agent = Agent::of(entity, mask, &self.picture.store, &self.permissions, asks);
             for (name, value) in agent.fields(key.project.is_none()) {
                 field(out, name, &value);
             }
+        }
+        if map == Map::Inputs && entity.get(mask, "agent_id").is_some() {
+            self::key(out, "agent_project_id");
+            out.push_str(entity.get(mask, ASKER_HOME).unwrap_or("null"));
         }
         if map == Map::Tasks
             && let Some(status) = status

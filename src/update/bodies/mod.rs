@@ -1,5 +1,6 @@
 //! The own fields of each kind of update, in the union of the spellings that front-ends read.
 
+mod inputs;
 mod runs;
 mod tools;
 
@@ -60,6 +61,7 @@ pub(super) fn write(kind: &UpdateKind, event: &Event, data: &Object, out: &mut W
         UpdateKind::Message => runs::message(event, data, out),
         UpdateKind::Tool => tools::tool(event, data, out),
         UpdateKind::Handoff => tools::handoff(event, data, out),
+        UpdateKind::Input => inputs::input(event, data, out),
         UpdateKind::Visual => {
             for key in [
                 "update_id",
@@ -91,7 +93,7 @@ pub(super) fn target<'e>(kind: &UpdateKind, event: &'e Event) -> (&'static str, 
         UpdateKind::AgentStatusChange | UpdateKind::Agent | UpdateKind::TaskAssignment => {
             of("agent", event.agent_id())
         }
-        UpdateKind::Tool | UpdateKind::Handoff => {
+        UpdateKind::Tool | UpdateKind::Handoff | UpdateKind::Input => {
             of("agent", event.agent_id()).or(of("task", event.task_id()))
         }
         UpdateKind::Project => of("project", event.project_id.as_deref()),

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use super::super::{status::within, writer::Writer};
+use super::super::{
+    status::{parent_run, session, within},
+    writer::Writer,
+};
 use crate::event::{Event, Object};
 
 /// The status by the last word of a name, when the event doesn't state it.
@@ -43,6 +46,7 @@ pub(super) fn execution(event: &Event, data: &Object, out: &mut Writer) {
         for key in ["completed_nodes", "total_nodes", "current_node"] {
             out.first(key, &[find(key)]);
         }
+        relations(data, out);
         out.spread(
             data,
             &[
@@ -115,6 +119,7 @@ pub(super) fn ingest(event: &Event, data: &Object, out: &mut Writer) {
             "status",
             &stated(data, &job).unwrap_or_else(|| status_by_name(event.name.change_type())),
         );
+        relations(data, out);
         out.spread(
             data,
             &["job_id", "stage", "progress", "status", "errorMessage"],
@@ -130,9 +135,22 @@ pub(super) fn agent_run(event: &Event, data: &Object, out: &mut Writer) {
             .unwrap_or_else(|| status_by_name(event.name.change_type()));
         out.unless_in(data, "status", status);
         out.unless_in(data, "change_type", event.name.change_type());
+        relations(data, out);
         out.spread(data, &["errorMessage"]);
     });
     message_of_failure(data, out);
+}
+
+/// The run that began this one, and its session, where the event says them within the run's own object.
+fn relations(data: &Object, out: &mut Writer) {
+    for (key, id) in [
+        ("parent_run_id", parent_run(data)),
+        ("session_id", session(data)),
+    ] {
+        if let Some(id) = id {
+            out.unless_in(data, key, id);
+        }
+    }
 }
 
 fn message_of_failure(data: &Object, out: &mut Writer) {

@@ -369,5 +369,6 @@ pub(super) fn rows() -> Vec<Row> {
     rows.extend(running::runs());
     rows.extend(running::visuals());
     rows.extend(vocabulary::tools());
+    rows.extend(vocabulary::inputs());
     rows
 }

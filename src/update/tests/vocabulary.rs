@@ -70,6 +70,84 @@ pub(super) fn tools() -> Vec<Row> {
     rows.into_iter().chain(handoffs).collect()
 }
 
+/// The rows for questions to people, and for runs that wait.
+pub(super) fn inputs() -> Vec<Row> {
+    use Priority::High;
+    let asked = json!({ "request_id": "q1", "message": "Publish?", "options": ["yes", "no"], "agent_id": "a1",
+        "task_id": "t1", "run_id": "r1" });
+    let target = json!({ "target": { "kind": "agent", "id": "a1" }, "motion": "ask" });
+    let shown = json!({ "request_id": "q1", "kind": "input_required", "status": "open", "message": "Publish?",
+        "options": ["yes", "no"], "agent_id": "a1", "task_id": "t1", "run_id": "r1", "data": asked, "hint": target });
+    let answer = json!({ "requestId": 7, "kind": "confirmation", "answer": { "ok": true }, "answered_by": "ann" });
+    let told = json!({ "request_id": "7", "kind": "confirmation", "status": "received", "answer": { "ok": true },
+        "answered_by": "ann", "agent_id": null });
+    let over = json!({ "request_id": "q1", "status": "expired" });
+    let run = |id: &str| json!({ id: "r1", "parent_run_id": "r0", "session_id": "s1" });
+    let paused = |id: &str, status: &str| json!({ "data": { id: "r1", "status": status, "parent_run_id": "r0", "session_id": "s1" } });
+    let nested = json!({ "run": { "id": "r1", "parentRunId": "r0" } });
+    vec![
+        row(
+            "input.requested",
+            asked,
+            &[("input_update", shown)],
+            High,
+            None,
+            "alert",
+        ),
+        row(
+            "input.received",
+            answer,
+            &[("input_update", told)],
+            High,
+            None,
+            "pulse",
+        ),
+        row(
+            "input.expired",
+            json!({ "request_id": "q1" }),
+            &[("input_update", over)],
+            High,
+            None,
+            "fade",
+        ),
+        row(
+            "workflow.run.paused",
+            run("execution_id"),
+            &[("execution_update", paused("execution_id", "paused"))],
+            High,
+            None,
+            "alert",
+        ),
+        row(
+            "workflow.run.resumed",
+            run("execution_id"),
+            &[("execution_update", paused("execution_id", "running"))],
+            High,
+            None,
+            "progress",
+        ),
+        row(
+            "agent.run.paused",
+            run("run_id"),
+            &[("agent_run_update", paused("run_id", "paused"))],
+            High,
+            None,
+            "alert",
+        ),
+        row(
+            "agent.run.resumed",
+            nested,
+            &[(
+                "agent_run_update",
+                json!({ "data": { "parent_run_id": "r0" } }),
+            )],
+            High,
+            None,
+            "progress",
+        ),
+    ]
+}
+
 fn update(name: &str, data: Value) -> Value {
     plan(&table(), &of(name, data)).remove(0).1
 }
@@ -105,7 +183,14 @@ fn long_arguments_and_results_have_a_short_beginning_beside_them() {
 
 #[test]
 fn other_events_of_tools_are_generic() {
-    for name in ["tool.listed", "tool.call.started", "tool"] {
+    for name in [
+        "input.answered",
+        "input.requested.again",
+        "input",
+        "tool.listed",
+        "tool.call.started",
+        "tool",
+    ] {
         assert_eq!(update(name, json!({}))["type"], "generic_update", "{name}");
     }
 }

@@ -92,6 +92,15 @@ const TELLERS = table<Teller>({
       default: return `${whose} still uses ${tool}${why ? ` (${why})` : ''}`;
     }
   },
+  input_update: (state, payload, data, who) => {
+    const whose = agentName(state, who.agent);
+    const answer = inWords(data.answer);
+    switch (canonical(text(payload, 'source_type'))) {
+      case 'input.received': return `${whose} has an answer${answer ? `: ${answer}` : ''}`;
+      case 'input.expired': return `${whose} no longer waits for an answer`;
+      default: return `${whose} asks: ${inWords(data.message) || 'may it go on?'}`;
+    }
+  },
   agent_handoff: (state, payload, data, who) => {
     const named = (id: string): string => (id ? agentName(state, known(state.agents, keyOf(who.projectId, id), id)) : 'another agent');
     const from = text(data, 'from_agent_id') ? named(text(data, 'from_agent_id')) : agentName(state, who.agent);

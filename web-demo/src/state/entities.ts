@@ -4,7 +4,7 @@ import { keyOf } from './keys';
 import { humanise, number, percent, record, text, time } from './read';
 import { isOver, restand, standing } from './standing';
 import { agentTone, ended, gone, taskStatus } from './status';
-import type { Agent, Given, Project, Run, State, Task, Thing } from './types';
+import type { Agent, Given, Input, Project, Run, State, Task, Thing } from './types';
 
 // As many as a server keeps by default; a page left open for weeks must not grow without end.
 const MOST = 10_000;
@@ -48,7 +48,7 @@ export function remember(state: State, kind: Kind, id: string, key: string): voi
   else if (!keys.includes(key)) keys.push(key);
 }
 
-export type Kind = 'agents' | 'tasks' | 'projects' | 'runs';
+export type Kind = 'agents' | 'tasks' | 'projects' | 'runs' | 'inputs';
 type Change = (facts: Facts) => void;
 
 const changed = (before: Thing | undefined, change: Change): Facts => {
@@ -59,8 +59,22 @@ const changed = (before: Thing | undefined, change: Change): Facts => {
 
 /** An agent as it stands by its facts and its tasks. */
 function stood(state: State, agent: Agent): Agent {
-  const { facts, ...stands } = standing(state, agent.facts, agent.given);
+  const { facts, ...stands } = standing(state, agent.facts, agent.given, asks(state, agent.key));
   return agentView(agent.key, agent.projectId, agent.id, facts, agent.at, { given: agent.given, ...stands });
+}
+
+/** Whether a person has to answer an agent. */
+function asks(state: State, agent: string): boolean {
+  for (const question of state.inputs.values()) {
+    if (question.agent === agent) return true;
+  }
+  return false;
+}
+
+/** An agent asked, or has its answer, and nothing else was said of it. */
+export function restandAgent(state: State, key: string): void {
+  const agent = state.agents.get(key);
+  if (agent) state.agents.set(key, stood(state, agent));
 }
 
 /** `change` gives the tasks that the agent has been given. */
@@ -68,7 +82,7 @@ export function editAgent(state: State, projectId: string, id: string, change: (
   edit<Agent>(state, 'agents', projectId, id, (before, key) => {
     const said = { ...before?.facts };
     const given = [...change(said, before?.given ?? [])];
-    const { facts, ...stands } = standing(state, said, given);
+    const { facts, ...stands } = standing(state, said, given, asks(state, key));
     return agentView(key, projectId, id, facts, Date.now(), { given, ...stands });
   });
   bound(state.agents, (agent) => agentTone(agent.status) === 'offline');
@@ -90,6 +104,11 @@ export function editProject(state: State, id: string, change: Change): void {
 export function editRun(state: State, projectId: string, id: string, change: Change): void {
   edit<Run>(state, 'runs', projectId, id, (before, key) => runView(key, projectId, id, changed(before, change), Date.now()));
   bound(state.runs, (run) => ended(run.status));
+}
+
+export function editInput(state: State, projectId: string, id: string, change: Change): void {
+  edit<Input>(state, 'inputs', projectId, id, (before, key) => inputView(key, projectId, id, changed(before, change), Date.now()));
+  bound(state.inputs, () => false);
 }
 
 const common = (key: string, projectId: string, id: string, facts: Facts, now: number): Thing =>
@@ -138,6 +157,25 @@ export function runView(key: string, projectId: string, id: string, facts: Facts
     kind: text(facts, 'kind'), status, agentId: text(facts, 'agent_id', 'agentId') || null,
     startedAt: time(facts.started_at ?? facts.startedAt ?? facts.created_at, 0) || null,
     progress: status === 'completed' ? 100 : said ?? (done !== null && total ? Math.min(100, (done / total) * 100) : null),
+    parentRunId: text(facts, 'parent_run_id'), sessionId: text(facts, 'session_id'),
     current: isOver ? '' : text(facts, 'current_node', 'stage', 'step_name') || text(step, 'name', 'title'),
   };
+}
+
+export function inputView(key: string, projectId: string, id: string, facts: Facts, now: number): Input {
+  const agentId = text(facts, 'agent_id');
+  return {
+    ...common(key, projectId, id, facts, now), kind: text(facts, 'kind'), message: text(facts, 'message'),
+    options: Array.isArray(facts.options) ? facts.options : [],
+    agent: agentId ? keyOf(text(facts, 'agent_project_id'), agentId) : null,
+    taskId: text(facts, 'task_id') || null, runId: text(facts, 'run_id') || null,
+    expiresAt: moment(facts.expires_at),
+  };
+}
+
+/** A moment as producers write it: an ISO text, or seconds or milliseconds since the epoch. */
+function moment(said: unknown): number | null {
+  const epoch = typeof said === 'number' ? said : typeof said === 'string' && /^\d+(\.\d+)?$/.test(said.trim()) ? Number(said) : null;
+  if (epoch !== null) return epoch < 1e11 ? epoch * 1000 : epoch;
+  return time(said, 0) || null;
 }

@@ -3,7 +3,7 @@ import type { Family } from './types';
 import { table } from './table';
 
 const FAMILIES = table<Family>({
-  agent_status_change: 'agents', agent_update: 'agents', worker_registration: 'agents', agents_update: 'agents', agent_handoff: 'agents', tool_update: 'agents',
+  agent_status_change: 'agents', agent_update: 'agents', worker_registration: 'agents', agents_update: 'agents', agent_handoff: 'agents', tool_update: 'agents', input_update: 'agents',
   task_assignment: 'tasks', progress_update: 'tasks', task_update: 'tasks', assignment_event: 'tasks',
   blocker_event: 'tasks',
   project_update: 'project',

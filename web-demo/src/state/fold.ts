@@ -6,6 +6,7 @@ import { endCalls, endCallsOf, foldCall } from './calls';
 import { adopt, editAgent, editProject, editRun, editTask } from './entities';
 import { executionOf, idAt, jobOf, runOf, type Said } from './event';
 import { layOver, putFact, type Facts } from './facts';
+import { foldInput } from './inputs';
 import { isBefore, record } from './read';
 import { readHealth } from './snapshot';
 import { givenTo, isOver, stale, takenBack } from './standing';
@@ -52,6 +53,9 @@ export function foldEvent(state: State, type: string, said: Said, payload: Json)
       return;
     case 'tool':
       return foldTool(state, said, second);
+    case 'input':
+      foldInput(state, said, payload);
+      return noteAgent(state, said);
     case 'task':
     case 'blocker':
       return foldTask(state, said, payload);
@@ -114,6 +118,20 @@ function foldTool(state: State, said: Said, change: string): void {
     putFact(facts, 'agent_id', id);
     putFact(facts, 'name', word(data, 'agent_name'));
     foldCall(facts, change, data, said.taskId, said.at);
+    stamped(facts, said);
+    return given;
+  });
+}
+
+/** The words by which an event tells of a question. */
+const OF_INPUTS = ['input.requested', 'input.received', 'input.expired'];
+
+/** Notes the agent of a question, which may be told of for the first time. */
+function noteAgent(state: State, said: Said): void {
+  if (!said.agentId || !OF_INPUTS.includes(said.name)) return;
+  editAgent(state, said.agentProjectId, said.agentId, (facts, given) => {
+    putFact(facts, 'agent_id', said.agentId);
+    putFact(facts, 'name', word(said.data, 'agent_name'));
     stamped(facts, said);
     return given;
   });
@@ -228,6 +246,12 @@ function foldHealth(state: State, said: Said, data: Json): void {
 /** Coalesced updates go at the last one's place: what was told between the first and the last is known by then. */
 const beganBefore = (known: unknown, said: Said): boolean => said.since !== said.at && typeof known === 'string' && isBefore(said.since, known);
 
+/** The id that an event names of its run, wherever it says that. */
+function relation(data: Json, ...keys: string[]): string | undefined {
+  const said = keys.map((key) => [data, ...['run', 'execution', 'job'].map((outer) => record(data[outer]))].find((one) => key in one)?.[key]);
+  return said.find((id): id is string => typeof id === 'string' && id !== '');
+}
+
 function foldRun(state: State, said: Said, payload: Json, kind: string): void {
   const { data, name } = said;
   const id = kind === 'execution' ? executionOf(data) : kind === 'job' ? jobOf(data) : runOf(data);
@@ -236,6 +260,8 @@ function foldRun(state: State, said: Said, payload: Json, kind: string): void {
     putFact(facts, 'kind', kind);
     if (!('started_at' in facts) || beganBefore(facts.started_at, said)) putFact(facts, 'started_at', said.since);
     for (const outer of ['run', 'job']) layOver(facts, record(data[outer]), ['id', 'project_id']);
+    putFact(facts, 'parent_run_id', relation(data, 'parent_run_id', 'parentRunId'));
+    putFact(facts, 'session_id', relation(data, 'session_id', 'sessionId'));
     if (name.startsWith('workflow.node')) putFact(facts, 'current_node', idAt(data, 'node_id', 'nodeId', 'nodeState.node_id', 'nodeState.nodeId', 'node.id') || undefined);
     else if (name.startsWith('agent.step')) putFact(facts, 'step', data.step);
     else {

@@ -37,7 +37,7 @@ function subject(state: State, type: string, payload: Json, said: Said): Subject
 /** The updates of the table that tell of the state; what rules and Seneca's pages make of the same events is no other news. */
 const OF_THE_STATE = [
   'agent_status_change', 'agent_update', 'task_assignment', 'progress_update', 'task_update', 'project_update', 'health_update',
-  'system_notification', 'execution_update', 'node_update', 'ingest_update', 'agent_run_update', 'tool_update', 'agent_handoff', 'generic_update',
+  'system_notification', 'execution_update', 'node_update', 'ingest_update', 'agent_run_update', 'tool_update', 'agent_handoff', 'input_update', 'generic_update',
 ];
 
 function fold(state: State, type: string, payload: Json, said: Said, who: Subject, at: number): void {

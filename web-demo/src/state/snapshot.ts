@@ -1,15 +1,15 @@
 /** Taking over a snapshot: the server's word replaces all that the page believed. */
-import { agentView, projectView, remember, runView, taskView, type Kind } from './entities';
+import { agentView, inputView, projectView, remember, runView, taskView, type Kind } from './entities';
 import { keyOf } from './keys';
 import { number, record, text, time } from './read';
 import { givenOf } from './standing';
 import type { Agent, Counts, Health, Json, State, Thing } from './types';
 
-const nothingBeyond = (): Counts => ({ agents: 0, projects: 0, runs: 0, tasks: { todo: 0, in_progress: 0, blocked: 0, done: 0 } });
+const nothingBeyond = (): Counts => ({ agents: 0, projects: 0, runs: 0, inputs: 0, tasks: { todo: 0, in_progress: 0, blocked: 0, done: 0 } });
 
 export function emptyState(): State {
   return {
-    cursor: null, agents: new Map(), tasks: new Map(), projects: new Map(), runs: new Map(), namesakes: new Map(), beyond: nothingBeyond(),
+    cursor: null, agents: new Map(), tasks: new Map(), projects: new Map(), runs: new Map(), inputs: new Map(), namesakes: new Map(), beyond: nothingBeyond(),
     health: null, projectHealth: new Map(), decisions: [], messages: new Map(), seen: 0,
   };
 }
@@ -30,7 +30,7 @@ function factsOf(value: unknown): Json {
   return facts;
 }
 
-const OWN_ID: Record<Kind, string> = { agents: 'agent_id', tasks: 'task_id', projects: 'project_id', runs: 'id' };
+const OWN_ID: Record<Kind, string> = { agents: 'agent_id', tasks: 'task_id', projects: 'project_id', runs: 'id', inputs: 'id' };
 
 /** The id of a thing. The key on the wire may be the project and the id together, so the thing names its id itself. */
 function idOf(kind: Kind, name: string, facts: Json): string {
@@ -70,6 +70,7 @@ export function applySnapshot(state: State, payload: unknown, now: number): void
   state.tasks = take(state, 'tasks', snapshot.tasks, taskView, now);
   state.projects = take(state, 'projects', snapshot.projects, projectView, now);
   state.runs = take(state, 'runs', snapshot.runs, runView, now);
+  state.inputs = take(state, 'inputs', snapshot.inputs, inputView, now);
   const { projects, ...health } = factsOf(snapshot.health);
   state.health = readHealth(health, now);
   const ofProjects = Object.entries(record(projects)).map(([id, facts]) => [id, readHealth(record(facts), now)] as const);
@@ -88,6 +89,7 @@ function beyond(state: State, counts: Json): Counts {
   }
   return {
     agents: more('agents', state.agents.size), projects: more('projects', state.projects.size), runs: more('runs', state.runs.size),
+    inputs: more('inputs', state.inputs.size),
     tasks: {
       todo: more('tasks_todo', listed.todo), in_progress: more('tasks_in_progress', listed.in_progress),
       blocked: more('tasks_blocked', listed.blocked), done: more('tasks_done', listed.done),
@@ -109,7 +111,7 @@ export class Parts {
     this.parts.push(part);
     if (which < of) return null;
     const whole: Json = { ...part };
-    for (const kind of ['projects', 'agents', 'tasks', 'runs', 'health', 'counts']) {
+    for (const kind of ['projects', 'agents', 'tasks', 'runs', 'inputs', 'health', 'counts']) {
       whole[kind] = Object.assign({}, ...this.parts.map((one) => record(one[kind])));
     }
     this.parts = [];

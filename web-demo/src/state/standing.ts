@@ -22,8 +22,8 @@ function taskOf(state: State, { projectId, taskId }: Given): Task | undefined {
   return keys.length === 1 ? state.tasks.get(keys[0] ?? '') : undefined;
 }
 
-/** The state of an agent, by its facts and by the tasks that it was given. */
-export function standing(state: State, facts: Json, given: readonly Given[]): { facts: Json; taskProjectId: string; busy: boolean } {
+/** The state of an agent, by its facts, by the tasks that it was given, and by whether a person has to answer it. */
+export function standing(state: State, facts: Json, given: readonly Given[], asks: boolean): { facts: Json; taskProjectId: string; busy: boolean } {
   const tasks = new Map<string, { id: string; projectId: string; fresh: boolean }>();
   for (const one of given) {
     const task = taskOf(state, one);
@@ -37,9 +37,10 @@ export function standing(state: State, facts: Json, given: readonly Given[]): { 
   const busy = shown.some(({ fresh }) => fresh);
   const said = typeof facts.said_status === 'string' ? facts.said_status : null;
   const last = shown.at(-1);
+  const rests = said === null || AT_REST.includes(said);
   return {
     facts: {
-      ...facts, said_status: said, status: busy && (said === null || AT_REST.includes(said)) ? 'working' : said,
+      ...facts, said_status: said, status: asks && said !== 'offline' ? 'waiting' : busy && rests ? 'working' : said,
       task_id: last?.id ?? null, task_ids: shown.map(({ id }) => id),
     },
     taskProjectId: last?.projectId ?? '', busy,

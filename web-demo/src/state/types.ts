@@ -76,6 +76,24 @@ export interface Run extends Thing {
   progress: number | null;
   /** The node or step that it is at; empty once it is over. */
   current: string;
+  /** The id of the run that began it, and of its session; empty for none. */
+  parentRunId: string;
+  sessionId: string;
+}
+
+/** A question to a person that nobody has answered. */
+export interface Input extends Thing {
+  /** `confirmation`, `tool_call` or `input_required`. */
+  kind: string;
+  message: string;
+  /** The answers to choose from, as they were said; none for an answer in words. */
+  options: unknown[];
+  /** The key of the agent that asks; null while none is known. */
+  agent: string | null;
+  taskId: string | null;
+  runId: string | null;
+  /** Null for none: from then on nobody can answer. */
+  expiresAt: number | null;
 }
 
 export interface Health {
@@ -179,6 +197,7 @@ export interface Counts {
   agents: number;
   projects: number;
   runs: number;
+  inputs: number;
   /** By status. */
   tasks: Record<TaskStatus, number>;
 }
@@ -190,6 +209,8 @@ export interface State {
   tasks: Map<string, Task>;
   projects: Map<string, Project>;
   runs: Map<string, Run>;
+  /** Questions to people, open ones only. */
+  inputs: Map<string, Input>;
   /** The keys of the things of one kind that have the same id. */
   namesakes: Map<string, string[]>;
   /** The number of things of each kind and status that the server has beyond those that it sent. */

@@ -23,8 +23,15 @@ pub(super) async fn act(client: &Arc<Client>, request: Request) -> Handled {
         report: Box::new(move |body| reporting.emit("agent_action_result", body)),
     };
     let accepted = client.context.actions.act(operator, &request.argument);
-    let Accepted { action_id, refused } = accepted.await?;
-    let answer = json!({ "action_id": action_id });
+    let Accepted {
+        action_id,
+        refused,
+        done,
+    } = accepted.await?;
+    let mut answer = json!({ "action_id": action_id });
+    if let Some(mut done) = done {
+        answer["result"] = done.remove("result").unwrap_or_default();
+    }
     Ok(match refused {
         Some(refusal) => Answer::Refused(refusal, answer.to_string()),
         None => answer.into(),

@@ -59,6 +59,7 @@ pub(super) fn producer<'c>(
         name: who.source().unwrap_or("producer"),
         door: "socketio",
         permissions: &who.permissions,
+        within: None,
         verified,
         trace: None,
         flow: intake::flow(who, &client.id),

@@ -241,7 +241,11 @@ async fn act(session: &Session, message: &Value) -> Result<Handled, Error> {
             reporting.push_aside(Value::Object(body).to_string().into());
         }),
     };
-    let Accepted { action_id, refused } = session.context.actions.act(operator, message).await?;
+    let Accepted {
+        action_id,
+        refused,
+        done,
+    } = session.context.actions.act(operator, message).await?;
     if refused.is_some() {
         // One that nobody performs is answered, and counted, by its result.
         return Ok(Handled::Counted);
@@ -250,6 +254,9 @@ async fn act(session: &Session, message: &Value) -> Result<Handled, Error> {
         "type": "agent_action_accepted", "action_id": action_id, "agent_id": message.get("agent_id"),
         "timestamp": now(),
     }));
+    if let Some(done) = done {
+        session.answer(&Value::Object(in_seconds("agent_action_result", done)));
+    }
     Ok(Handled::Done)
 }
 

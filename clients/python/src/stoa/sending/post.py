@@ -92,7 +92,7 @@ class Post:
                 raise
             if answer.will_close or not answer.isclosed():
                 self.close()
-            return Answer(answer.status, _json(said), _seconds(answer.getheader("Retry-After")))
+            return Answer(answer.status, read_json(said), seconds_of(answer.getheader("Retry-After")))
         raise AssertionError("the second try is the last")
 
     def _open(self) -> None:
@@ -116,7 +116,8 @@ class Post:
             self._connection = None
 
 
-def _json(said: bytes) -> dict[str, Any]:
+def read_json(said: bytes) -> dict[str, Any]:
+    """An object of JSON; an empty one for anything else."""
     try:
         body = json.loads(said)
     except ValueError:
@@ -124,7 +125,7 @@ def _json(said: bytes) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _seconds(header: str | None) -> float | None:
+def seconds_of(header: str | None) -> float | None:
     """The seconds of a ``Retry-After``, which may be a date."""
     if not header:
         return None
