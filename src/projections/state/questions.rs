@@ -153,11 +153,12 @@ pub(super) fn is_open(entity: &Entity, mask: Mask) -> bool {
 /// project.
 pub(super) fn meant(store: &Store, key: Key, confined: bool) -> Option<Key> {
     let open = store.namesakes(Map::Inputs, &key.id);
-    let mut open = open.filter(|(_, entity)| is_open(entity, Mask::MAX));
-    if open.clone().any(|(known, _)| *known == key) {
+    let open = open.filter(|(_, entity)| is_open(entity, Mask::MAX));
+    let open: Vec<&Key> = open.map(|(known, _)| known).collect();
+    if open.contains(&&key) {
         return Some(key);
     }
-    let (other, _) = open.next().filter(|_| open.next().is_none())?;
+    let [other] = open[..] else { return None };
     let fits = !confined && (key.project.is_none() || other.project.is_none());
     fits.then(|| other.clone())
 }
