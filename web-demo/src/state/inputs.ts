@@ -7,7 +7,7 @@ import { text } from './read';
 import type { Input, Json, State } from './types';
 
 const LONGEST_ID = 256;
-const NO_FACTS = ['change_type', 'project_id', 'request_id', 'requestId', 'status', 'answer', 'outcome', 'answered_by', 'source', 'target'];
+const NO_FACTS = ['change_type', 'project_id', 'request_id', 'requestId', 'status', 'answer', 'outcome', 'answered_by', 'source', 'target', 'agent_project_id'];
 
 /** The request that an update is about; the event's own id stands for a question that has none. */
 export function requestOf(name: string, payload: Json, data: Json): string {

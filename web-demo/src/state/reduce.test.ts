@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { applyUpdate } from './reduce';
 import { applySnapshot, emptyState } from './snapshot';
-import type { Json } from './types';
+import type { Json, State } from './types';
 
 const NOW = Date.parse('2026-05-23T14:00:00Z');
 
@@ -149,6 +149,49 @@ describe('tools and hand-offs', () => {
     expect(told(...handoff({ reason: 'It is ready' }))).toBe('ada hands over to eve: It is ready');
     expect(told(...handoff({ kind: 'delegation', to_agent_id: null }))).toBe('ada gives work to another agent');
     expect(ada(handoff({}))?.facts.handed_to).toBe('eve');
+  });
+});
+
+describe('questions to people', () => {
+  const input = (change: string, data: Json, more: Json = {}): [string, Json] =>
+    ['input_update', { id: 'e', source_type: `input.${change}`, project_id: 'p', timestamp: '2026-05-23T13:00:00Z', data: { agent_id: 'ada', ...data }, ...more }];
+  const asked = input('requested', { request_id: 'q1', message: 'Publish?', options: ['yes', 'no'], expires_at: 1_800_000_000 });
+  const ada = (state: State) => [...state.agents.values()].find((agent) => agent.id === 'ada');
+
+  it('are open until the first word that closes them, and their agent waits', () => {
+    const { state } = after(input('requested', { request_id: 7 }), asked);
+    expect([...state.inputs.values()]).toMatchObject([
+      { id: '7', message: '', kind: 'input_required' },
+      { id: 'q1', message: 'Publish?', options: ['yes', 'no'], agent: ada(state)?.key, expiresAt: 1_800_000_000_000, facts: { status: 'open', agent_project_id: 'p' } },
+    ]);
+    expect(ada(state)).toMatchObject({ status: 'waiting' });
+    applyUpdate(state, ...input('received', { request_id: 'q1', answer: 'yes' }), NOW);
+    expect(ada(state)).toMatchObject({ status: 'waiting' });
+    // It need not name its agent.
+    applyUpdate(state, ...input('expired', { requestId: '7', agent_id: undefined }), NOW);
+    expect([state.inputs.size, ada(state)?.status]).toEqual([0, '']);
+    applyUpdate(state, ...input('requested', {}), NOW);
+    expect([...state.inputs.values()].map(({ id }) => id)).toEqual(['e']);
+  });
+
+  it('are taken from a snapshot, and closed after it', () => {
+    const { state } = after();
+    applySnapshot(state, {
+      agents: { ada: { id: 'ada', project_id: 'p', status: 'waiting', said_status: 'working' } },
+      inputs: { q1: { id: 'q1', project_id: 'p', request_id: 'q1', message: 'Publish?', agent_id: 'ada', agent_project_id: 'p', status: 'open' } },
+      counts: { inputs: 1 },
+    }, NOW);
+    expect([...state.inputs.values()]).toMatchObject([{ id: 'q1', agent: ada(state)?.key }]);
+    applyUpdate(state, ...input('received', { request_id: 'q1', agent_id: undefined }), NOW);
+    expect([state.inputs.size, ada(state)?.status]).toEqual([0, 'working']);
+  });
+
+  it('are told in words', () => {
+    const told = (...update: [string, Json]) => after(update).outcomes[0]?.entry?.text;
+    expect(told(...asked)).toBe('ada asks: Publish?');
+    expect(told(...input('received', { request_id: 'q1', answer: 'yes' }))).toBe('ada has an answer: yes');
+    expect(told(...input('received', { request_id: 'q1', answer: { n: 1 } }))).toBe('ada has an answer');
+    expect(told(...input('expired', { request_id: 'q1' }))).toBe('ada no longer waits for an answer');
   });
 });
 
