@@ -1,14 +1,9 @@
 //! An operator answers a question. The server makes the `input.received` of it, once: of two answers the first counts, and
 //! the second is refused.
 
-use std::{
-    collections::HashSet,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
-
 use serde_json::{Value, json};
 
-use super::{Inputs, unknown};
+use super::service::{Inputs, unknown};
 use crate::{
     access::{Identity, authz::Permissions},
     error::Error,
@@ -44,35 +39,6 @@ pub(crate) struct Answered {
     pub(crate) agent: Option<String>,
     /// The result, for the client.
     pub(crate) result: Object,
-}
-
-/// The questions that are being answered at this moment. Held for a look, never across an await.
-#[derive(Debug, Default)]
-pub(super) struct Answering(Mutex<HashSet<String>>);
-
-/// One of these, until it is dropped.
-struct Claim<'a> {
-    answering: &'a Answering,
-    request: String,
-}
-
-impl Answering {
-    fn claim(&self, request: &str) -> Option<Claim<'_>> {
-        self.lock().insert(request.to_owned()).then(|| Claim {
-            answering: self,
-            request: request.to_owned(),
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Claim<'_> {
-    fn drop(&mut self) {
-        self.answering.lock().remove(&self.request);
-    }
 }
 
 impl Inputs {

@@ -4,7 +4,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
-use super::{Inputs, unknown};
+use super::service::{Inputs, unknown};
 use crate::{
     access::Identity,
     error::Error,

@@ -188,6 +188,14 @@ impl Kept {
         self.dropped
     }
 
+    /// The most entities of a map.
+    fn most(&self, map: Map) -> usize {
+        match map {
+            Map::Inputs => self.limits.max_inputs,
+            _ => self.limits.max_entities,
+        }
+    }
+
     /// Counts a thing whose id is too long to be kept.
     pub(super) fn was_too_long(&mut self) {
         self.dropped.long += 1;
@@ -224,7 +232,7 @@ impl Kept {
     ) {
         self.clock += 1;
         let new = self.store.map(map).get(&key).is_none();
-        if new && self.store.map(map).len() >= self.limits.most(map) {
+        if new && self.store.map(map).len() >= self.most(map) {
             self.evict(Bounded::Count(map));
         }
         let mut fresh = Arc::new(Entity::new(self.clock));
@@ -275,7 +283,7 @@ impl Kept {
     /// Evicts restored entities that exceed the bounds.
     pub(super) fn hold(&mut self) {
         for &map in Map::ALL {
-            if self.store.map(map).len() > self.limits.most(map) {
+            if self.store.map(map).len() > self.most(map) {
                 self.evict(Bounded::Count(map));
             }
         }
@@ -319,7 +327,7 @@ impl Kept {
             Bounded::Bytes => Map::ALL.to_vec(),
         };
         let most = match bounded {
-            Bounded::Count(map) => self.limits.most(map),
+            Bounded::Count(map) => self.most(map),
             Bounded::Bytes => self.limits.max_bytes,
         };
         let weight = |key: &Key, entity: &Entity| match bounded {

@@ -1,6 +1,5 @@
 //! Bounds of the state, and the counts of facts and entities that they keep out.
 
-use super::entities::Map;
 use crate::ledger::Bounds;
 
 /// Bounds of the state.
@@ -18,16 +17,6 @@ pub struct Limits {
     pub max_calls: usize,
     /// Questions to people, open and closed.
     pub max_inputs: usize,
-}
-
-impl Limits {
-    /// The most entities of a map.
-    pub(super) fn most(&self, map: Map) -> usize {
-        match map {
-            Map::Inputs => self.max_inputs,
-            _ => self.max_entities,
-        }
-    }
 }
 
 impl Default for Limits {
