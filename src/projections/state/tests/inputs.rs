@@ -47,13 +47,13 @@ fn a_question_is_open_until_the_first_word_that_closes_it() {
         (&shown["counts"]["inputs"], status_of(&state, "a")),
         (&json!(2), json!("waiting"))
     );
-    // The answer need not name the agent.
-    let yes = json!({ "request_id": "q1", "answer": "yes", "answered_by": "ann" });
+    let yes = json!({ "request_id": "q1", "answer": "yes", "answered_by": "ann", "agent_id": "a" });
     tell(&mut state, "input.received", Some("p"), &yes);
     let no = json!({ "request_id": "q1", "answer": "no" });
     tell(&mut state, "input.received", Some("p"), &no);
     tell(&mut state, "input.expired", Some("p"), &no);
     assert_eq!(status_of(&state, "a"), "waiting", "there is another one");
+    // The word that closes one need not name the agent.
     let expired = json!({ "request_id": "q2" });
     tell(&mut state, "input.expired", Some("p"), &expired);
     assert_eq!(status_of(&state, "a"), "working");
