@@ -62,7 +62,9 @@ impl Inputs {
                 ),
             ));
         }
-        let claim = self.answering.claim(&answer.request_id);
+        // A client holds up no question that it may not see.
+        let asked = self.question(by, &answer).await?.ok_or_else(unknown)?;
+        let claim = self.answering.claim(&asked);
         let _claim = claim.ok_or_else(|| {
             closed("somebody else answers this question at this moment: look at it again")
         })?;

@@ -2,36 +2,44 @@
 
 use std::{
     collections::HashSet,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+
+use crate::projections::state::Question;
+
+/// A question: its project, and its id.
+type Asked = (Option<Arc<str>>, String);
 
 /// The questions that are being answered at this moment. Held for a look, never across an await.
 #[derive(Debug, Default)]
-pub(super) struct Answering(Mutex<HashSet<String>>);
+pub(super) struct Answering(Mutex<HashSet<Asked>>);
 
 /// One of these, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Claim<'a> {
     answering: &'a Answering,
-    request: String,
+    asked: Asked,
 }
 
 impl Answering {
     /// A claim on a question; none while somebody else has it.
-    pub(super) fn claim(&self, request: &str) -> Option<Claim<'_>> {
-        self.lock().insert(request.to_owned()).then(|| Claim {
+    pub(super) fn claim(&self, question: &Question) -> Option<Claim<'_>> {
+        let asked = (question.project.clone(), question.id.clone());
+        let is_free = self.lock().insert(asked.clone());
+        // A claim that is made frees the question when it is dropped.
+        is_free.then(|| Claim {
             answering: self,
-            request: request.to_owned(),
+            asked,
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+    fn lock(&self) -> MutexGuard<'_, HashSet<Asked>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        self.answering.lock().remove(&self.request);
+        self.answering.lock().remove(&self.asked);
     }
 }
