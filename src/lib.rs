@@ -33,7 +33,7 @@
 //! | [`net`] | listener, TLS, connections and bodies |
 //! | [`recovery`] | sessions that clients come back to |
 //! | [`history`] | events as they were, page by page |
-//! | [`translate`] | streams of other systems, turned into events |
+//! | [`translate`] | what other systems tell of their agents, turned into events |
 //! | [`config`], [`cli`], [`server`] | settings, commands, start and stop of all parts |
 //! | [`demo`] | an invented team at work |
 //! | [`breaker`] | circuit breakers around outside parts |

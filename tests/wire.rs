@@ -66,3 +66,4 @@ mod token;
 mod traces;
 mod translated;
 mod vocabulary;
+mod watched;

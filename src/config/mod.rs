@@ -16,6 +16,7 @@ mod load;
 mod networks;
 mod numbers;
 mod origins;
+mod otlp;
 mod place;
 mod policy;
 mod recipients;
@@ -49,6 +50,7 @@ pub use load::ConfigError;
 pub use networks::Networks;
 pub use numbers::{Count, Millis, OutOfBounds, Seconds};
 pub use origins::LOOPBACK;
+pub use otlp::{Content, Hooks, Otlp};
 pub use policy::{
     ContentFiltering, Journal, JournalDurability, JournalKind, Pace, RateLimiting, Seneca,
     Transform,
@@ -116,6 +118,10 @@ pub struct Config {
     pub backend: Backend,
     /// The doors for clients of other systems.
     pub doors: Doors,
+    /// Spans of OpenTelemetry.
+    pub otlp: Otlp,
+    /// The hooks of Claude Code.
+    pub hooks: Hooks,
     /// Emitters on Redis or Valkey.
     pub bus: Bus,
     /// Updates for Seneca's own pages.

@@ -25,6 +25,7 @@ mod times;
 pub mod traces;
 mod translations;
 pub mod usage;
+mod watched;
 mod window;
 
 pub use attempts::{Attempts, Refusal};
@@ -43,4 +44,5 @@ pub use stamp::{Measure, Stamp};
 pub use times::{Distribution, Times};
 pub use translations::TranslationMetrics;
 pub use usage::Usage;
+pub use watched::WatchedMetrics;
 pub use window::{LONG_WINDOW, RATE_WINDOW, Reading, Totals, Window};

@@ -44,7 +44,7 @@ use crate::{
     config::Config,
     doors::{
         actions::Actions,
-        http::{self, Api, Readiness},
+        http::{self, Api, Hooks, Readiness, Spans},
         socketio::{self, engine::Door},
         websocket,
     },
@@ -52,7 +52,7 @@ use crate::{
     hub::Hub,
     intake::{Intake, Refusing},
     net::{Proxies, Quota, Server},
-    observe::Metrics,
+    observe::{Metrics, WatchedMetrics},
     pace::degradation::Degradation,
     projections::{analytics, state::checkpoint},
     recovery::{self, RecoveryMetrics, Sessions},
@@ -223,6 +223,9 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         breakers: breakers.clone(),
         options: options::doors(config, quota.clone(), compression),
     };
+    let watched = WatchedMetrics::default();
+    metrics.add(|registry| watched.register(registry));
+    let spans = Spans::new(options::spans(config), watched.clone());
     let api = Api {
         hub: handle,
         intake: intake.clone(),
@@ -236,6 +239,8 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         stream: options::stream(config),
         body: options::body(config, &metrics),
         figures: figures.clone(),
+        spans: spans.clone(),
+        hooks: Hooks::new(options::hooks(config), watched),
         bus: bus.as_ref().map(|(_, counters)| counters.clone()),
         inputs,
         operations: application.operations,
@@ -288,6 +293,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         start_secret,
         metrics,
         readiness,
+        spans,
         door,
         stopping,
         visualization,

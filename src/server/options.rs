@@ -6,12 +6,12 @@ use super::application::Application;
 use crate::{
     access::Authenticator,
     breaker::BreakerLimits,
-    config::{Config, Recipients},
+    config::{Config, Content, Recipients},
     doors::{
         actions::ActionsContext,
         http::{
-            Hosts, Origins, ProxiedRequests, Renderings, RequestPolicy, RouterOptions,
-            StreamOptions, ThreadLimits, Threads,
+            HooksOptions, Hosts, Origins, ProxiedRequests, Renderings, RequestPolicy,
+            RouterOptions, SpansOptions, StreamOptions, ThreadLimits, Threads,
         },
         inputs::{Inputs, InputsContext},
         socketio::{
@@ -33,7 +33,10 @@ use crate::{
     pace::degradation::{Bounds as LoadBounds, Degradation, Tempo},
     projections::state::Limits,
     recovery::{SessionLimits, Sessions},
-    translate::TranslatorLimits,
+    translate::{
+        TranslatorLimits, Words,
+        otlp::{MemoryLimits, ReadLimits},
+    },
 };
 
 /// Attachments of one packet: as many as Socket.IO's own server takes.
@@ -326,6 +329,37 @@ pub(super) fn stream(config: &Config) -> StreamOptions {
         max_rooms: config.rooms.max_rooms_per_client.into(),
         max_bytes: config.server.max_client_buffer.into(),
         heartbeat: config.performance.heartbeat_interval.get(),
+    }
+}
+
+/// The settings of the door of spans.
+pub(super) fn spans(config: &Config) -> SpansOptions {
+    let otlp = &config.otlp;
+    SpansOptions {
+        read: ReadLimits {
+            spans: otlp.max_spans.into(),
+            attributes: otlp.max_attributes.into(),
+            depth: otlp.max_depth.into(),
+            values: otlp.max_values.into(),
+            texts: otlp.content != Content::None,
+        },
+        max_bytes: otlp.max_bytes.into(),
+        remembered: otlp.remembered_spans.into(),
+        memory: MemoryLimits {
+            wait: otlp.parent_wait.get(),
+            waiting_bytes: otlp.max_bytes.into(),
+            keep: otlp.remember_for.get(),
+            words: Words(otlp.content),
+        },
+    }
+}
+
+/// The settings of the door of hooks.
+pub(super) fn hooks(config: &Config) -> HooksOptions {
+    HooksOptions {
+        answer_within: config.hooks.answer_within.get(),
+        max_sessions: config.hooks.max_sessions.into(),
+        words: Words(config.otlp.content),
     }
 }
 

@@ -11,7 +11,10 @@ use super::essential::{Ended, Essential};
 use crate::{
     access::authn::StartSecret,
     alerts::LastPosts,
-    doors::{http::Readiness, socketio::engine::Door},
+    doors::{
+        http::{Readiness, Spans},
+        socketio::engine::Door,
+    },
     journal::Journal,
     observe::Metrics,
     projections::analytics,
@@ -35,6 +38,8 @@ pub struct Running {
     pub(super) metrics: Arc<Metrics>,
     /// Says that the server goes down.
     pub(super) readiness: Arc<Readiness>,
+    /// Tells the spans that wait, while there is somebody to tell.
+    pub(super) spans: Arc<Spans>,
     /// Stopped first, so that no new session begins.
     pub(super) door: Door,
     /// Ends accepting.
@@ -94,6 +99,7 @@ impl Running {
         let mut at_last: Vec<_> = self.serving.iter().map(JoinHandle::abort_handle).collect();
         at_last.push(self.hub.abort_handle());
         let orderly = async {
+            self.spans.end().await;
             self.door.shutdown().await;
             self.stopping.send_replace(true);
             for serving in self.serving {

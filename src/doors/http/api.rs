@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{foreign::Threads, rendering::Renderings};
+use super::{foreign::Threads, hooks::Hooks, otlp::Spans, rendering::Renderings};
 use crate::{
     access::Authenticator,
     breaker::Breakers,
@@ -51,6 +51,10 @@ pub struct Api {
     pub body: BodyLimits,
     /// The figures for operators.
     pub figures: Arc<Figures>,
+    /// The memories of exporters' spans.
+    pub spans: Arc<Spans>,
+    /// The sessions of Claude that tell of themselves.
+    pub hooks: Arc<Hooks>,
     /// The state of the bus, if there is one.
     pub bus: Option<BusCounters>,
     /// Questions of agents to people.

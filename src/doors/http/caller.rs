@@ -36,7 +36,7 @@ pub(super) fn address(extensions: &Extensions) -> IpAddr {
 }
 
 /// The client that makes a request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Caller {
     /// The client's identity.
     pub(super) who: Identity,

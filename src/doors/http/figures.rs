@@ -56,12 +56,15 @@ pub(super) async fn count_answered(
 }
 
 /// The paths at which each event counts by itself.
-const PUBLISHING: [&str; 5] = [
+const PUBLISHING: [&str; 8] = [
     EVENTS,
     EMIT,
     foreign::AG_UI,
     foreign::VERCEL,
     foreign::LANGGRAPH,
+    "/v1/traces",
+    "/api/v1/otlp/v1/traces",
+    "/hooks/claude",
 ];
 
 /// The path at which events are published.

@@ -10,10 +10,12 @@ mod extract;
 mod figures;
 mod foreign;
 mod headers;
+mod hooks;
 mod inputs;
 mod lines;
 mod nowhere;
 mod operations;
+mod otlp;
 mod packed;
 mod page;
 mod policy;
@@ -51,6 +53,8 @@ use crate::{
 };
 pub use api::{Api, Readiness, StreamOptions};
 pub use foreign::{ThreadLimits, Threads};
+pub use hooks::{Hooks, HooksOptions};
+pub use otlp::{Spans, SpansOptions};
 pub(crate) use page::missing as missing_page;
 pub use policy::{Hosts, Origins, ProxiedRequests, RequestPolicy};
 pub use rendering::Renderings;
@@ -82,6 +86,13 @@ pub fn router(api: Api, door: Door, more: Router, options: &RouterOptions) -> Ro
         .route(foreign::VERCEL, post(foreign::vercel))
         .route(foreign::LANGGRAPH, post(foreign::langgraph))
         .route("/api/v1/operations", post(operations::perform))
+        .route("/v1/traces", post(otlp::traces))
+        .route("/v1/logs", post(otlp::logs))
+        .route("/v1/metrics", post(otlp::metrics))
+        .route("/api/v1/otlp/v1/traces", post(otlp::traces))
+        .route("/api/v1/otlp/v1/logs", post(otlp::logs))
+        .route("/api/v1/otlp/v1/metrics", post(otlp::metrics))
+        .route("/hooks/claude", post(hooks::claude))
         .route("/api/v1/state", get(state::state))
         .route("/api/v1/ws/stats", get(state::stats))
         .route("/api/v1/ws/rooms", get(state::rooms))

@@ -14,6 +14,8 @@ use crate::{access::authz::Audience, event::Object};
 const MAX_FACT: usize = 8 * 1024;
 /// Bytes of all facts of one entity, beside short ones.
 const MAX_ENTITY: usize = 64 * 1024;
+/// The time of the last event about an entity. It never goes back: of spans that come in any order, the last one counts.
+const UPDATED: &str = "updated_at";
 /// A fact this short is always taken: long texts must not keep a status out.
 const SHORT: usize = 256;
 
@@ -54,7 +56,11 @@ impl Entity {
 
 impl Facts<'_> {
     pub(super) fn set(&mut self, key: &str, value: impl Into<Value>) -> &mut Self {
-        let value = match value.into() {
+        let value = value.into();
+        if key == UPDATED && self.is_later(UPDATED, &value) {
+            return self;
+        }
+        let value = match value {
             // The usual values without an allocation.
             Value::Null => CompactString::const_new("null"),
             Value::Bool(b) => b.to_compact_string(),
@@ -69,6 +75,13 @@ impl Facts<'_> {
         };
         self.set_text(key, value);
         self
+    }
+
+    /// Whether a fact is a later moment than this one. Moments are written in one way, the shorter without what is zero.
+    pub(super) fn is_later(&self, key: &str, than: &Value) -> bool {
+        let own = self.own(key).map(|own| own.trim_matches('"'));
+        let moments = own.zip(than.as_str());
+        moments.is_some_and(|(own, than)| own.trim_end_matches('Z') > than.trim_end_matches('Z'))
     }
 
     fn set_text(&mut self, key: &str, value: CompactString) {

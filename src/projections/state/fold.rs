@@ -167,7 +167,11 @@ fn handoff(state: &mut State, event: &Event, about: &Audience) {
     state.kept.change(Map::Agents, key, about, |facts| {
         facts.set("agent_id", id);
         facts.set_some("name", text(event, "agent_name"));
-        facts.set_some("handed_to", text(event, "to_agent_id"));
+        let at = event.timestamp.to_string().into();
+        if !facts.is_later("handed_at", &at) {
+            facts.set_some("handed_to", text(event, "to_agent_id"));
+            facts.set("handed_at", at);
+        }
         facts.set("updated_at", event.timestamp.to_string());
     });
 }

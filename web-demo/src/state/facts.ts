@@ -1,4 +1,5 @@
 /** The facts of one thing: later ones are laid over earlier ones, within the bounds that the server keeps too. */
+import { isBefore } from './read';
 import type { Json } from './types';
 
 export type Facts = Json;
@@ -12,9 +13,13 @@ function isLarge(value: unknown): boolean {
   return typeof value === 'object' && value !== null && JSON.stringify(value).length > LONGEST_FACT;
 }
 
-/** Sets a fact; nothing said leaves it as it is. */
+/** Whether a fact is a later moment than this one. */
+export const isLater = (known: unknown, than: unknown): boolean => typeof known === 'string' && typeof than === 'string' && isBefore(than, known);
+
+/** Sets a fact; nothing said leaves it as it is. The time of the last event never goes back, in whatever order events come. */
 export function putFact(facts: Facts, key: string, value: unknown): void {
   if (value === undefined || isLarge(value)) return;
+  if (key === 'updated_at' && isLater(facts.updated_at, value)) return;
   if (key in facts || Object.keys(facts).length < MOST_FACTS) facts[key] = value;
 }
 

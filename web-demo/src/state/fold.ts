@@ -5,7 +5,7 @@
 import { endCalls, endCallsOf, foldCall } from './calls';
 import { adopt, editAgent, editProject, editRun, editTask } from './entities';
 import { executionOf, idAt, jobOf, runOf, type Said } from './event';
-import { layOver, putFact, type Facts } from './facts';
+import { isLater, layOver, putFact, type Facts } from './facts';
 import { foldInput } from './inputs';
 import { isBefore, record } from './read';
 import { readHealth } from './snapshot';
@@ -144,7 +144,10 @@ function foldHandoff(state: State, said: Said): void {
   editAgent(state, said.agentProjectId, id, (facts, given) => {
     putFact(facts, 'agent_id', id);
     putFact(facts, 'name', word(data, 'agent_name'));
-    putFact(facts, 'handed_to', word(data, 'to_agent_id'));
+    if (!isLater(facts.handed_at, said.at)) {
+      putFact(facts, 'handed_to', word(data, 'to_agent_id'));
+      putFact(facts, 'handed_at', said.at);
+    }
     stamped(facts, said);
     return given;
   });

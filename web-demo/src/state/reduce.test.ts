@@ -149,6 +149,12 @@ describe('tools and hand-offs', () => {
     expect(told(...handoff({ reason: 'It is ready' }))).toBe('ada hands over to eve: It is ready');
     expect(told(...handoff({ kind: 'delegation', to_agent_id: null }))).toBe('ada gives work to another agent');
     expect(ada(handoff({}))?.facts.handed_to).toBe('eve');
+    const at = (moment: string, to: string): [string, Json] => {
+      const [type, update] = handoff({ to_agent_id: to });
+      return [type, { ...update, timestamp: `2026-05-23T14:00:${moment}Z` }];
+    };
+    const late = ada(at('03.500123', 'eve'), at('03.500', 'bob'), at('03.500900', 'joe'), at('02', 'ann'))?.facts;
+    expect(late).toMatchObject({ handed_to: 'joe', handed_at: '2026-05-23T14:00:03.500900Z', updated_at: '2026-05-23T14:00:03.500900Z' });
   });
 });
 

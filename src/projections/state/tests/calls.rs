@@ -140,3 +140,27 @@ fn a_handoff_says_whom_it_went_to_and_moves_no_task() {
         (&json!("b"), &json!("t1"), None)
     );
 }
+
+/// Spans tell of what happened in any order.
+#[test]
+fn events_that_come_late_say_nothing_new_of_what_came_after_them() {
+    let mut state = fresh(at_most(100));
+    for (at, to) in [
+        ("03.500123", "b"),
+        ("03.500", "c"),
+        ("03.5009", "d"),
+        ("02", "e"),
+    ] {
+        let data = json!({ "from_agent_id": "a", "to_agent_id": to });
+        let moment = format!("2026-05-23T14:00:{at}Z");
+        state.apply(&event(
+            json!({ "type": "agent.handoff", "data": data, "timestamp": moment }),
+        ));
+    }
+    let from = agent(&state, "a");
+    let last = json!("2026-05-23T14:00:03.500900Z");
+    assert_eq!(
+        (&from["handed_to"], &from["handed_at"], &from["updated_at"]),
+        (&json!("d"), &last, &last)
+    );
+}

@@ -1,0 +1,119 @@
+//! `POST /hooks/claude`: the door of Claude's hooks. The agent waits for the answer, so there is always one, soon and empty: 204.
+//! A hook that can't be taken is counted with the reason.
+
+mod sessions;
+
+use std::sync::PoisonError;
+
+use axum::{
+    body::Body,
+    extract::{Query, State},
+};
+use http::{HeaderMap, StatusCode, Uri};
+use serde::Deserialize;
+
+use super::{api::Api, caller::Caller, packed::unpacked, producer::producer};
+use crate::{
+    config::Role,
+    error::Error,
+    intake::{self, Raw},
+    net::read_body,
+    translate::claude::Hook,
+};
+pub use sessions::{Hooks, HooksOptions};
+
+/// The query of a hook.
+#[derive(Debug, Deserialize)]
+struct InProject {
+    /// The project, in place of the folder that the session works in.
+    project: Option<String>,
+}
+
+/// Takes a hook.
+pub(super) async fn claude(
+    State(api): State<Api>,
+    caller: Result<Caller, Error>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> StatusCode {
+    api.metrics.usage.count("publish");
+    let hooks = api.hooks.clone();
+    let Ok(place) = hooks.places.clone().try_acquire_owned() else {
+        hooks.metrics.hook("overloaded");
+        return StatusCode::NO_CONTENT;
+    };
+    let counted = hooks.clone();
+    let taking = tokio::spawn(async move {
+        let taken = take(&api, caller, &uri, &headers, body).await;
+        counted.metrics.hook(match &taken {
+            Ok(()) => "published",
+            Err(refusal) => refusal.code,
+        });
+        if let Err(refusal) = taken {
+            api.metrics.refused("http", &refusal);
+        }
+        drop(place);
+    });
+    if tokio::time::timeout(hooks.options.answer_within, taking)
+        .await
+        .is_err()
+    {
+        hooks.metrics.hook("answered_before");
+    }
+    StatusCode::NO_CONTENT
+}
+
+async fn take(
+    api: &Api,
+    caller: Result<Caller, Error>,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(), Error> {
+    let caller = caller?;
+    caller.must(
+        Role::may_publish,
+        "hooks take a token with the role producer or admin",
+    )?;
+    let body = unpacked(api, &api.body, headers, body)
+        .await
+        .map_err(|_| Error::bad_request("the body can't be unpacked"))?;
+    let body = read_body(caller.address, body, &api.body).await?;
+    let hook = Hook::read(&body).map_err(|no| Error::bad_request(no.to_string()))?;
+    drop(body);
+    let query = Query::<InProject>::try_from_uri(uri).ok();
+    let project = query.and_then(|Query(query)| query.project);
+    let flow = intake::flow(&caller.who, caller.address);
+    let own = api.hooks.session(flow, &hook, project.as_deref());
+    // The hooks of a session are told in the order in which they come.
+    let Ok(_turn) = own.turn.acquire().await else {
+        return Ok(());
+    };
+    let session = || own.session.lock().unwrap_or_else(PoisonError::into_inner);
+    let told = session().take(&hook);
+    if told.is_empty() {
+        return Ok(());
+    }
+    let raws: Vec<Raw> = told
+        .into_iter()
+        .map(|event| Raw::Json(event.into_json(), None))
+        .collect();
+    let published = publish(api, &caller, raws).await;
+    // What nobody was told of is told with the next hook.
+    published.inspect_err(|_| session().forget())
+}
+
+async fn publish(api: &Api, caller: &Caller, raws: Vec<Raw>) -> Result<(), Error> {
+    api.authenticator
+        .events(&caller.who, caller.address, raws.len())?;
+    let verified = caller.who.verified();
+    let receipt = api
+        .intake
+        .publish(raws, producer(caller, &verified))
+        .await?;
+    match receipt.rejected.into_iter().next() {
+        Some(rejected) => Err(rejected.error),
+        None => Ok(()),
+    }
+}

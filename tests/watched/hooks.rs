@@ -1,0 +1,247 @@
+//! The door of Claude's hooks: always 204, soon and empty.
+
+use std::{
+    io::Write,
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use kit::{counted_in, get, guarded, server_with, wait_for};
+use serde_json::{Value, json};
+use stoa::server::Running;
+
+use super::{send, state_when};
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+const PATH: &str = "/hooks/claude";
+
+async fn hook(address: SocketAddr, body: &Value) {
+    let (status, _, answer) = send(address, PATH, &[JSON], body.to_string()).await;
+    assert_eq!((status, answer.len()), (204, 0));
+}
+
+/// A hook of one session.
+fn of(name: &str, more: &Value) -> Value {
+    let mut hook = json!({
+        "hook_event_name": name, "session_id": "0b5f9c7e-1111-4222-8333-944455556666",
+        "transcript_path": "/home/somebody/x.jsonl", "cwd": "/home/somebody/shop", "permission_mode": "default",
+    });
+    let fields = hook.as_object_mut().expect("an object");
+    fields.extend(more.as_object().expect("an object").clone());
+    hook
+}
+
+fn counts(server: &Running, outcome: &str) -> u64 {
+    counted_in(
+        server,
+        &format!("stoa_hooks_total{{outcome=\"{outcome}\"}}"),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_a_team_at_work() {
+    let server = server_with(|_| {}).await;
+    let address = server.address();
+    let main = "claude:0b5f9c7e";
+    let sub = "claude:0b5f9c7e:a1";
+    let bash = json!({ "tool_name": "Bash", "tool_use_id": "t1", "tool_input": { "command": "make test" } });
+    hook(
+        address,
+        &of(
+            "UserPromptSubmit",
+            &json!({ "prompt": "Mend the shop\nplease" }),
+        ),
+    )
+    .await;
+    hook(address, &of("PreToolUse", &bash)).await;
+    let state = state_when(address, "a tool is in use", |state| {
+        state["agents"][main]["tool"] == "Bash"
+    })
+    .await;
+    assert_eq!(state["agents"][main]["name"], "Claude");
+    assert_eq!(state["agents"][main]["status"], "working");
+    let tasks = state["tasks"].as_object().expect("an object");
+    assert_eq!(tasks.values().next().expect("one")["name"], "Mend the shop");
+    assert_eq!(state["projects"]["shop"]["status"], "active");
+    hook(address, &of("PermissionRequest", &bash)).await;
+    state_when(address, "it waits", |state| {
+        state["agents"][main]["status"] == "waiting"
+    })
+    .await;
+    hook(address, &of("PostToolUse", &json!({
+        "tool_name": "Bash", "tool_use_id": "t1", "tool_response": { "stdout": "ok" }, "duration_ms": 12,
+    }))).await;
+    let state = state_when(address, "it goes on", |state| {
+        state["agents"][main]["status"] == "working"
+    })
+    .await;
+    assert_eq!(state["agents"][main].get("tool"), None);
+    let inside = json!({ "agent_id": "a1", "agent_type": "Explore" });
+    hook(address, &of("SubagentStart", &inside)).await;
+    let state = state_when(address, "a subagent works", |state| {
+        state["agents"][sub]["status"] == "working"
+    })
+    .await;
+    assert_eq!(state["agents"][main]["handed_to"], sub);
+    assert_eq!(state["agents"][sub]["name"], "Explore");
+    for (name, more) in [
+        (
+            "PreToolUse",
+            json!({ "agent_id": "a1", "agent_type": "Explore", "tool_name": "Grep", "tool_use_id": "t2", "tool_input": {} }),
+        ),
+        (
+            "PostToolUseFailure",
+            json!({ "agent_id": "a1", "agent_type": "Explore", "tool_name": "Grep", "tool_use_id": "t2", "error": "no such file" }),
+        ),
+        (
+            "SubagentStop",
+            json!({ "agent_id": "a1", "agent_type": "Explore", "last_assistant_message": "Found it" }),
+        ),
+        (
+            "TaskCreated",
+            json!({ "task_id": "7", "task_subject": "Tidy up", "teammate_name": "bo" }),
+        ),
+        (
+            "TaskCompleted",
+            json!({ "task_id": "7", "task_subject": "Tidy up", "teammate_name": "bo" }),
+        ),
+        ("TeammateIdle", json!({ "teammate_name": "bo" })),
+        (
+            "Notification",
+            json!({ "message": "Claude is waiting", "notification_type": "permission_prompt" }),
+        ),
+        ("PreCompact", json!({ "trigger": "auto" })),
+        ("PostCompact", json!({ "trigger": "auto" })),
+        ("SessionStart", json!({ "source": "startup" })),
+        ("ConfigChange", json!({})),
+        (
+            "Stop",
+            json!({ "stop_hook_active": false, "last_assistant_message": "All is well" }),
+        ),
+    ] {
+        hook(address, &of(name, &more)).await;
+    }
+    let state = state_when(address, "all rests", |state| {
+        state["agents"][main]["status"] == "idle"
+    })
+    .await;
+    assert_eq!(state["agents"][sub]["status"], "idle");
+    let tasks = state["tasks"].as_object().expect("an object");
+    assert_eq!(tasks.len(), 3);
+    assert!(
+        tasks.values().all(|task| task["status"] == "done"),
+        "{tasks:?}"
+    );
+    hook(address, &of("SessionEnd", &json!({ "reason": "exit" }))).await;
+    let run = "0b5f9c7e-1111-4222-8333-944455556666";
+    let state = state_when(address, "it is over", |state| {
+        state["runs"][run]["status"] == "completed"
+    })
+    .await;
+    assert_eq!(state["agents"][main]["status"], "offline");
+    let history = get(address, "/api/v1/events?limit=200").await.1;
+    let types: Vec<&str> = history["events"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|event| event["type"].as_str())
+        .collect();
+    for (name, count) in [
+        ("tool.started", 2),
+        ("tool.completed", 1),
+        ("tool.failed", 1),
+        ("input.requested", 2),
+        ("input.received", 2),
+        ("agent.handoff", 1),
+        ("agent.message.appended", 2),
+        ("agent.registered", 3),
+        ("workflow.run.started", 1),
+        ("project.created", 1),
+    ] {
+        assert_eq!(
+            types.iter().filter(|one| **one == name).count(),
+            count,
+            "{name} in {types:?}"
+        );
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_comes_is_answered_with_nothing() {
+    let server = guarded::guarded(|config| {
+        config
+            .server
+            .max_http_buffer_size
+            .set(10_000)
+            .expect("a size");
+        config.hooks.answer_within.set(0.2).expect("a time");
+    })
+    .await;
+    let address = server.address();
+    let producer = format!("Bearer {}", guarded::producer());
+    let observer = format!("Bearer {}", guarded::observer("eve", &["a"]));
+    let good = of("Stop", &json!({})).to_string();
+    for (headers, body, outcome) in [
+        (vec![JSON], good.clone(), "unauthorized"),
+        (
+            vec![JSON, ("authorization", "Bearer nonsense")],
+            good.clone(),
+            "unauthorized",
+        ),
+        (
+            vec![JSON, ("authorization", observer.as_str())],
+            good.clone(),
+            "forbidden",
+        ),
+        (
+            vec![("authorization", producer.as_str())],
+            good.clone(),
+            "published",
+        ),
+        (
+            vec![("authorization", producer.as_str())],
+            "no JSON".into(),
+            "bad_request",
+        ),
+        (
+            vec![("authorization", producer.as_str())],
+            "[]".into(),
+            "bad_request",
+        ),
+        (
+            vec![("authorization", producer.as_str())],
+            "{}".into(),
+            "bad_request",
+        ),
+        (
+            vec![("authorization", producer.as_str())],
+            "x".repeat(20_000),
+            "too_large",
+        ),
+    ] {
+        let before = counts(&server, outcome);
+        let (status, _, answer) = send(address, PATH, &headers, body).await;
+        assert_eq!((status, answer.len()), (204, 0), "{outcome}");
+        wait_for(outcome, async || counts(&server, outcome) == before + 1).await;
+    }
+    // A body that never comes does not hold the agent up.
+    let asked = Instant::now();
+    let answer = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .expect("a time");
+        let head = format!(
+            "POST {PATH} HTTP/1.1\r\nhost: {address}\r\nauthorization: {producer}\r\ncontent-length: 100\r\n\r\n{{"
+        );
+        stream.write_all(head.as_bytes()).expect("written");
+        let mut answer = [0; 12];
+        std::io::Read::read_exact(&mut stream, &mut answer).expect("answered");
+        answer
+    });
+    assert_eq!(&answer.await.expect("a thread"), b"HTTP/1.1 204");
+    assert!(asked.elapsed() < Duration::from_secs(10));
+    assert!(counts(&server, "answered_before") >= 1);
+    server.shutdown().await;
+}
