@@ -15,13 +15,15 @@ export interface SpentBy extends Spent {
 }
 
 const spentIn = (usage: Json): Spent => ({
-  input: number(usage, 'input_tokens') ?? 0, output: number(usage, 'output_tokens') ?? 0, cost: number(usage, 'cost_usd'), calls: number(usage, 'calls') ?? 0,
+  // Nothing is what is summed up where nobody said a price.
+  input: number(usage, 'input_tokens') ?? 0, output: number(usage, 'output_tokens') ?? 0, cost: number(usage, 'cost_usd') || null, calls: number(usage, 'calls') ?? 0,
 });
 
-/** Null while no model was called for it. */
+/** Null while no model was called for it. Where only sums were told and no call itself, these stand in their place. */
 export function spentOf(facts: Json): Spent | null {
-  const spent = spentIn(record(facts.usage));
-  return spent.input + spent.output + spent.calls > 0 || (spent.cost ?? 0) > 0 ? spent : null;
+  const usage = record(facts.usage);
+  const spent = spentIn(number(usage, 'calls') === 0 ? record(usage.totals) : usage);
+  return spent.input + spent.output + spent.calls > 0 || spent.cost !== null ? spent : null;
 }
 
 /** By model, the most tokens first. */
