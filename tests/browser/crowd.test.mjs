@@ -97,8 +97,8 @@ async function found(page) {
 }
 
 /**
- * 200 updates a second for some seconds: 50 frames in each, where the machine has nothing else to do. What the page computes for a frame is
- * measured in its own time on the processor, and may be no more than half of what 50 frames leave, also where others share the machine.
+ * 200 updates a second for some seconds: 50 frames in each, where the machine has nothing else to do. Also where others share it the page
+ * may compute for no more than half of the time, measured in its own time on the processor: the other half is for painting.
  */
 async function pace(page, stoa, t) {
   const SECONDS = 5;
@@ -136,12 +136,12 @@ async function pace(page, stoa, t) {
   }
   const took = (Date.now() - began) / 1000;
   const frames = await page.evaluate(() => window.frames200);
-  const cost = (1000 * ((await busy()) - before)) / frames;
+  const share = ((await busy()) - before) / took;
   const [perSecond, updates] = [frames / took, (SECONDS * 200) / took];
   producer.close();
   await cdp.detach();
-  t.diagnostic(`${Math.round(updates)} updates/s: ${Math.round(perSecond)} frames/s, ${cost.toFixed(1)} ms computed for each`);
-  assert.ok(cost <= 10, `${cost.toFixed(1)} ms are computed for a frame`);
+  t.diagnostic(`${Math.round(updates)} updates/s: ${Math.round(perSecond)} frames/s, ${Math.round(100 * share)} % of the time computed`);
+  assert.ok(share <= 0.5, `the page computes for ${Math.round(100 * share)} % of the time`);
   if (loadavg()[0] < availableParallelism() && updates > 180) assert.ok(perSecond >= 50, `${perSecond.toFixed(0)} frames a second`);
 }
 
