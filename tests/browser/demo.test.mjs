@@ -138,6 +138,41 @@ test('a tool in use stands beside its agent, and work that is passed on is an ed
   await close();
 });
 
+test('what an agent asks can be answered on the page: by a choice, and in words', LIMIT, async () => {
+  const { page, troubles, close } = await open(browser, quiet.url);
+  await connection(page, 'connected');
+  const of = (type, data) => ({ type, project_id: 'press', data: { agent_id: 'ed', ...data } });
+  await publish(
+    quiet, of('agent.registered', { name: 'Ed' }),
+    of('input.requested', { request_id: 'q1', kind: 'confirmation', message: 'Print it <b>now</b>?', options: ['Print it', { label: 'Wait a day', value: 'wait' }] }),
+    of('input.requested', { request_id: 'q2', message: 'What shall the headline be?' }),
+  );
+  const ed = page.locator('[data-agent-id=ed][data-project-id=press]');
+  await ed.getByTestId('badge-hand').waitFor();
+  await page.locator('[data-agent-id=ed][data-project-id=press][data-status=waiting]').waitFor({ state: 'attached' });
+  const panel = page.getByTestId('questions');
+  const first = panel.locator('[data-request-id=q1]');
+  await first.getByText('Print it <b>now</b>?').waitFor();
+  await first.getByRole('button', { name: 'Wait a day', exact: true }).click();
+  await panel.getByTestId('answer-told').filter({ hasText: '“Wait a day” has reached Ed.' }).waitFor();
+  await first.waitFor({ state: 'detached' });
+
+  // The raised hand leads to what is still asked, which has its own address.
+  await ed.getByTestId('badge-hand').click();
+  await page.waitForFunction(() => location.hash.includes('open=question&id=q2'));
+  await page.reload();
+  const details = page.locator('[data-testid=details][data-kind=question]');
+  await details.locator('.message').filter({ hasText: 'What shall the headline be?' }).waitFor();
+  await details.getByLabel('Your answer').fill('A quiet week');
+  await details.getByRole('button', { name: 'Answer', exact: true }).click();
+  await details.getByText('“A quiet week” has reached Ed.').waitFor();
+  await ed.getByTestId('badge-hand').waitFor({ state: 'detached' });
+  const { events } = await (await fetch(`${quiet.url}/api/v1/events?type=input.received&project_id=press`)).json();
+  assert.deepEqual(events.map(({ data }) => [data.request_id, data.answer]), [['q1', 'wait'], ['q2', 'A quiet week']]);
+  assert.deepEqual(troubles, []);
+  await close();
+});
+
 test('one who comes later sees what was before', LIMIT, async () => {
   await publish(quiet, registered('early', 'Chloe'), turned('early', 'idle', 'active'));
   const { page, close } = await open(browser, quiet.url);

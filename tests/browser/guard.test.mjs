@@ -44,6 +44,23 @@ async function register(id, name) {
   assert.equal(status, 202);
 }
 
+test('who may not answer reads the question, and an operator answers it', LIMIT, async () => {
+  const asked = { type: 'input.requested', data: { agent_id: 'asker', request_id: 'g1', message: 'May I?', options: ['Yes', 'No'] } };
+  assert.equal((await ask(quiet, 'POST', '/api/v1/events', producer, asked)).status, 202);
+  const question = (page) => page.locator('[data-testid=questions] [data-request-id=g1]');
+  const reader = await open(browser, `${quiet.url}/?token=${watcher('ann')}`);
+  await question(reader.page).getByText('May I?').waitFor();
+  assert.equal(await reader.page.getByTestId('answer-form').count(), 0);
+  const operator = await open(browser, `${quiet.url}/?token=${token('--role', 'operator', '--user', 'olga', '--projects', '*')}`);
+  await question(operator.page).getByRole('button', { name: 'Yes', exact: true }).click();
+  // Gone for both.
+  for (const { page, troubles, close } of [operator, reader]) {
+    await question(page).waitFor({ state: 'detached' });
+    assert.deepEqual(troubles, []);
+    await close();
+  }
+});
+
 test('the page asks for a token, says what is wrong with a wrong one, and shows the team with a right one', LIMIT, async () => {
   const { page, troubles, close } = await open(browser, team.url);
   await prompt(page).getByText('This server asks for a token').waitFor();
