@@ -32,7 +32,7 @@ pub async fn send_as(
     body: impl Into<reqwest::Body>,
     token: Option<&str>,
 ) -> (u16, Value) {
-    let mut request = reqwest::Client::new()
+    let mut request = kit::http_client()
         .post(format!("http://{address}{path}"))
         .header("content-type", media)
         .body(body);

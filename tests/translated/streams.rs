@@ -231,7 +231,7 @@ async fn a_body_that_comes_again_is_a_repetition_and_nothing_is_lost_of_one_that
         // The connection ends in the middle of a line, when some of the lines before it are kept.
         let before = counted_in(&server, "stoa_events_total");
         let (mut write, read) = tokio::io::duplex(1 << 20);
-        let cut = reqwest::Client::new()
+        let cut = kit::http_client()
             .post(format!("http://{address}{door}"))
             .header("content-type", LINES)
             .body(reqwest::Body::wrap_stream(until_cut(read)))

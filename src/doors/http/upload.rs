@@ -99,7 +99,7 @@ enum Reader<'a> {
     Unsure(Bytes),
     Plain,
     /// A stream, with the number of its last line.
-    Foreign(Session<'a>, usize),
+    Foreign(Box<Session<'a>>, usize),
 }
 
 /// A line, or lines, as they are published.
@@ -136,7 +136,7 @@ impl<'a> Reader<'a> {
                 let messages: Vec<_> = both
                     .map(|(nth, message)| session.read(message, nth + 1))
                     .collect();
-                *self = Self::Foreign(session, messages.len());
+                *self = Self::Foreign(Box::new(session), messages.len());
                 Sorted::Messages(messages)
             }
             (Opening::Unsure, Raw::Text(text)) => {
