@@ -171,6 +171,11 @@ impl Facts<'_> {
         self.entity.facts.retain(kept);
     }
 
+    /// Forgets all that any event said.
+    pub(super) fn begin_anew(&mut self) {
+        self.entity.facts.clear();
+    }
+
     pub(super) fn clear(&mut self, key: &str) -> &mut Self {
         let before = self.position(key);
         let elsewhere = |fact: &Fact| fact.part != self.part && fact.key == key;

@@ -61,7 +61,7 @@ fn open(state: &mut State, event: &Event, key: Key, about: &Audience) {
     let at_home = agent.and_then(|agent| home(state, event, ThingKind::Agent, agent, 0).project);
     state.kept.change(Map::Inputs, key, about, |facts| {
         // A question that is asked again is a new one.
-        facts.keep_only(&[]);
+        facts.begin_anew();
         facts.lay_over(
             &event.data,
             &[

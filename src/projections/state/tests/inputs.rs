@@ -82,6 +82,15 @@ fn a_question_is_open_until_the_first_word_that_closes_it() {
         again.is_open && !again.facts.contains_key("answer"),
         "{again:?}"
     );
+    // Also for those who see what both events are about.
+    let other = json!({ "request_id": "q1", "message": "Or not?" });
+    tell(&mut state, "input.requested", Some("p"), &other);
+    let now = question(&state, Some("p"), "q1").unwrap();
+    assert_eq!(
+        (&now.facts["message"], now.facts.get("agent_id")),
+        (&json!("Or not?"), None)
+    );
+    asked(&mut state, Some("p"), "q1");
     // An agent that is gone waits for nobody.
     tell(
         &mut state,
