@@ -6,7 +6,7 @@ import { endCalls, endCallsOf, foldCall } from './calls';
 import { adopt, editAgent, editProject, editRun, editTask } from './entities';
 import { executionOf, idAt, jobOf, runOf, type Said } from './event';
 import { isLater, layOver, putFact, type Facts } from './facts';
-import { foldInput } from './inputs';
+import { foldInput, requestOf } from './inputs';
 import { isBefore, record } from './read';
 import { readHealth } from './snapshot';
 import { givenTo, isOver, stale, takenBack } from './standing';
@@ -55,7 +55,8 @@ export function foldEvent(state: State, type: string, said: Said, payload: Json)
       return foldTool(state, said, second);
     case 'input':
       foldInput(state, said, payload);
-      return noteAgent(state, said);
+      if (requestOf(said.name, payload, said.data)) noteAgent(state, said);
+      return;
     case 'task':
     case 'blocker':
       return foldTask(state, said, payload);
