@@ -75,7 +75,9 @@ fn meant(asked: &str) -> Option<&'static str> {
             true => 1.0,
             false => 0.0,
         };
-        strsim::jaro_winkler(&asked, path).max(by_name)
+        // Paths may end alike: the one that was asked for whole comes first.
+        let whole = if asked == path { 2.0 } else { 0.0 };
+        strsim::jaro_winkler(&asked, path).max(by_name).max(whole)
     };
     let nearest = PATHS.iter().map(|path| (likeness(path), *path));
     let nearest = nearest.max_by(|a, b| a.0.total_cmp(&b.0));
