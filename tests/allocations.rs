@@ -43,6 +43,7 @@ fn intake() -> Intake {
     let table = Table::new(TransformOptions {
         throttle: Duration::from_millis(100),
         text_throttle: Duration::from_millis(33),
+        usage_throttle: Duration::from_secs(1),
         rules: Vec::new(),
     });
     Intake::new(

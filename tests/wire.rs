@@ -65,5 +65,6 @@ mod tls;
 mod token;
 mod traces;
 mod translated;
+mod usage;
 mod vocabulary;
 mod watched;

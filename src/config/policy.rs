@@ -67,6 +67,8 @@ pub struct Transform {
     pub throttle_ms: Millis<100>,
     /// The same for message text, which people watch being written.
     pub text_throttle_ms: Millis<33>,
+    /// The same for sums of tokens and costs.
+    pub usage_throttle_ms: Millis<1_000>,
     /// Rules that come before the built-in table: all that match an event are followed, and then no row of the table.
     pub rules: Vec<RuleConfig>,
 }

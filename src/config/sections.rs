@@ -120,6 +120,10 @@ pub struct Performance {
     /// Questions to people that the state remembers, open ones and the last that were answered; of more the answered ones of
     /// the largest project are forgotten first.
     pub max_inputs: Count<1000, 8, { 1 << 20 }>,
+    /// Calls of models of one agent that go on, bounded in the same way.
+    pub max_model_calls: Count<16, 1, 1024>,
+    /// Models by which the usage of one thing is added up; further ones are one sum together.
+    pub max_models: Count<16, 1, 1024>,
 }
 
 /// `[inputs]`: answers to the questions of agents.

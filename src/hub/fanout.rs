@@ -15,6 +15,17 @@ impl Hub {
     /// Sends up to `flush_max` updates, most urgent first, and wakes each outlet once.
     pub(super) fn flush(&mut self) {
         let updates = self.stream.take(self.options.flush_max);
+        self.send_all(updates);
+    }
+
+    /// Sends all sums of usage that wait, before somebody is given the state: whoever has the state has them, and no later cursor
+    /// may say that they are unsent.
+    pub(super) fn send_sums(&mut self) {
+        let sums = self.stream.take_sums();
+        self.send_all(sums);
+    }
+
+    fn send_all(&mut self, updates: Vec<PendingUpdate>) {
         if updates.is_empty() {
             return;
         }

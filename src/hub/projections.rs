@@ -93,7 +93,7 @@ impl Projections {
     }
 
     /// The state now, at this place of the stream. The moment lasts if there is room for it in the bound.
-    pub(super) fn present(&mut self, stream: &Stream) -> Arc<Moment> {
+    pub(super) fn present(&mut self, stream: &mut Stream) -> Arc<Moment> {
         self.moments.retain(|moment| moment.strong_count() > 0);
         let newest = self.moments.last().and_then(Weak::upgrade);
         if let Some(newest) = newest.filter(|newest| newest.seq == stream.seq()) {
@@ -120,7 +120,7 @@ impl Projections {
 
     /// The moment for a client that is sent the updates after it: one that lasts, of the last second or the newest that
     /// there is room for.
-    pub(super) fn moment(&mut self, stream: &Stream) -> Arc<Moment> {
+    pub(super) fn moment(&mut self, stream: &mut Stream) -> Arc<Moment> {
         let newest = || self.moments.iter().rev().find_map(Weak::upgrade);
         if let Some(newest) = newest().filter(|newest| newest.made.elapsed() < MOMENT_LIFETIME) {
             return newest;

@@ -125,7 +125,8 @@ impl Hub {
                 reply.send(self.picture()).ok();
             }
             Command::Moment(reply) => {
-                reply.send(self.projections.present(&self.stream)).ok();
+                self.send_sums();
+                reply.send(self.projections.present(&mut self.stream)).ok();
             }
             Command::FindSnapshot { of, reply } => self.find_snapshot(of, reply),
             Command::GiveSnapshot {

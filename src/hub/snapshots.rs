@@ -125,7 +125,7 @@ impl Snapshots {
 
 impl Hub {
     /// The state now, and its place in the stream. It costs nothing here, because the caller writes it.
-    pub(super) fn picture(&self) -> (Picture, Seq, String) {
+    pub(super) fn picture(&mut self) -> (Picture, Seq, String) {
         let cursor = self.stream.everything_read();
         (
             self.projections.state().picture(),
@@ -147,7 +147,8 @@ impl Hub {
             self.give_snapshot(id, None, None);
             return None;
         }
-        let moment = self.projections.present(&self.stream);
+        self.send_sums();
+        let moment = self.projections.present(&mut self.stream);
         let (seq, cursor) = (moment.seq, moment.cursor.clone());
         let mut newest = self.snapshots.shared.iter().rev();
         let shared = match newest.find(|s| s.is_of(&moment, &of)) {
@@ -301,7 +302,8 @@ impl Hub {
             return;
         }
         self.snapshots.finding = Some(of.clone());
-        let moment = self.projections.moment(&self.stream);
+        self.send_sums();
+        let moment = self.projections.moment(&mut self.stream);
         let (made, part_bytes) = (self.snapshots.made.clone(), self.options.snapshot_part);
         let find = move || SharedSnapshot::new(moment, of, part_bytes);
         let found = tokio::task::spawn_blocking(find);

@@ -108,6 +108,11 @@ impl Stream {
         self.pacer.take(max)
     }
 
+    /// All sums of usage that are unsent.
+    pub(super) fn take_sums(&mut self) -> Vec<PendingUpdate> {
+        self.pacer.take_sums()
+    }
+
     /// Notes that an update is sent: the cursor that it carries is after it.
     pub(super) fn sent(&mut self, update: &PendingUpdate) {
         for &(seq, bit) in &update.unsent {
@@ -156,8 +161,9 @@ impl Stream {
         self.position.text()
     }
 
-    /// The cursor of a snapshot: after everything that was read, sent or not.
-    pub(super) fn everything_read(&self) -> String {
+    /// The cursor of a snapshot: after everything that was read, sent or not. Sums of usage are parted here.
+    pub(super) fn everything_read(&mut self) -> String {
+        self.pacer.part_sums_at(self.seq);
         self.position.everything_up_to(self.seq)
     }
 

@@ -8,10 +8,10 @@ use std::{
 use smallvec::SmallVec;
 
 use crate::{
-    event::{Object, Priority},
+    event::{Event, Object, Priority},
     journal::{PublishedBy, Record, Seq},
     timestamp::Timestamp,
-    update::{Bits, Coalescing, Key, Planned, Timing, UpdateId},
+    update::{Bits, Coalescing, Key, Planned, Timing, UpdateId, rooms_hash, sum_entities},
 };
 
 /// An update of one event, or of several once coalesced.
@@ -74,6 +74,20 @@ impl PendingUpdate {
     }
 }
 
+/// The record of a sum: its event in the place of the published one.
+fn of_sum(record: &Record, event: Arc<Event>) -> Arc<Record> {
+    /// About how long the text of a sum is, with one model.
+    const TEXT: usize = 500;
+    Arc::new(Record {
+        seq: record.seq,
+        weight: TEXT,
+        held: event.held(),
+        event,
+        accepted: record.accepted,
+        by: record.by,
+    })
+}
+
 /// Makes a group of each planned update of an event.
 pub fn group<'a>(
     record: &'a Arc<Record>,
@@ -82,6 +96,7 @@ pub fn group<'a>(
     rooms: u64,
 ) -> impl Iterator<Item = PendingUpdate> + use<'a> {
     planned.into_iter().map(move |mut update| {
+        let own = update.event.take().map(|event| of_sum(record, event));
         let window = match std::mem::replace(&mut update.timing, Timing::Immediate) {
             Timing::Immediate => None,
             Timing::Coalesced { key, window, how } => Some(Window {
@@ -90,13 +105,17 @@ pub fn group<'a>(
                 how,
             }),
         };
+        let (record, entities, rooms) = match &own {
+            Some(sum) => (sum, sum_entities(&sum.event), rooms_hash(&sum.event)),
+            None => (record, entities.clone(), rooms),
+        };
         PendingUpdate {
             record: record.clone(),
             unsent: SmallVec::from_slice(&[(record.seq, update.bit)]),
             priority: update.priority,
             by: record.by,
             update,
-            entities: entities.clone(),
+            entities,
             rooms,
             data: None,
             since: None,

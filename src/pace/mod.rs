@@ -14,13 +14,14 @@
 
 pub mod degradation;
 mod group;
+mod joining;
 mod ready;
 #[cfg(test)]
 mod tests;
 mod turns;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -34,7 +35,7 @@ use ready::Ready;
 use crate::{
     event::Priority,
     journal::{FlowId, Seq},
-    update::{Coalescing, Key, coalesce},
+    update::{Coalescing, Key, agent_entities, coalesce},
 };
 
 /// The budgets of the priorities from accepted to written, most urgent first, for 99 of 100 updates.
@@ -44,6 +45,9 @@ pub const BUDGETS: [Duration; 4] = [
     Duration::from_millis(100),
     Duration::from_millis(500),
 ];
+
+/// One of so many updates of a flush may be a sum, if all others wait too.
+const SUMS_SHARE: usize = 16;
 
 /// The shortest window: an empty one would not coalesce anything.
 const MIN_WINDOW: Duration = Duration::from_millis(1);
@@ -61,8 +65,14 @@ pub struct Pacer {
     held_by_entity: HashMap<u64, Holding>,
     /// The updates that may go now.
     ready: Ready,
+    /// Sums that may go now. They are of no entity, so that nothing goes before them or with them.
+    sums: VecDeque<PendingUpdate>,
+    /// The windows that hold such sums.
+    summing: BTreeSet<usize>,
     /// Whether updates with a key never go at once: all of them are coalesced until the end.
     coalesces_all: bool,
+    /// Sums up to this event are in a state that somebody has: later ones are not added to them.
+    summed_up_to: Seq,
     /// About how many bytes of memory the updates hold.
     bytes: usize,
     /// The number of updates that windows hold, by priority.
@@ -106,12 +116,17 @@ impl Pacer {
         }
     }
 
+    /// Parts sums at this place, where somebody is given the state: it has the earlier ones and will be sent the later ones.
+    pub fn part_sums_at(&mut self, seq: Seq) {
+        self.summed_up_to = self.summed_up_to.max(seq);
+    }
+
     /// Takes an update in journal order: it becomes ready, or is held in its window.
     pub fn accept(&mut self, group: PendingUpdate, now: Instant) {
         self.bytes += group.held;
         let Some(window) = group.window.clone() else {
             self.release_before(&group);
-            self.ready.push(group);
+            self.go(group);
             return;
         };
         let key = (window.key.clone(), group.rooms);
@@ -122,7 +137,7 @@ impl Pacer {
                 self.release(slot);
                 self.reopen(slot, now + window.length);
                 self.release_before(&group);
-                self.ready.push(group);
+                self.go(group);
             }
             None if self.coalesces_all => {
                 let slot = self.open(key, now, window.length.max(MIN_WINDOW));
@@ -131,7 +146,7 @@ impl Pacer {
             None => {
                 self.open(key, now, window.length);
                 self.release_before(&group);
-                self.ready.push(group);
+                self.go(group);
             }
         }
     }
@@ -167,10 +182,37 @@ impl Pacer {
 
     /// Takes up to `max` updates, most urgent first, each entity's in order.
     pub fn take(&mut self, max: usize) -> Vec<PendingUpdate> {
-        let taken = self.ready.take(max);
+        // Sums have the part of the lowest priority, and all the room that is left.
+        let own = self.sums.len().min(max / SUMS_SHARE + 1).min(max);
+        let mut taken = self.ready.take(max - own);
+        let sums = self.sums.len().min(max - taken.len());
+        taken.extend(self.sums.drain(..sums));
+        self.count_gone(&taken);
+        taken
+    }
+
+    /// Takes all sums, also those that are held: somebody is about to be given the state, which has them. Sums that are not
+    /// of this kind are only parted ([`Self::part_sums_at`]).
+    pub fn take_sums(&mut self) -> Vec<PendingUpdate> {
+        for slot in std::mem::take(&mut self.summing) {
+            self.release(slot);
+        }
+        let taken: Vec<_> = self.sums.drain(..).collect();
+        self.count_gone(&taken);
+        taken
+    }
+
+    fn count_gone(&mut self, taken: &[PendingUpdate]) {
         let held = taken.iter().map(|group| group.held).sum::<usize>();
         self.bytes -= held.min(self.bytes);
-        taken
+    }
+
+    /// Queues an update that may go now.
+    fn go(&mut self, group: PendingUpdate) {
+        match is_free_sum(&group) {
+            true => self.sums.push_back(group),
+            false => self.ready.push(group),
+        }
     }
 
     /// About how many bytes of memory the updates hold, ready or not.
@@ -180,7 +222,7 @@ impl Pacer {
 
     /// The number of updates that may go now.
     pub fn ready(&self) -> usize {
-        self.ready.len()
+        self.ready.len() + self.sums.len()
     }
 
     /// The producers of which another number of updates waits than at the last call, each with that number.
@@ -205,13 +247,15 @@ impl Pacer {
 
     /// The number of updates that are held in windows or may go now, most urgent priority first.
     pub fn waiting(&self) -> [usize; Priority::ALL.len()] {
-        let ready = self.ready.by_level();
+        let mut ready = self.ready.by_level();
+        ready[Priority::Low as usize] += self.sums.len();
         std::array::from_fn(|level| self.held_by_priority[level] + ready[level])
     }
 
     /// Takes the update that a window holds.
     fn take_held(&mut self, slot: usize) -> Option<PendingUpdate> {
         let held = self.windows[slot].held.take()?;
+        self.summing.remove(&slot);
         self.held_by_priority[held.priority as usize] -= 1;
         Some(held)
     }
@@ -252,7 +296,7 @@ impl Pacer {
             Some(mut earlier) => {
                 let entities = std::mem::take(&mut earlier.entities);
                 let before = earlier.held + group.held;
-                let coalesced = coalesce(earlier, group, window);
+                let coalesced = joining::join(earlier, group, window.how);
                 self.bytes = self.bytes.saturating_sub(before) + coalesced.held;
                 (coalesced, entities)
             }
@@ -268,6 +312,9 @@ impl Pacer {
         }
         coalesced.entities = entities;
         self.held_by_priority[coalesced.priority as usize] += 1;
+        if is_free_sum(&coalesced) {
+            self.summing.insert(slot);
+        }
         self.windows[slot].held = Some(coalesced);
     }
 
@@ -281,23 +328,30 @@ impl Pacer {
             Coalescing::Fields => {}
             Coalescing::Text => return coalesce::changes_role(before, after),
             Coalescing::Changes | Coalescing::Replace => return false,
+            Coalescing::Sums => return earlier.last() <= self.summed_up_to,
+            Coalescing::Calls => {
+                return self.is_between(earlier, later, &agent_entities(&later.record.event));
+            }
         }
-        let between = || {
-            let mut holdings = earlier.entities.iter();
-            holdings.any(|entity| {
-                let newest = self.held_by_entity.get(entity).map(|h| h.newest);
-                let (newest, second) = newest.unwrap_or_default();
-                // The event may have other updates.
-                let newest = if newest == later.last() {
-                    second
-                } else {
-                    newest
-                };
-                newest > earlier.last()
-            })
-        };
         // The fields of two updates are few; the entities of the held one may be many, and are looked at last.
-        coalesce::respells(before, after) || (!coalesce::later_covers(before, after) && between())
+        coalesce::respells(before, after)
+            || (!coalesce::later_covers(before, after)
+                && self.is_between(earlier, later, &earlier.entities))
+    }
+
+    /// Whether another update of one of these entities is held, and is of an event between the two.
+    fn is_between(&self, earlier: &PendingUpdate, later: &PendingUpdate, of: &[u64]) -> bool {
+        of.iter().any(|entity| {
+            let newest = self.held_by_entity.get(entity).map(|h| h.newest);
+            let (newest, second) = newest.unwrap_or_default();
+            // The event may have other updates.
+            let newest = if newest == later.last() {
+                second
+            } else {
+                newest
+            };
+            newest > earlier.last()
+        })
     }
 
     fn unindex(&mut self, slot: usize, group: &PendingUpdate) {
@@ -316,7 +370,7 @@ impl Pacer {
         if let Some(group) = self.take_held(slot) {
             self.unindex(slot, &group);
             self.release_before(&group);
-            self.ready.push(group);
+            self.go(group);
         }
     }
 
@@ -352,44 +406,8 @@ impl Pacer {
     }
 }
 
-/// Coalesces two updates into one: the later one, with nothing of the earlier one lost. The caller adds the entities,
-/// because it has to index them.
-fn coalesce(earlier: PendingUpdate, mut later: PendingUpdate, window: &Window) -> PendingUpdate {
-    let before = earlier.data.as_ref().unwrap_or(&earlier.record.event.data);
-    let covered = window.how == Coalescing::Replace
-        || (window.how != Coalescing::Text
-            && coalesce::later_covers(before, &later.record.event.data));
-    let data = (!covered).then(|| {
-        let before = earlier
-            .data
-            .unwrap_or_else(|| earlier.record.event.data.clone());
-        coalesce::coalesce(before, &later.record.event.data, window.how)
-    });
-    // Text grows with each delta; other fields replace each other.
-    let weight = match window.how {
-        Coalescing::Text => earlier.weight + later.weight,
-        _ => earlier.weight.max(later.weight),
-    };
-    let held = match &data {
-        Some(_) => earlier.held + later.held,
-        None => later.held,
-    };
-    let since = earlier.since.unwrap_or(earlier.record.event.timestamp);
-    let mut unsent = earlier.unsent;
-    unsent.extend_from_slice(&later.unsent);
-    let by = later.by.shared_with(earlier.by);
-    let priority = later.priority.min(earlier.priority);
-    // Filters go by the priority: a client that wants the more urgent one of the two gets both.
-    later.update.priority = priority;
-    PendingUpdate {
-        data,
-        weight,
-        held,
-        unsent,
-        since: Some(since),
-        priority,
-        by,
-        accepted: earlier.accepted,
-        ..later
-    }
+/// Whether an update is a sum that is of no entity.
+fn is_free_sum(group: &PendingUpdate) -> bool {
+    let window = group.window.as_ref();
+    group.entities.is_empty() && window.is_some_and(|window| window.how == Coalescing::Sums)
 }

@@ -84,6 +84,7 @@ fn groups(seq: u64, at: Instant, step: &Step) -> SmallVec<[PendingUpdate; 1]> {
         _ => Timing::Immediate,
     };
     let planned = Planned {
+        event: None,
         bit: 1,
         kind: UpdateKind::Generic,
         priority: step.priority,
@@ -221,4 +222,76 @@ fn alone_it_goes_at_once_and_a_burst_gives_two() {
     );
     pacer.tick(due + Duration::from_millis(100));
     assert_eq!(pacer.next_due(), None);
+}
+
+#[test]
+fn sums_are_added_up_but_not_over_a_place_where_somebody_has_the_state() {
+    let sum = |seq: u64, at: Instant| {
+        let data = json!({ "sums": [seq, 0, 0, 0, 0, 1], "models": { format!("m{seq}"): [seq, 0, 0, 0, 0, 1] } });
+        let event = Event::new(
+            EventName::new("llm.completed"),
+            data.as_object().cloned().unwrap_or_default(),
+        );
+        let record = Arc::new(Record {
+            by: FlowId::alone(1).into(),
+            held: 100,
+            weight: 100,
+            seq,
+            event: Arc::new(event),
+            accepted: at,
+        });
+        let planned = Planned {
+            event: None,
+            bit: 8,
+            kind: UpdateKind::Usage,
+            priority: Priority::Low,
+            timing: Timing::Coalesced {
+                key: crate::update::Key("usage/project/p".into()),
+                window: Duration::from_secs(1),
+                how: Coalescing::Sums,
+            },
+            destination: Destination::EventRooms,
+        };
+        group(&record, SmallVec::from_iter([planned]), &SmallVec::new(), 0)
+            .next()
+            .expect("a group")
+    };
+    let mut pacer = Pacer::default();
+    let now = Instant::now();
+    for seq in 1..=3 {
+        pacer.accept(sum(seq, now), now);
+    }
+    let gone = pacer.take_sums();
+    let of: Vec<_> = gone.iter().map(|group| group.unsent.len()).collect();
+    assert_eq!((of, pacer.ready(), pacer.held()), (vec![1, 2], 0, 0));
+    let mut pacer = Pacer::default();
+    for seq in 1..=4 {
+        pacer.accept(sum(seq, now), now);
+    }
+    // The state at 4 has all of these.
+    pacer.part_sums_at(4);
+    pacer.accept(sum(5, now), now);
+    pacer.accept(sum(6, now), now);
+    pacer.tick(now + Duration::from_secs(1));
+    let gone: Vec<(Vec<u64>, Option<serde_json::Value>)> = pacer
+        .take(10)
+        .into_iter()
+        .map(|group| {
+            let sums = group.data.map(|data| {
+                json!([
+                    data["sums"][0],
+                    data["models"].as_object().map(serde_json::Map::len)
+                ])
+            });
+            (group.unsent.iter().map(|(seq, _)| *seq).collect(), sums)
+        })
+        .collect();
+    assert_eq!(
+        gone,
+        [
+            (vec![1], None),
+            (vec![2, 3, 4], Some(json!([9, 3]))),
+            (vec![5, 6], Some(json!([11, 2])))
+        ]
+    );
 }

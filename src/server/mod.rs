@@ -383,6 +383,7 @@ fn table(config: &Config) -> Result<Table, ServeError> {
     Ok(Table::new(TransformOptions {
         throttle: config.transform.throttle_ms.get(),
         text_throttle: config.transform.text_throttle_ms.get(),
+        usage_throttle: config.transform.usage_throttle_ms.get(),
         rules,
     }))
 }

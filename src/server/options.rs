@@ -157,6 +157,8 @@ pub(super) fn state(config: &Config) -> Limits {
         max_facts: config.performance.max_entity_facts.into(),
         max_calls: config.performance.max_tool_calls.into(),
         max_inputs: config.performance.max_inputs.into(),
+        max_model_calls: config.performance.max_model_calls.into(),
+        max_models: config.performance.max_models.into(),
     }
 }
 

@@ -11,7 +11,8 @@ const TEXT: [&str; 3] = ["content", "delta", "text"];
 /// Coalesces `later` into `earlier`.
 pub fn coalesce(mut earlier: Object, later: &Object, how: Coalescing) -> Object {
     match how {
-        Coalescing::Replace => return later.clone(),
+        // Calls and sums are joined by what tells of them, not field by field (`pace`).
+        Coalescing::Replace | Coalescing::Calls | Coalescing::Sums => return later.clone(),
         Coalescing::Fields => lay_over(&mut earlier, later),
         Coalescing::Changes => {
             let changes = earlier.remove("changes");

@@ -47,6 +47,12 @@ pub enum UpdateKind {
     Handoff,
     /// `input_update`.
     Input,
+    /// `llm_update`.
+    Model,
+    /// `usage_update`.
+    Usage,
+    /// `check_update`.
+    Check,
     /// `visual_update`.
     Visual,
     /// `generic_update`.
@@ -68,7 +74,7 @@ const PAGE_UPDATES: [&str; 4] = [
 ];
 
 /// The kinds whose names no configuration decides.
-const BUILT_IN: [UpdateKind; 25] = [
+const BUILT_IN: [UpdateKind; 28] = [
     UpdateKind::AgentStatusChange,
     UpdateKind::Agent,
     UpdateKind::Project,
@@ -86,6 +92,9 @@ const BUILT_IN: [UpdateKind; 25] = [
     UpdateKind::Tool,
     UpdateKind::Handoff,
     UpdateKind::Input,
+    UpdateKind::Model,
+    UpdateKind::Usage,
+    UpdateKind::Check,
     UpdateKind::Visual,
     UpdateKind::Generic,
     UpdateKind::Seneca(SenecaKind::ConversationEvent),
@@ -128,6 +137,9 @@ impl UpdateKind {
             Self::Tool => "tool_update",
             Self::Handoff => "agent_handoff",
             Self::Input => "input_update",
+            Self::Model => "llm_update",
+            Self::Usage => "usage_update",
+            Self::Check => "check_update",
             Self::Visual => "visual_update",
             Self::Generic => "generic_update",
             Self::Rule(rule) => rule.name(),
@@ -157,6 +169,9 @@ impl UpdateKind {
             Self::Tool => "tool.update",
             Self::Handoff => "agent.handoff",
             Self::Input => "input.update",
+            Self::Model => "llm.update",
+            Self::Usage => "usage.update",
+            Self::Check => "check.update",
             Self::Visual => "visual.update",
             Self::Generic => "generic.update",
             Self::Rule(rule) => rule.folded(),
@@ -219,6 +234,8 @@ impl UpdateKind {
                 "blocked" | "reported" | "report" => Animation::Flash,
                 _ => Animation::None,
             },
+            Self::Model if change == "failed" => Animation::Flash,
+            Self::Check if change == "triggered" => Animation::Flash,
             Self::Decision | Self::Visual => Animation::Pulse,
             Self::Health if text("severity") == Some("critical") => Animation::Alert,
             Self::Notification if notification_level(event) == "error" => Animation::Alert,
@@ -239,6 +256,9 @@ impl UpdateKind {
             Self::Rule(rule) => rule.animation(),
             Self::Health
             | Self::Notification
+            | Self::Model
+            | Self::Usage
+            | Self::Check
             | Self::Generic
             | Self::Emission(_)
             | Self::Seneca(_) => Animation::None,
@@ -255,6 +275,7 @@ impl UpdateKind {
             },
             Self::Handoff => Some(Motion::Pass),
             Self::Input if input_status(&event.name) == Some("open") => Some(Motion::Ask),
+            Self::Model if event.name.change_type() == "started" => Some(Motion::Think),
             _ => None,
         }
     }

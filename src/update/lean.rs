@@ -35,13 +35,15 @@ pub(super) fn tells_source(kind: &UpdateKind, event: &Event, data: &Object) -> b
         UpdateKind::Health => name == "system.health.changed",
         UpdateKind::Message => name == "agent.message.appended",
         UpdateKind::Handoff => name == "agent.handoff",
-        UpdateKind::Decision | UpdateKind::Visual => true,
+        UpdateKind::Decision | UpdateKind::Visual | UpdateKind::Usage => true,
         UpdateKind::Notification
         | UpdateKind::Execution
         | UpdateKind::Node
         | UpdateKind::Ingest
         | UpdateKind::Tool
         | UpdateKind::Input
+        | UpdateKind::Model
+        | UpdateKind::Check
         | UpdateKind::Generic
         | UpdateKind::Rule(_)
         | UpdateKind::Emission(_)
@@ -55,7 +57,12 @@ pub(super) fn write(kind: &UpdateKind, event: &Event, data: &Object, out: &mut W
     if matches!(kind, UpdateKind::Rule(_) | UpdateKind::Seneca(_)) {
         return bodies::write(kind, event, data, out);
     }
+    if matches!(kind, UpdateKind::Model) {
+        bodies::calls(event, data, out);
+    }
     out.object("data", |out| match kind {
+        UpdateKind::Usage => bodies::usage(data, out),
+        UpdateKind::Model => bodies::call_data(data, out),
         UpdateKind::AgentStatusChange => change_of_status(event, data, out),
         UpdateKind::Decision => decision(data, out),
         UpdateKind::Agent | UpdateKind::Project | UpdateKind::Task => {

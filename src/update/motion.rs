@@ -14,6 +14,8 @@ pub enum Motion {
     Pass,
     /// An agent raises its hand.
     Ask,
+    /// An agent waits for its model.
+    Think,
 }
 
 impl Motion {

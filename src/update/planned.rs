@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::kind::UpdateKind;
 use crate::{
     channel::Topic,
-    event::{Object, Priority},
+    event::{Event, Object, Priority},
     journal::Seq,
     timestamp::Timestamp,
 };
@@ -45,6 +45,10 @@ pub enum Coalescing {
     Replace,
     /// The text deltas of one role are joined in order.
     Text,
+    /// The later model call is told, with a list of how each of the agent's calls stands.
+    Calls,
+    /// Sums are added up.
+    Sums,
 }
 
 /// The timing of an update.
@@ -76,6 +80,9 @@ pub struct Planned {
     pub timing: Timing,
     /// The rooms or the topic that it goes to.
     pub destination: Destination,
+    /// The event that it is judged by and written from, where that is not the one that was published: a sum names only
+    /// what decides who may see it.
+    pub event: Option<Arc<Event>>,
 }
 
 /// The fields of an update that are known only when it is sent.

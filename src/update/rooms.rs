@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::{
     input::{input_status, request_id},
     tool::tool_call_id,
+    usage_scope::{Scope, scope_of},
 };
 use crate::{
     access::authz::{OBSERVERS, room_name},
@@ -40,6 +41,41 @@ pub fn rooms_hash(event: &Event) -> u64 {
     hasher.finish()
 }
 
+/// A number for a thing of this kind: of the one in this project, or of none.
+fn entity(home: Option<&str>, kind: &str, id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (home, kind, id).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// An event's agent and task, among its [`entities`].
+pub fn agent_entities(event: &Event) -> SmallVec<[u64; 2]> {
+    let named = [
+        (ThingKind::Agent, event.agent_id()),
+        (ThingKind::Task, event.task_id()),
+    ];
+    let named = named.into_iter();
+    named
+        .filter_map(|(kind, id)| Some(entity(event.home(kind), kind.as_str(), id?)))
+        .collect()
+}
+
+/// The entities of a sum. Sums are the same in every order, so they wait for nothing and nothing takes them along; but one
+/// of a thing without a project comes before the update that brings the thing into a project.
+pub fn sum_entities(sum: &Event) -> SmallVec<[u64; 4]> {
+    let has_home = |kind| sum.home(kind).is_some();
+    match scope_of(&sum.data) {
+        Some((Scope::Run, _))
+            if ![ThingKind::Run, ThingKind::Execution, ThingKind::Job]
+                .into_iter()
+                .any(has_home) =>
+        {
+            entities(sum)
+        }
+        _ => SmallVec::new(),
+    }
+}
+
 /// The entities whose updates must keep their order. A project and a workflow are only for events that are about them:
 /// else everything in a project would have to wait for everything else.
 pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
@@ -53,9 +89,7 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
         return entities;
     }
     let mut add = |home: Option<&str>, kind: &str, id: &str| {
-        let mut hasher = DefaultHasher::new();
-        (home, kind, id).hash(&mut hasher);
-        let hash = hasher.finish();
+        let hash = entity(home, kind, id);
         if !entities.contains(&hash) {
             entities.push(hash);
         }

@@ -9,6 +9,7 @@ use super::{
     input::input_status,
     kind::UpdateKind,
     level::notification_level,
+    model_call::is_total,
     planned::Coalescing,
     status::status_of,
     tool::{tool_call_id, tool_status},
@@ -191,6 +192,19 @@ pub(super) fn row(event: &Event) -> Row<'_> {
         ["tool", _] if tool_status(&event.name).is_some() => tool(event),
         ["input", _] if input_status(&event.name).is_some() => {
             Row::at_once(UpdateKind::Input, Priority::High)
+        }
+        ["llm", "failed"] => Row::at_once(UpdateKind::Model, Priority::High),
+        ["llm", "completed"] if is_total(&event.data) => {
+            Row::at_once(UpdateKind::Model, Priority::Low)
+        }
+        ["llm", "started" | "completed"] => Row::new(
+            UpdateKind::Model,
+            Priority::Low,
+            By::id("llm", event.agent_id(), Coalescing::Calls),
+        ),
+        ["guardrail", "triggered"] => Row::at_once(UpdateKind::Check, Priority::High),
+        ["guardrail", "passed"] | ["eval", "scored"] | ["memory" | "retrieval", _] => {
+            Row::at_once(UpdateKind::Check, Priority::Low)
         }
         ["visual", kind, "update" | "refresh"] => visual(event, kind),
         // Messages of other systems that are kept as they are: they are in the history, and no update.

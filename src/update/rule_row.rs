@@ -60,6 +60,7 @@ impl Rule {
             None => UpdateKind::Generic,
         };
         Planned {
+            event: None,
             bit: 1,
             kind,
             priority,

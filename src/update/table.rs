@@ -11,6 +11,7 @@ use super::{
     row::{By, Row, row},
     rules::{MAX_RULES_PER_EVENT, Rule},
     seneca,
+    usage_scope::added,
 };
 use crate::{
     channel::Listening,
@@ -24,6 +25,8 @@ pub struct TransformOptions {
     pub throttle: Duration,
     /// The window for message text, which people read as it grows.
     pub text_throttle: Duration,
+    /// The window for sums of usage.
+    pub usage_throttle: Duration,
     /// Rules that add to the table or replace its rows.
     pub rules: Vec<Rule>,
 }
@@ -35,6 +38,8 @@ pub struct Table {
     throttle: Duration,
     /// The window for text, which people read as it grows.
     text_throttle: Duration,
+    /// The window for sums.
+    usage_throttle: Duration,
     /// If a rule fits, the row is not used.
     rules: Vec<Arc<Rule>>,
     /// A number for the rules by which updates are coalesced; cursors name it.
@@ -53,6 +58,7 @@ impl Table {
         Self {
             throttle: options.throttle,
             text_throttle: options.text_throttle,
+            usage_throttle: options.usage_throttle,
             rules: options.rules.into_iter().map(Arc::new).collect(),
             grouping: fnv(rules.as_bytes()),
         }
@@ -74,6 +80,7 @@ impl Table {
                 priority: Priority::Normal,
                 timing: Timing::Immediate,
                 destination: Destination::Addressed,
+                event: None,
             });
             return planned;
         }
@@ -86,6 +93,7 @@ impl Table {
         }
         if planned.is_empty() {
             self.plan_row(event, row(event), &mut planned);
+            self.plan_sums(event, &mut planned);
         }
         for kind in seneca::plan(event, listening) {
             planned.push(Planned {
@@ -94,9 +102,30 @@ impl Table {
                 kind: UpdateKind::Seneca(kind),
                 priority: event.priority.unwrap_or(Priority::Normal),
                 timing: Timing::Immediate,
+                event: None,
             });
         }
         planned
+    }
+
+    /// An update for each sum that the event adds to. Its bit says which, whether or not the event has the others. A
+    /// producer's own priority is that of the call.
+    fn plan_sums(&self, event: &Event, planned: &mut SmallVec<[Planned; 4]>) {
+        let Some((_, sums)) = added(event) else {
+            return;
+        };
+        planned.extend(sums.into_iter().map(|sum| Planned {
+            bit: 2 << sum.scope as usize,
+            kind: UpdateKind::Usage,
+            priority: Priority::Low,
+            timing: Timing::Coalesced {
+                key: Key(format!("usage/{}/{}", sum.scope.as_str(), sum.id).into()),
+                window: self.usage_throttle,
+                how: Coalescing::Sums,
+            },
+            destination: Destination::EventRooms,
+            event: Some(Arc::new(sum.event)),
+        }));
     }
 
     fn plan_row(&self, event: &Event, row: Row<'_>, planned: &mut SmallVec<[Planned; 4]>) {
@@ -134,6 +163,7 @@ impl Table {
                         _ => Timing::Immediate,
                     },
                     destination: Destination::EventRooms,
+                    event: None,
                 }),
         );
     }

@@ -97,6 +97,7 @@ impl Side {
             // Each update is one event's, and nobody who reads late falls behind.
             config.transform.throttle_ms.set(0).unwrap();
             config.transform.text_throttle_ms.set(0).unwrap();
+            config.transform.usage_throttle_ms.set(0).unwrap();
             config.server.max_client_buffer.set(64 << 20).unwrap();
             config.server.max_client_delay.set(600.0).unwrap();
             config.server.stall_timeout.set(600.0).unwrap();

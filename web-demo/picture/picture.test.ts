@@ -166,7 +166,7 @@ describe('random streams', () => {
   let first: Page;
 
   beforeAll(async () => {
-    server = (await startStoa({ env: { STOA_AUTHENTICATION__REQUIRED: 'true', STOA_AUTHENTICATION__SECRET: SECRET } })) as Server;
+    server = (await startStoa({ env: { STOA_AUTHENTICATION__REQUIRED: 'true', STOA_AUTHENTICATION__SECRET: SECRET, STOA_TRANSFORM__USAGE_THROTTLE_MS: '20' } })) as Server;
     first = await new Page(server.url, tokens.reader).open();
   }, LIMIT);
   afterAll(async () => {

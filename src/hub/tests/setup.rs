@@ -63,6 +63,7 @@ pub(super) async fn start(
     let table = Table::new(TransformOptions {
         throttle: settings.window,
         text_throttle: settings.window,
+        usage_throttle: settings.window,
         rules: Vec::new(),
     });
     let (mut hub, handle, backlog) =

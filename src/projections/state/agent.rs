@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     entities::{Key, Map, Store},
     entity::{Entity, Mask},
-    given::{REGISTERED, given_of, is_call},
+    given::{REGISTERED, given_of, is_call, is_thought},
 };
 use crate::{access::authz::Permissions, event::ThingKind};
 
@@ -51,6 +51,8 @@ pub(super) struct Agent<'a> {
     calls: Vec<&'a str>,
     /// Whether a person has to answer it.
     asks: bool,
+    /// The same for its calls of models.
+    thoughts: Vec<&'a str>,
 }
 
 impl<'a> Agent<'a> {
@@ -65,7 +67,7 @@ impl<'a> Agent<'a> {
         let (mut said, mut since) = (None, 0);
         let mut given = Vec::new();
         let mut registered = false;
-        let mut calls = Vec::new();
+        let (mut calls, mut thoughts) = (Vec::new(), Vec::new());
         for (at, fact) in entity.facts.iter().enumerate() {
             if !fact.is_in(mask) || fact.value.is_empty() {
                 continue;
@@ -78,6 +80,10 @@ impl<'a> Agent<'a> {
                     let is_last = || !later().any(|l| l.is_in(mask) && l.key == fact.key);
                     if is_call(key) {
                         calls.extend(is_last().then_some(fact.value.as_str()));
+                        continue;
+                    }
+                    if is_thought(key) {
+                        thoughts.extend(is_last().then_some(fact.value.as_str()));
                         continue;
                     }
                     let Some((project, id)) = given_of(key) else {
@@ -104,6 +110,7 @@ impl<'a> Agent<'a> {
             said: said.or(registered.then_some("\"idle\"")),
             calls,
             asks,
+            thoughts,
         }
     }
 
@@ -142,11 +149,17 @@ impl<'a> Agent<'a> {
             );
             fields.push(("given_tasks", given.collect()));
         }
-        let calls = self.calls.iter().map(|call| serde_json::from_str(call));
-        let calls: Vec<Value> = calls.filter_map(Result::ok).collect();
+        let read = |calls: &[&str]| -> Vec<Value> {
+            let calls = calls.iter().map(|call| serde_json::from_str(call));
+            calls.filter_map(Result::ok).collect()
+        };
+        let calls = read(&self.calls);
         if let Some(last) = calls.last() {
             fields.push(("tool", last["tool_name"].clone()));
             fields.push(("tool_calls", calls.into()));
+        }
+        if !self.thoughts.is_empty() {
+            fields.push(("thinking", read(&self.thoughts).into()));
         }
         fields
     }

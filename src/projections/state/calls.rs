@@ -1,17 +1,17 @@
-//! Tool calls of an agent that go on: facts of it that are the server's own, one for each call.
+//! Calls of tools and of models that go on: facts of an agent that are the server's own, one for each call.
 //!
-//! A call begins with `tool.started` and ends with its own end, with the end of its task, or when its agent leaves.
+//! A call begins with `tool.started` or `llm.started` and ends with its own end, with the end of its task, or when its agent leaves.
 
 use compact_str::ToCompactString;
 use serde_json::{Value, json};
 
 use super::{
     facts::Facts,
-    given::{call_key, is_call},
+    given::{call_key, is_call, is_thought, thought_key},
 };
 use crate::{
     event::Event,
-    update::{tool_call_id, tool_name, tool_status},
+    update::{model_call, model_call_id, model_status, tool_call_id, tool_name, tool_status},
 };
 
 impl Facts<'_> {
@@ -35,14 +35,29 @@ impl Facts<'_> {
         }
     }
 
+    /// Begins or ends the call of a model that an event tells of.
+    pub(super) fn think(&mut self, event: &Event) {
+        let (Some(id), Some(status)) = (model_call_id(&event.data), model_status(&event.name))
+        else {
+            return;
+        };
+        match (status, model_call(event)) {
+            ("running", Some(call)) => {
+                self.open_thought(&thought_key(&id), &call.to_compact_string());
+            }
+            _ => self.close(|key, _| key == thought_key(&id)),
+        }
+    }
+
     /// Ends the calls that an agent made for a task.
     pub(super) fn end_calls_of(&mut self, task: &str) {
-        self.close(|key, call| is_call(key) && task_of(call).as_deref() == Some(task));
+        let is_one = |key: &str| is_call(key) || is_thought(key);
+        self.close(|key, call| is_one(key) && task_of(call).as_deref() == Some(task));
     }
 
     /// Ends all calls of an agent.
     pub(super) fn end_calls(&mut self) {
-        self.close(|key, _| is_call(key));
+        self.close(|key, _| is_call(key) || is_thought(key));
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) enum Map {
     Health,
     /// Questions to people: those that are open, and the last ones that are not.
     Inputs,
+    /// Sums of tokens and costs: of a thing and an audience each. They are written with their things.
+    Usage,
 }
 
 impl Map {
@@ -55,7 +57,7 @@ impl Map {
             Self::Projects => Some(ThingKind::Project),
             Self::Agents => Some(ThingKind::Agent),
             Self::Tasks => Some(ThingKind::Task),
-            Self::Runs | Self::Health | Self::Inputs => None,
+            Self::Runs | Self::Health | Self::Inputs | Self::Usage => None,
         }
     }
 }
@@ -112,6 +114,16 @@ impl Store {
     /// The number of entities of all kinds.
     pub(super) fn len(&self) -> usize {
         self.maps.iter().map(Entities::len).sum()
+    }
+
+    /// The entities whose ids begin with this.
+    pub(super) fn beginning(&self, map: Map, with: &str) -> impl Iterator<Item = (&Key, &Entity)> {
+        let from = Key::new(with, None);
+        let with = from.id.clone();
+        let range = self.maps[map as usize].range((Bound::Included(from), Bound::Unbounded));
+        range
+            .take_while(move |(key, _)| key.id.starts_with(with.as_str()))
+            .map(|(key, entity)| (key, &**entity))
     }
 
     /// The entities with one id, in the order of their projects.

@@ -162,6 +162,19 @@ impl Entity {
         Some(&found.value)
     }
 
+    /// The mask of the parts whose audience is one of these.
+    pub(super) fn mask(&self, sees: impl Fn(&Audience) -> bool) -> Mask {
+        let parts = self.parts.iter().enumerate();
+        let seen = parts.filter(|(_, part)| sees(&part.about));
+        seen.fold(0, |mask, (at, _)| mask | 1 << at)
+    }
+
+    /// All facts that the mask shows, those of one key once for each part.
+    pub(super) fn all(&self, mask: Mask) -> impl Iterator<Item = (&str, &str)> {
+        let facts = self.facts.iter().filter(move |fact| fact.is_in(mask));
+        facts.map(|fact| (fact.key.as_str(), fact.value.as_str()))
+    }
+
     /// The latest facts that the mask shows, each key once.
     pub(super) fn shown(&self, mask: Mask) -> impl Iterator<Item = (&str, &str)> {
         // A single part has each key once.

@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use super::{
     entity::{Entity, Fact, HIDDEN, Mask},
-    given::{MAX_TASKS, OWN, given_key, given_of, is_call},
+    given::{MAX_TASKS, OWN, given_key, given_of, is_call, is_thought},
     limits::{Dropped, Limits},
 };
-use crate::{access::authz::Audience, event::Object};
+use crate::{access::authz::Audience, event::Object, update::Sums};
 
 /// Bytes of one fact: a longer one is in the history, but not in every snapshot.
 const MAX_FACT: usize = 8 * 1024;
@@ -225,20 +225,65 @@ impl Facts<'_> {
 
     /// Notes a tool call of the agent; beyond the limit the one that began first is forgotten.
     pub(super) fn open(&mut self, key: &str, call: &str) {
+        if self.note(key, call, is_call, self.limits.max_calls) {
+            self.dropped.calls += 1;
+        }
+    }
+
+    /// The same for a call of a model.
+    pub(super) fn open_thought(&mut self, key: &str, call: &str) {
+        if self.note(key, call, is_thought, self.limits.max_model_calls) {
+            self.dropped.model_calls += 1;
+        }
+    }
+
+    /// Notes a call of this kind. Returns whether another one was forgotten.
+    fn note(&mut self, key: &str, call: &str, is_one: fn(&str) -> bool, most: usize) -> bool {
         if call.len() > MAX_FACT {
             self.dropped.long += 1;
-            return;
+            return false;
         }
         let before = self.position(key);
         let mine =
-            |fact: &&Fact| fact.part == self.part && !fact.value.is_empty() && is_call(&fact.key);
+            |fact: &&Fact| fact.part == self.part && !fact.value.is_empty() && is_one(&fact.key);
         let mut calls = self.entity.facts.iter().filter(mine);
         let oldest = calls.next().map(|fact| fact.key.clone());
-        if before.is_none() && oldest.is_some() && calls.count() + 1 >= self.limits.max_calls {
-            self.dropped.calls += 1;
-            oldest.into_iter().for_each(|key| self.take(&key));
+        let oldest = oldest.filter(|_| before.is_none() && calls.count() + 1 >= most);
+        if let Some(oldest) = &oldest {
+            self.take(oldest);
         }
         self.put(self.position(key), key, call.to_compact_string());
+        oldest.is_some()
+    }
+
+    /// Adds to the sums under a key.
+    pub(super) fn add(&mut self, key: &str, more: &Sums) {
+        let before = self.position(key);
+        let known = before.and_then(|at| serde_json::from_str(&self.entity.facts[at].value).ok());
+        let mut sums = known.map(|known| Sums::read(&known)).unwrap_or_default();
+        sums.add(more);
+        self.put(before, key, sums.written().to_compact_string());
+    }
+
+    /// The key of a model's sums: one that has no room shares those of `others`.
+    pub(super) fn room_for(
+        &mut self,
+        key: String,
+        is_one: fn(&str) -> bool,
+        others: String,
+    ) -> String {
+        let mine = |fact: &&Fact| fact.part == self.part && is_one(&fact.key);
+        let known = self.position(&key).is_some();
+        if known || self.entity.facts.iter().filter(mine).count() < self.limits.max_models {
+            return key;
+        }
+        self.dropped.models += 1;
+        others
+    }
+
+    /// Counts numbers of a model call that were left out.
+    pub(super) fn left_out(&mut self, numbers: u64) {
+        self.dropped.numbers += numbers;
     }
 
     /// Forgets the tool calls that `ends` names by key and value.

@@ -11,6 +11,7 @@ use super::{
     given::REGISTERED,
     inputs,
     meant::{about, home, text},
+    model,
     runs::{AGENT_RUN, EXECUTION, JOB, run_kind},
 };
 use crate::{
@@ -43,6 +44,7 @@ fn apply(state: &mut State, event: &Event) {
         ("agent", "handoff") => handoff(state, event, about),
         ("tool", _) => tool(state, event, about),
         ("input", _) => inputs::input(state, event),
+        ("llm", _) => model::model(state, event, about),
         ("agent", _) | ("worker", "registration") => agent(state, event, about),
         ("task", _) | ("progress", "update") | ("blocker", _) => task(state, event, about),
         ("project", _) => project(state, event, about),
@@ -82,6 +84,9 @@ fn adopt(state: &mut State, event: &Event) {
                 ..Key::new(id, None)
             };
             state.kept.adopt(map, before, &project);
+            if map == Map::Runs {
+                model::adopt(state, id, &project);
+            }
         }
     }
 }
@@ -111,6 +116,8 @@ fn agent(state: &mut State, event: &Event, about: &Audience) {
                 "busy",
                 "tool",
                 "tool_calls",
+                "thinking",
+                "usage",
                 "project_id",
             ],
         );
@@ -266,10 +273,10 @@ fn project(state: &mut State, event: &Event, about: &Audience) {
     state.kept.change(Map::Projects, key, about, |facts| {
         facts.lay_over(
             &event.data,
-            &["project_state", "source", "target", "task_count"],
+            &["project_state", "source", "target", "task_count", "usage"],
         );
         if let Some(inner) = inner {
-            facts.lay_over(inner, &[]);
+            facts.lay_over(inner, &["usage"]);
         }
         facts.set_some(
             "name",
@@ -342,7 +349,7 @@ fn run(state: &mut State, event: &Event, about: &Audience, kind: u8) {
         facts.set_first("started_at", event.timestamp.to_string());
         for outer in ["run", "job"] {
             if let Some(inner) = event.data.get(outer).and_then(Value::as_object) {
-                facts.lay_over(inner, &["id", "project_id"]);
+                facts.lay_over(inner, &["id", "project_id", "usage"]);
             }
         }
         facts.set_some("parent_run_id", parent_run(&event.data));
@@ -362,6 +369,7 @@ fn run(state: &mut State, event: &Event, about: &Audience, kind: u8) {
                     "id",
                     "status",
                     "project_id",
+                    "usage",
                 ],
             );
             let named = ["run_id", "execution_id", "job_id"];

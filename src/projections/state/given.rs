@@ -1,5 +1,5 @@
-//! Facts that are the server's own: that an agent registered, the tasks that it was given, its tool calls; who asked a
-//! question, and what closed it.
+//! Facts that are the server's own: that an agent registered, the tasks that it was given, its calls of tools and models; who
+//! asked a question, and what closed it.
 
 /// Tasks of one agent that are kept for events of one audience.
 pub(super) const MAX_TASKS: usize = 16;
@@ -42,4 +42,18 @@ pub(super) fn call_key(id: &str) -> String {
 pub(super) fn is_call(key: &str) -> bool {
     let own = key.strip_prefix(OWN);
     own.is_some_and(|rest| rest.starts_with(CALL))
+}
+
+/// Follows [`OWN`] in the keys of calls of models.
+const THOUGHT: char = '\u{3}';
+
+/// The key of the fact that a call of a model goes on.
+pub(super) fn thought_key(id: &str) -> String {
+    format!("{OWN}{THOUGHT}{}", id.replace(OWN, ""))
+}
+
+/// Whether a key is that of a call of a model.
+pub(super) fn is_thought(key: &str) -> bool {
+    let own = key.strip_prefix(OWN);
+    own.is_some_and(|rest| rest.starts_with(THOUGHT))
 }

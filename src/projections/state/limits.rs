@@ -17,6 +17,10 @@ pub struct Limits {
     pub max_calls: usize,
     /// Questions to people, open and closed.
     pub max_inputs: usize,
+    /// Calls of models of one agent that go on, counted once for each audience.
+    pub max_model_calls: usize,
+    /// Models by which the usage of one thing is added up, for each audience.
+    pub max_models: usize,
 }
 
 impl Default for Limits {
@@ -28,6 +32,8 @@ impl Default for Limits {
             max_facts: 64,
             max_calls: 16,
             max_inputs: 1_000,
+            max_model_calls: 16,
+            max_models: 16,
         }
     }
 }
@@ -43,6 +49,12 @@ pub struct Dropped {
     pub full: u64,
     /// Tool calls of an agent that has begun more since.
     pub calls: u64,
+    /// Calls of models of an agent that has begun more since.
+    pub model_calls: u64,
+    /// Calls of models that had no room of their own in the sums.
+    pub models: u64,
+    /// Numbers of model calls that can't be any.
+    pub numbers: u64,
 }
 
 /// Entities that were evicted for one bound.

@@ -49,7 +49,7 @@ impl StateMetrics {
         );
         r.register(
             "state_facts_dropped",
-            "Facts that the state did not take, by reason: long (one fact), many (of one entity), full (bytes of one entity), calls (the oldest of too many tool calls of one agent)",
+            "Facts that the state did not take, by reason: long (one fact), many (of one entity), full (bytes of one entity), calls (the oldest of too many tool calls of one agent), model_calls (the same of calls of models), models (a call that is added up as another model's), numbers (tokens and costs that can't be any)",
             self.dropped.clone(),
         );
         r.register(
@@ -81,6 +81,9 @@ impl StateMetrics {
             ("many", dropped.many),
             ("full", dropped.full),
             ("calls", dropped.calls),
+            ("model_calls", dropped.model_calls),
+            ("models", dropped.models),
+            ("numbers", dropped.numbers),
         ] {
             let counter = self.dropped.get_or_create(&NotTaken { reason });
             counter.inc_by(facts.saturating_sub(counter.get()));

@@ -23,6 +23,7 @@ mod inputs;
 mod limits;
 mod meant;
 mod metrics;
+mod model;
 mod names;
 mod picture;
 mod questions;
@@ -32,6 +33,7 @@ mod saved;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod walk;
 
 pub use folded::State;

@@ -4,6 +4,7 @@ mod bounds;
 mod calls;
 mod inputs;
 mod namesakes;
+mod usage;
 
 use std::cell::RefCell;
 

@@ -11,7 +11,7 @@ use super::{
     given::{ASKER_HOME, OWN},
     names,
     picture::Picture,
-    questions,
+    questions, usage,
 };
 use crate::{access::authz::Permissions, event::ThingKind, timestamp::Timestamp};
 
@@ -304,13 +304,16 @@ impl Walk {
             _ => key.project.as_deref(),
         };
         field(out, "project_id", &project.into());
-        let said = ["id", "project_id"];
+        let said = ["id", "project_id", "usage"];
         let mut status = None;
         for (name, value) in entity.shown(mask) {
             let derived = name.starts_with(OWN)
                 || map == Map::Inputs && name == "agent_project_id"
                 || (map == Map::Agents
-                    && matches!(name, "said_status" | "status" | "tool" | "tool_calls"));
+                    && matches!(
+                        name,
+                        "said_status" | "status" | "tool" | "tool_calls" | "thinking"
+                    ));
             if said.contains(&name) || derived {
                 continue;
             }
@@ -332,6 +335,10 @@ impl Walk {
         if map == Map::Inputs && entity.get(mask, "agent_id").is_some() {
             self::key(out, "agent_project_id");
             out.push_str(entity.get(mask, ASKER_HOME).unwrap_or("null"));
+        }
+        let (store, project) = (&self.picture.store, self.project.as_deref());
+        if let Some(usage) = usage::shown(store, (map, key), &self.permissions, project) {
+            field(out, "usage", &usage.into());
         }
         if map == Map::Tasks
             && let Some(status) = status

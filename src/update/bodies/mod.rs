@@ -1,9 +1,11 @@
 //! The own fields of each kind of update, in the union of the spellings that front-ends read.
 
 mod inputs;
+mod models;
 mod runs;
 mod tools;
 
+pub(super) use models::{call_data, calls, usage};
 pub(crate) use runs::execution_progress;
 pub(super) use runs::{progress as progress_of_run, status_by_name};
 
@@ -62,6 +64,9 @@ pub(super) fn write(kind: &UpdateKind, event: &Event, data: &Object, out: &mut W
         UpdateKind::Tool => tools::tool(event, data, out),
         UpdateKind::Handoff => tools::handoff(event, data, out),
         UpdateKind::Input => inputs::input(event, data, out),
+        UpdateKind::Model => models::model(event, data, out),
+        UpdateKind::Usage => usage(data, out),
+        UpdateKind::Check => models::check(event, data, out),
         UpdateKind::Visual => {
             for key in [
                 "update_id",
@@ -93,9 +98,12 @@ pub(super) fn target<'e>(kind: &UpdateKind, event: &'e Event) -> (&'static str, 
         UpdateKind::AgentStatusChange | UpdateKind::Agent | UpdateKind::TaskAssignment => {
             of("agent", event.agent_id())
         }
-        UpdateKind::Tool | UpdateKind::Handoff | UpdateKind::Input => {
-            of("agent", event.agent_id()).or(of("task", event.task_id()))
-        }
+        UpdateKind::Tool
+        | UpdateKind::Handoff
+        | UpdateKind::Input
+        | UpdateKind::Model
+        | UpdateKind::Check => of("agent", event.agent_id()).or(of("task", event.task_id())),
+        UpdateKind::Usage => models::scope(event),
         UpdateKind::Project => of("project", event.project_id.as_deref()),
         UpdateKind::Progress | UpdateKind::Task => of("task", event.task_id()),
         UpdateKind::Decision => of("task", event.task_id()).or(of("agent", event.agent_id())),

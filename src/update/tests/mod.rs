@@ -3,6 +3,7 @@
 mod coalescing;
 mod harmless;
 mod lean;
+mod models;
 mod rows;
 mod rule_shapes;
 mod rules;
@@ -23,11 +24,13 @@ use crate::{
 
 const THROTTLE: Duration = Duration::from_millis(100);
 const TEXT_THROTTLE: Duration = Duration::from_millis(33);
+const USAGE_THROTTLE: Duration = Duration::from_secs(1);
 
 fn table() -> Table {
     Table::new(TransformOptions {
         throttle: THROTTLE,
         text_throttle: TEXT_THROTTLE,
+        usage_throttle: USAGE_THROTTLE,
         rules: Vec::new(),
     })
 }
@@ -55,6 +58,7 @@ fn shown(planned: &Planned, event: &Event) -> Value {
         data: None,
         since: None,
     };
+    let event = planned.event.as_deref().unwrap_or(event);
     serde_json::from_str(&render(planned, event, &envelope, UpdateShape::Full))
         .expect("an update is JSON")
 }

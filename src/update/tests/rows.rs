@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{of, running, vocabulary};
+use super::{models, of, running, vocabulary};
 use crate::event::{Event, Priority};
 
 /// The update that a row must give.
@@ -370,5 +370,6 @@ pub(super) fn rows() -> Vec<Row> {
     rows.extend(running::visuals());
     rows.extend(vocabulary::tools());
     rows.extend(vocabulary::inputs());
+    rows.extend(models::rows());
     rows
 }

@@ -19,6 +19,7 @@ fn with(rules: &[&str]) -> Table {
     Table::new(TransformOptions {
         throttle: THROTTLE,
         text_throttle: TEXT_THROTTLE,
+        usage_throttle: TEXT_THROTTLE,
         rules: rules
             .iter()
             .map(|text| Rule::compile(&rule(text)).expect("compiles"))

@@ -43,6 +43,7 @@ fn table() -> Table {
     Table::new(TransformOptions {
         throttle: Duration::from_millis(100),
         text_throttle: Duration::from_millis(33),
+        usage_throttle: Duration::from_secs(1),
         rules: vec![Rule::compile(&rule).expect("a rule")],
     })
 }

@@ -30,6 +30,7 @@ fuzz_target!(|data: &[u8]| {
     let table = Table::new(TransformOptions {
         throttle: Duration::from_millis(100),
         text_throttle: Duration::from_millis(33),
+        usage_throttle: Duration::from_secs(1),
         rules: vec![rule],
     });
     let intake = event::ParseContext {

@@ -1,4 +1,4 @@
-/** Tool calls of an agent that go on. The same rules as the server's own (`src/projections/state/calls.rs`). */
+/** Calls of an agent that go on: of tools and of models. The same rules as the server's own (`src/projections/state/calls.rs`). */
 import type { Facts } from './facts';
 import { record, text } from './read';
 import type { Json } from './types';
@@ -12,6 +12,12 @@ export const toolName = (data: Json): string | null =>
 
 /** The id of the call; the tool's name stands for one that has none. */
 export const callId = (data: Json): string | null => text(data, 'tool_call_id') || text(data, 'toolCallId') || toolName(data);
+
+/** The name of the model. */
+export const modelName = (data: Json): string | null =>
+  ['model', 'model_name', 'modelName'].map((key) => data[key]).find((name): name is string => typeof name === 'string' && name !== '') ?? null;
+
+const modelCallId = (data: Json): string | null => text(data, 'call_id') || text(data, 'callId') || modelName(data);
 
 const callsOf = (facts: Facts): Json[] => (Array.isArray(facts.tool_calls) ? facts.tool_calls.map(record) : []);
 
@@ -32,11 +38,35 @@ export function foldCall(facts: Facts, change: string, data: Json, taskId: strin
   } else if (change !== 'progress') put(facts, others);
 }
 
+const thoughtsOf = (facts: Facts): Json[] => (Array.isArray(facts.thinking) ? facts.thinking.map(record) : []);
+
+function think(facts: Facts, calls: Json[]): void {
+  delete facts.thinking;
+  if (calls.length > 0) facts.thinking = calls;
+}
+
+/** How each call of a model stands that an update tells of: of several, where it is of several. */
+export function toldCalls(change: string, data: Json, told: unknown, taskId: string, at: string): Json[] {
+  if (Array.isArray(told)) return told.map(record);
+  const status = change === 'started' ? 'running' : change;
+  return [{ call_id: modelCallId(data), model: modelName(data), task_id: taskId || null, started_at: at, status }];
+}
+
+/** Begins or ends a call of a model. */
+export function foldThought(facts: Facts, { status, ...call }: Json): void {
+  if (typeof call.call_id !== 'string') return;
+  const others = thoughtsOf(facts).filter((other) => other.call_id !== call.call_id);
+  if (status !== 'running') think(facts, others);
+  else if (JSON.stringify(call).length <= LONGEST_CALL) think(facts, [...others, call].slice(-MOST_CALLS));
+}
+
 /** Ends the calls for a task. */
 export function endCallsOf(facts: Facts, taskId: string): void {
   put(facts, callsOf(facts).filter((call) => call.task_id !== taskId));
+  think(facts, thoughtsOf(facts).filter((call) => call.task_id !== taskId));
 }
 
 export function endCalls(facts: Facts): void {
   put(facts, []);
+  think(facts, []);
 }

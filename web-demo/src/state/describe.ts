@@ -1,5 +1,5 @@
 /** One readable sentence per update, for the feed and the announcer. */
-import { toolName } from './calls';
+import { modelName, toolName } from './calls';
 import { written } from './messages';
 import { canonical } from './event';
 import { keyOf, known } from './keys';
@@ -100,6 +100,24 @@ const TELLERS = table<Teller>({
       case 'input.expired': return `${whose} no longer waits for an answer`;
       default: return `${whose} asks: ${inWords(data.message) || 'may it go on?'}`;
     }
+  },
+  llm_update: (state, payload, data, who) => {
+    const whose = agentName(state, who.agent);
+    const model = modelName(data) ?? 'a model';
+    const tokens = number(payload, 'output_tokens');
+    const why = text(payload, 'error');
+    switch (text(payload, 'status')) {
+      case 'running': return `${whose} asks ${model}`;
+      case 'failed': return `${model} failed for ${whose}${why ? `: ${why}` : ''}${payload.will_retry === true ? ', and is asked again' : ''}`;
+      default: return `${model} answered ${whose}${tokens === null ? '' : ` with ${tokens} tokens`}`;
+    }
+  },
+  check_update: (state, payload, data, who) => {
+    const name = text(payload, 'name') || text(data, 'name') || 'A check';
+    const change = words(text(payload, 'change_type') || 'done').toLowerCase();
+    const score = number(payload, 'score');
+    const why = text(payload, 'reason');
+    return `${words(name)} ${change}${who.agent ? ` for ${agentName(state, who.agent)}` : ''}${score === null ? '' : `: ${score}`}${why ? ` (${why})` : ''}`;
   },
   agent_handoff: (state, payload, data, who) => {
     const named = (id: string): string => (id ? agentName(state, known(state.agents, keyOf(who.projectId, id), id)) : 'another agent');

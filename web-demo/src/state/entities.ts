@@ -4,6 +4,7 @@ import { keyOf } from './keys';
 import { humanise, number, percent, record, text, time } from './read';
 import { isOver, restand, standing } from './standing';
 import { agentTone, ended, gone, taskStatus } from './status';
+import { plusUsage } from './usage';
 import type { Agent, Given, Input, Project, Run, State, Task, Thing } from './types';
 
 // As many as a server keeps by default; a page left open for weeks must not grow without end.
@@ -31,6 +32,8 @@ export function adopt(state: State, kind: 'tasks' | 'runs', projectId: string, i
   const key = keyOf(projectId, id);
   const things = [...map].filter(([name]) => name !== key);
   const known = map.get(id);
+  const ahead = kind === 'runs' ? state.usageAhead.get(id) : undefined;
+  if (ahead !== undefined && state.usageAhead.delete(id)) state.usageAhead.set(key, ahead);
   if (!known) return;
   map.clear();
   for (const [name, thing] of things) {
@@ -102,7 +105,12 @@ export function editProject(state: State, id: string, change: Change): void {
 }
 
 export function editRun(state: State, projectId: string, id: string, change: Change): void {
-  edit<Run>(state, 'runs', projectId, id, (before, key) => runView(key, projectId, id, changed(before, change), Date.now()));
+  edit<Run>(state, 'runs', projectId, id, (before, key) => {
+    const facts = changed(before, change);
+    const ahead = state.usageAhead.get(key);
+    if (ahead !== undefined && state.usageAhead.delete(key)) facts.usage = plusUsage(facts.usage, ahead);
+    return runView(key, projectId, id, facts, Date.now());
+  });
   bound(state.runs, (run) => ended(run.status));
 }
 

@@ -3,7 +3,7 @@ import type { Family } from './types';
 import { table } from './table';
 
 const FAMILIES = table<Family>({
-  agent_status_change: 'agents', agent_update: 'agents', worker_registration: 'agents', agents_update: 'agents', agent_handoff: 'agents', tool_update: 'agents', input_update: 'agents',
+  agent_status_change: 'agents', agent_update: 'agents', worker_registration: 'agents', agents_update: 'agents', agent_handoff: 'agents', tool_update: 'agents', input_update: 'agents', check_update: 'agents', llm_update: 'models',
   task_assignment: 'tasks', progress_update: 'tasks', task_update: 'tasks', assignment_event: 'tasks',
   blocker_event: 'tasks',
   project_update: 'project',
@@ -15,8 +15,11 @@ const FAMILIES = table<Family>({
 
 export const FAMILY_NAMES: Record<Family, string> = {
   agents: 'Agents', tasks: 'Tasks', project: 'Project', decisions: 'Decisions', system: 'System', runs: 'Runs',
-  messages: 'Messages', other: 'Other',
+  messages: 'Messages', models: 'Model calls', other: 'Other',
 };
+
+/** Families that the feed shows only to those who ask for them: they are many and say little. */
+export const QUIET: readonly Family[] = ['models'];
 
 export const ALL_FAMILIES = Object.keys(FAMILY_NAMES) as Family[];
 

@@ -2,28 +2,30 @@
  * The changes that an event makes in the state: the same rules as the server's own fold (`src/projections/state/fold.rs`), so that a page which
  * has watched for an hour shows what a page shows that was opened just now. It infers nothing that the server does not.
  */
-import { endCalls, endCallsOf, foldCall } from './calls';
+import { endCalls, endCallsOf, foldCall, foldThought, toldCalls } from './calls';
 import { adopt, editAgent, editProject, editRun, editTask } from './entities';
 import { executionOf, idAt, jobOf, runOf, type Said } from './event';
 import { isLater, layOver, putFact, type Facts } from './facts';
 import { foldInput, requestOf } from './inputs';
-import { isBefore, record } from './read';
+import { keyOf } from './keys';
+import { isBefore, record, text } from './read';
 import { readHealth } from './snapshot';
 import { givenTo, isOver, stale, takenBack } from './standing';
 import type { Given, Json, State } from './types';
+import { isTotal, plusUsage } from './usage';
 
 /** Fields that only the update has, and that are no facts of the thing: they are not kept. */
 const NO_FACTS = ['change_type', 'project_id'];
 const NOT_OF_AGENT = [
   ...NO_FACTS, 'old_status', 'new_status', 'current_task', 'source', 'target', 'update_type', 'agent_name', 'worker_id', 'status', 'said_status',
-  'task_id', 'task_ids', 'task_project_id', 'given_tasks', 'busy', 'tool', 'tool_calls',
+  'task_id', 'task_ids', 'task_project_id', 'given_tasks', 'busy', 'tool', 'tool_calls', 'thinking', 'usage',
 ];
 const NOT_OF_TASK = [
   ...NO_FACTS, 'agent_id', 'status', 'source', 'target', 'event_type', 'new_status', 'old_status', 'worker_id', 'task_details', 'blocker', 'blocker_description',
 ];
-const NOT_OF_PROJECT = [...NO_FACTS, 'project_state', 'source', 'target', 'task_count'];
+const NOT_OF_PROJECT = [...NO_FACTS, 'project_state', 'source', 'target', 'task_count', 'usage'];
 /** Beside the event's own objects: what an update of a run says of it that its event did not. */
-const NOT_OF_RUN = [...NO_FACTS, 'run', 'job', 'step', 'nodeState', 'id', 'status', 'event'];
+const NOT_OF_RUN = [...NO_FACTS, 'run', 'job', 'step', 'nodeState', 'id', 'status', 'event', 'usage'];
 const OF_HEALTH = ['active_workers', 'tasks_in_progress', 'tasks_completed', 'tasks_blocked', 'system_metrics'];
 /** Updates that have `null` also for what their event does not say. */
 const FILLED = ['health_update', 'execution_update', 'ingest_update'];
@@ -57,6 +59,8 @@ export function foldEvent(state: State, type: string, said: Said, payload: Json)
       foldInput(state, said, payload);
       if (requestOf(said.name, payload, said.data)) noteAgent(state, said);
       return;
+    case 'llm':
+      return foldModel(state, said, second, payload);
     case 'task':
     case 'blocker':
       return foldTask(state, said, payload);
@@ -136,6 +140,41 @@ function noteAgent(state: State, said: Said): void {
     stamped(facts, said);
     return given;
   });
+}
+
+/** Begins or ends calls of a model by its agent. Sums of calls are no calls. */
+function foldModel(state: State, said: Said, change: string, payload: Json): void {
+  const { data, agentId: id, name } = said;
+  if (!id || name !== `llm.${change}` || !['started', 'completed', 'failed'].includes(change) || isTotal(data)) return;
+  editAgent(state, said.agentProjectId, id, (facts, given) => {
+    putFact(facts, 'agent_id', id);
+    putFact(facts, 'name', word(data, 'agent_name'));
+    for (const call of toldCalls(change, data, payload.calls, said.taskId, said.at)) foldThought(facts, call);
+    stamped(facts, said);
+    return given;
+  });
+}
+
+/** Adds up what an update tells of the tokens and costs of one thing. */
+export function foldUsage(state: State, said: Said, payload: Json): void {
+  const scope = record(payload.scope);
+  const [kind, id] = [text(scope, 'kind'), text(scope, 'id')];
+  if (!id) return;
+  const add = (facts: Facts): void => {
+    facts.usage = plusUsage(facts.usage, payload);
+  };
+  if (kind === 'project') editProject(state, id, add);
+  else if (kind === 'run') {
+    const key = keyOf(said.projectId, id);
+    if (state.runs.has(key)) editRun(state, said.projectId, id, add);
+    else state.usageAhead.set(key, plusUsage(state.usageAhead.get(key), payload));
+  } else if (kind === 'agent') {
+    editAgent(state, said.agentProjectId, id, (facts, given) => {
+      if (!('agent_id' in facts)) putFact(facts, 'agent_id', id);
+      add(facts);
+      return given;
+    });
+  }
 }
 
 /** Notes whom an agent passed work to. */
@@ -226,7 +265,7 @@ function foldProject(state: State, said: Said): void {
   if (!id) return;
   editProject(state, id, (facts) => {
     layOver(facts, data, NOT_OF_PROJECT);
-    layOver(facts, inner, NO_FACTS);
+    layOver(facts, inner, [...NO_FACTS, 'usage']);
     putFact(facts, 'name', word(data, 'project_name') ?? word(inner, 'project_name') ?? word(data, 'name'));
     putFact(facts, 'progress', projectProgress(data));
     const change = name.slice(name.lastIndexOf('.') + 1);
@@ -263,7 +302,7 @@ function foldRun(state: State, said: Said, payload: Json, kind: string): void {
   editRun(state, said.projectId, id, (facts) => {
     putFact(facts, 'kind', kind);
     if (!('started_at' in facts) || beganBefore(facts.started_at, said)) putFact(facts, 'started_at', said.since);
-    for (const outer of ['run', 'job']) layOver(facts, record(data[outer]), ['id', 'project_id']);
+    for (const outer of ['run', 'job']) layOver(facts, record(data[outer]), ['id', 'project_id', 'usage']);
     putFact(facts, 'parent_run_id', relation(data, 'parent_run_id', 'parentRunId'));
     putFact(facts, 'session_id', relation(data, 'session_id', 'sessionId'));
     if (name.startsWith('workflow.node')) putFact(facts, 'current_node', idAt(data, 'node_id', 'nodeId', 'nodeState.node_id', 'nodeState.nodeId', 'node.id') || undefined);

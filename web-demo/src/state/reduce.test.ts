@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { applyUpdate } from './reduce';
 import { applySnapshot, emptyState } from './snapshot';
+import { spentOf } from './spent';
 import type { Json, State } from './types';
 
 const NOW = Date.parse('2026-05-23T14:00:00Z');
@@ -321,5 +322,51 @@ describe('the rest', () => {
     expect(state.tasks.get('t1')?.agentId).toBe('zeno');
     expect(state.health?.severity).toBe('critical');
     expect(state.cursor).toBe('c9');
+  });
+});
+
+describe('model calls', () => {
+  const of = (source: string, data: Json, more: Json = {}): [string, Json] =>
+    ['llm_update', { source_type: source, timestamp: '2026-05-23T14:00:00.000Z', data: { agent_id: 'zeno', model: 'small-1', ...data }, ...more }];
+
+  it('go on until they end, one by one or told together', () => {
+    const { state, outcomes } = after(of('llm.started', { call_id: 'c1' }), of('llm.started', { call_id: 'c2', task_id: 't1' }), of('llm.completed', { call_id: 'c1' }));
+    expect(state.agents.get('zeno')?.facts.thinking).toHaveLength(1);
+    expect(state.agents.get('zeno')?.facts.thinking).toEqual([{ call_id: 'c2', model: 'small-1', task_id: 't1', started_at: '2026-05-23T14:00:00.000Z' }]);
+    expect(outcomes.map(({ entry }) => entry?.family)).toEqual(['models', 'models', 'models']);
+    applyUpdate(state, ...of('llm.started', { call_id: 'c3' }, { coalesced: 3, calls: [{ call_id: 'c2', status: 'failed' }, { call_id: 'c3', status: 'running', model: 'small-1', task_id: null, started_at: 'x' }] }), NOW);
+    expect(state.agents.get('zeno')?.facts.thinking).toEqual([{ call_id: 'c3', model: 'small-1', task_id: null, started_at: 'x' }]);
+    applyUpdate(state, ...of('llm.completed', { call_id: 'c3', total: true }), NOW);
+    expect(state.agents.get('zeno')?.facts.thinking).toHaveLength(1);
+    applyUpdate(state, 'agent_update', { source_type: 'agent.unregistered', data: { agent_id: 'zeno', thinking: 'made up', usage: 'too' } }, NOW);
+    expect(state.agents.get('zeno')?.facts).not.toHaveProperty('thinking');
+    expect(state.agents.get('zeno')?.facts).not.toHaveProperty('usage');
+  });
+
+  const sum = (kind: string, id: string, more: Json): [string, Json] =>
+    ['usage_update', { source_type: 'llm.completed', scope: { kind, id }, project_id: 'p', input_tokens: 10, output_tokens: 1, cost_usd: 0.1, calls: 1, by_model: { m: { input_tokens: 10, output_tokens: 1, cost_usd: 0.1, calls: 1 } }, ...more }];
+
+  it('add up to whole cents, by model, and are no line of the feed', () => {
+    const { state, outcomes } = after(...Array.from({ length: 10 }, () => sum('project', 'p', {})));
+    expect(state.projects.get('p')).toMatchObject({ facts: { usage: { input_tokens: 100, cost_usd: 1, calls: 10, by_model: { m: { calls: 10, cost_usd: 1 } } } } });
+    expect(outcomes.every(({ entry, effect }) => entry === null && effect === null)).toBe(true);
+  });
+
+  it('of a run that nobody knows yet wait for it', () => {
+    const { state } = after(sum('run', 'r', {}), sum('run', 'r', {}));
+    expect(state.runs.size).toBe(0);
+    applyUpdate(state, 'execution_update', { source_type: 'workflow.run.started', project_id: 'p', run_status: 'running', data: { execution_id: 'r' } }, NOW);
+    applyUpdate(state, ...sum('run', 'r', {}), NOW);
+    expect(spentOf([...state.runs.values()][0]?.facts ?? {})?.calls).toBe(3);
+  });
+
+  it('that sum up others are shown where no other is told', () => {
+    const totals = { input_tokens: 7, output_tokens: 3, cost_usd: 0, calls: 1 };
+    const nothing = { input_tokens: 0, output_tokens: 0, cost_usd: 0, calls: 0, by_model: {} };
+    const { state } = after(sum('agent', 'a', { ...nothing, totals }));
+    const agent = (): unknown => spentOf([...state.agents.values()][0]?.facts ?? {});
+    expect(agent()).toEqual({ input: 7, output: 3, cost: null, calls: 1 });
+    applyUpdate(state, ...sum('agent', 'a', {}), NOW);
+    expect(agent()).toEqual({ input: 10, output: 1, cost: 0.1, calls: 1 });
   });
 });

@@ -7,7 +7,7 @@
 import { describe } from './describe';
 import { executionOf, jobOf, runOf, saidBy, type Said } from './event';
 import { familyOf } from './families';
-import { foldAdopted, foldEvent } from './fold';
+import { foldAdopted, foldEvent, foldUsage } from './fold';
 import { keyOf, known } from './keys';
 import { append, written } from './messages';
 import { number, record, text, time } from './read';
@@ -37,12 +37,13 @@ function subject(state: State, type: string, payload: Json, said: Said): Subject
 /** The updates of the table that tell of the state; what rules and Seneca's pages make of the same events is no other news. */
 const OF_THE_STATE = [
   'agent_status_change', 'agent_update', 'task_assignment', 'progress_update', 'task_update', 'project_update', 'health_update',
-  'system_notification', 'execution_update', 'node_update', 'ingest_update', 'agent_run_update', 'tool_update', 'agent_handoff', 'input_update', 'generic_update',
+  'system_notification', 'execution_update', 'node_update', 'ingest_update', 'agent_run_update', 'tool_update', 'agent_handoff', 'input_update', 'llm_update', 'generic_update',
 ];
 
 function fold(state: State, type: string, payload: Json, said: Said, who: Subject, at: number): void {
   foldAdopted(state, said);
   if (OF_THE_STATE.includes(type)) foldEvent(state, type, said, payload);
+  else if (type === 'usage_update') foldUsage(state, said, payload);
   else if (type === 'decision_event') decide(state, payload, said.data, who, at);
   else if (type === 'message_appended') append(state, said.data, who, at);
 }
@@ -104,6 +105,8 @@ export function applyUpdate(state: State, type: string, raw: unknown, now: numbe
   if (type === 'agent_update' && id !== '' && id === lastStatusChange) return { entry: null, effect: null };
   if (type === 'agent_status_change') lastStatusChange = id;
 
+  // A figure of things, and of events that are told by others.
+  if (type === 'usage_update') return { entry: null, effect: null };
   const coalesced = Math.max(1, number(payload, 'coalesced') ?? 1);
   state.seen += coalesced;
   const sourceType = text(payload, 'source_type');

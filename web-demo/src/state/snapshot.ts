@@ -9,7 +9,7 @@ const nothingBeyond = (): Counts => ({ agents: 0, projects: 0, runs: 0, inputs: 
 
 export function emptyState(): State {
   return {
-    cursor: null, agents: new Map(), tasks: new Map(), projects: new Map(), runs: new Map(), inputs: new Map(), namesakes: new Map(), beyond: nothingBeyond(),
+    cursor: null, agents: new Map(), tasks: new Map(), projects: new Map(), runs: new Map(), inputs: new Map(), namesakes: new Map(), usageAhead: new Map(), beyond: nothingBeyond(),
     health: null, projectHealth: new Map(), decisions: [], messages: new Map(), seen: 0,
   };
 }
@@ -66,6 +66,7 @@ function agentOf(key: string, projectId: string, id: string, facts: Json, now: n
 export function applySnapshot(state: State, payload: unknown, now: number): void {
   const snapshot = record(payload);
   state.namesakes = new Map();
+  state.usageAhead = new Map();
   state.agents = take(state, 'agents', snapshot.agents, agentOf, now);
   state.tasks = take(state, 'tasks', snapshot.tasks, taskView, now);
   state.projects = take(state, 'projects', snapshot.projects, projectView, now);

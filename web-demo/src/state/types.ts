@@ -136,7 +136,7 @@ export interface Message {
   heard: number;
 }
 
-export type Family = 'agents' | 'tasks' | 'project' | 'decisions' | 'system' | 'runs' | 'messages' | 'other';
+export type Family = 'agents' | 'tasks' | 'project' | 'decisions' | 'system' | 'runs' | 'messages' | 'models' | 'other';
 
 /** The keys of what an update is about, as the page knows them; null where it names none. */
 export interface Subject {
@@ -213,6 +213,8 @@ export interface State {
   inputs: Map<string, Input>;
   /** The keys of the things of one kind that have the same id. */
   namesakes: Map<string, string[]>;
+  /** The usage of runs that are not known yet, by their keys. */
+  usageAhead: Map<string, Json>;
   /** The number of things of each kind and status that the server has beyond those that it sent. */
   beyond: Counts;
   /** Of all; null while nothing was said of it. */

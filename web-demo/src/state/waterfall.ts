@@ -6,6 +6,7 @@ import { canonical, agentOf, executionOf, idAt, jobOf, taskOf } from './event';
 import { keyOf } from './keys';
 import { humanise, number, record, text, time } from './read';
 import { ended } from './status';
+import { isTotal } from './usage';
 import type { Json } from './types';
 
 export type SpanKind = 'run' | 'agent' | 'task' | 'step' | 'tool' | 'model' | 'question' | 'handoff';
@@ -60,6 +61,8 @@ interface Usage {
 /** Tokens and cost, in the spellings that frameworks use. */
 function usageIn(data: Json): Usage {
   const found: Usage = { tokens: null, cost: null };
+  // The calls that it sums up may have been told one by one.
+  if (isTotal(data)) return found;
   for (const usage of [data, record(data.usage), record(record(data.step).usage), record(record(data.run).usage)]) {
     const all = number(usage, 'total_tokens', 'totalTokens', 'tokens');
     const input = number(usage, 'input_tokens', 'prompt_tokens', 'inputTokens', 'promptTokens');

@@ -51,6 +51,8 @@ fn stream(kinds: &[(u8, u8)]) -> Vec<Arc<Record>> {
             2 => record(seq, "agent.status.changed", &json!({ "agent_id": agent, "old_status": "x", "new_status": "y", format!("f{who}"): seq })),
             3 => record(seq, "agent.message.appended", &json!({ "run_id": "r", "message_id": agent, "content": format!("<{seq}>") })),
             4 => record(seq, "task.started", &json!({ "task_id": task, "agent_id": agent })),
+            6 => record(seq, "llm.completed", &json!({ "run_id": "r", "agent_id": agent, "model": task, "output_tokens": 1 })),
+            7 => record(seq, "llm.started", &json!({ "run_id": "r", "agent_id": agent, "call_id": seq })),
             _ => record(seq, "decision.logged", &json!({ "what": "x" })),
         }
     });
@@ -184,6 +186,11 @@ fn counts(updates: &[Value]) -> BTreeMap<String, u64> {
     for update in updates {
         let kind = update["type"].as_str().expect("a type").to_owned();
         *counts.entry(kind).or_default() += update["coalesced"].as_u64().unwrap_or(1);
+        // A sum counts each call once.
+        if let Some(calls) = update["calls"].as_u64() {
+            let sum = format!("calls of {}", update["scope"]);
+            *counts.entry(sum).or_default() += calls;
+        }
     }
     counts
 }
@@ -197,7 +204,7 @@ proptest! {
 
     #[test]
     fn from_any_cursor_of_a_segment_comes_the_rest_of_it(
-        kinds in prop::collection::vec((0_u8..6, 0_u8..9), 60..200),
+        kinds in prop::collection::vec((0_u8..8, 0_u8..9), 60..200),
         (at, mut unsent, live) in (0_u64..60, owing(), owing()),
         budget in prop::sample::select(vec![300_usize, 1_200, 6_000, 1_000_000]),
         (topics, phase) in (prop::sample::select(vec![Listening::NONE, Listening::ALL]), 0_usize..12),
@@ -226,7 +233,7 @@ proptest! {
 
     #[test]
     fn from_any_places_all_get_what_they_miss_by_way_of_meeting_places(
-        kinds in prop::collection::vec((0_u8..6, 0_u8..9), 200..500),
+        kinds in prop::collection::vec((0_u8..8, 0_u8..9), 200..500),
         starts in prop::collection::vec((1_u64..200, owing()), 1..4),
         budget in prop::sample::select(vec![1_200_usize, 6_000, 1_000_000]),
     ) {
@@ -263,7 +270,7 @@ proptest! {
 
     #[test]
     fn everything_comes_once_however_often_one_leaves(
-        kinds in prop::collection::vec((0_u8..6, 0_u8..9), 60..160),
+        kinds in prop::collection::vec((0_u8..8, 0_u8..9), 60..160),
         leaves in 1_usize..9,
         budget in prop::sample::select(vec![300_usize, 1_200, 6_000]),
         only in prop::option::of(Just("progress_update")),
