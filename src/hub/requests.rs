@@ -74,6 +74,8 @@ impl Hub {
                 welcome,
                 reply,
             } => {
+                // A newcomer has them in the state that it is given.
+                self.send_sums();
                 let id = self.welcome(request, *welcome);
                 // A caller that no longer waits drops the membership, which ends it.
                 if let Some(membership) = self.handle.membership(id) {
