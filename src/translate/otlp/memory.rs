@@ -128,16 +128,16 @@ impl Memory {
     }
 
     /// Takes a span that ended, and adds the events that follow from it and from all before.
-    pub fn take(&mut self, span: Span, now: Instant, to: &mut Taking) -> Outcome {
+    pub fn take(&mut self, span: &Span, now: Instant, to: &mut Taking) -> Outcome {
         let (trace_id, id) = (span.trace, span.id);
-        let meaning = Meaning::of(&span);
+        let meaning = Meaning::of(span);
         let trace = self
             .traces
             .entry(trace_id)
             .or_insert_with(|| Trace::new(now));
         trace.touched = now;
         if span.text(Fact::SpanType) == Some("pending_span") {
-            self.begin(&span, &meaning);
+            self.begin(span, &meaning);
             return Outcome::Ignored;
         }
         let memo = Memo {
@@ -158,10 +158,10 @@ impl Memory {
                 self.order.push_back((trace_id, id));
             }
         }
-        trace.end(&span, &meaning);
+        trace.end(span, &meaning);
         let events = &mut to.events;
         if meaning.kind.is_some() {
-            self.tell_span(&span, &meaning, now, events);
+            self.tell_span(span, &meaning, now, events);
         }
         self.tell_waiters(trace_id, id, events);
         self.tell_trace(trace_id, id, &meaning, events);

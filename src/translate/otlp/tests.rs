@@ -60,7 +60,7 @@ fn told(memory: &mut Memory, requests: Vec<Vec<Span>>) -> Vec<Value> {
     for spans in requests {
         let mut taking = Taking::default();
         for span in spans {
-            memory.take(span, Instant::now(), &mut taking);
+            memory.take(&span, Instant::now(), &mut taking);
         }
         memory.commit();
         all.extend(taking.into_events().map(|(event, _)| event.into_json()));
@@ -167,7 +167,7 @@ fn what_nobody_took_is_told_again() {
         for spans in requests {
             for keeps in [false, true] {
                 let mut taking = Taking::default();
-                for span in spans.clone() {
+                for span in &spans {
                     memory.take(span, Instant::now(), &mut taking);
                 }
                 if keeps {

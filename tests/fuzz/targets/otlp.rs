@@ -49,7 +49,7 @@ fuzz_target!(|data: &[u8]| {
         });
         let (mut taking, now) = (Taking::default(), Instant::now());
         for span in request.spans {
-            memory.take(span, now, &mut taking);
+            memory.take(&span, now, &mut taking);
         }
         memory.overdue(now + Duration::from_secs(2), &mut taking);
         assert_eq!(memory.deadline(), None, "nothing waits any longer");

@@ -107,7 +107,7 @@ fn absorb(spans: &Spans, own: &Spanning, some: Vec<Span>) -> Taking {
     let (mut taken, mut ignored, mut repeated) = (0, 0, 0);
     let mut memory = own.memory();
     for span in some {
-        match memory.take(span, now, &mut taking) {
+        match memory.take(&span, now, &mut taking) {
             Outcome::Taken => taken += 1,
             Outcome::Ignored => ignored += 1,
             Outcome::Repeated => repeated += 1,
