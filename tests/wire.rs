@@ -56,6 +56,7 @@ mod resume;
 mod room_names;
 mod rooms;
 mod said;
+mod sessions;
 mod settled;
 mod shapes;
 mod slow;

@@ -61,6 +61,9 @@ pub struct Rules {
     /// Ingest jobs.
     #[default(Rule::Owner)]
     pub job: Rule,
+    /// The rooms of sessions. Each update in them is still judged by its run.
+    #[default(Rule::Owner)]
+    pub session: Rule,
     /// People.
     #[default(Rule::User)]
     pub user: Rule,
@@ -87,6 +90,7 @@ impl Rules {
             ThingKind::Run => self.run,
             ThingKind::Job => self.job,
             ThingKind::User => self.user,
+            ThingKind::Session => self.session,
         }
     }
 }

@@ -26,14 +26,16 @@ pub(super) enum Named {
     Project,
     /// A Kanban board, by which Marcus names a project in `project.*` events.
     Board,
+    /// The session that a run is of.
+    Session,
 }
 
 use Named::{
-    Agent, Board, Execution, Job, Message, Node, Owner, Project, Run, Task, User, Workflow,
+    Agent, Board, Execution, Job, Message, Node, Owner, Project, Run, Session, Task, User, Workflow,
 };
 
 /// The number of things that an event can name.
-const COUNT: usize = 12;
+const COUNT: usize = 13;
 
 /// Makes the look-up by key from the list of spellings; a test compares the protocol's page with the same list.
 macro_rules! spellings {
@@ -82,6 +84,8 @@ spellings! {
     "ownerId" => (Owner, 2),
     "board_id" => (Board, 1),
     "boardId" => (Board, 2),
+    "session_id" => (Session, 1),
+    "sessionId" => (Session, 2),
 }
 
 /// An object inside `data` that has ids.
@@ -100,18 +104,20 @@ pub(super) struct Place {
 
 /// The places, in the order in which they count.
 const PLACES: [Place; 12] = [
-    Place::about(1, "job", Some(Job), &[Project, Job, User, Owner]),
+    Place::about(1, "job", Some(Job), &[Project, Job, User, Owner, Session]),
     Place::about(
         2,
         "run",
         Some(Run),
-        &[Project, Agent, Run, Execution, Workflow, User, Owner],
+        &[
+            Project, Agent, Run, Execution, Workflow, User, Owner, Session,
+        ],
     ),
     Place::about(
         3,
         "execution",
         Some(Execution),
-        &[Project, Execution, Workflow, User, Owner],
+        &[Project, Execution, Workflow, User, Owner, Session],
     ),
     Place::about(4, "step", None, &[Project, Agent, Run, Execution]),
     Place::about(

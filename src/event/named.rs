@@ -7,8 +7,8 @@ use super::{
     canonical::Event,
     ids::{
         Named::{
-            Agent, Board, Execution, Job, Message, Node, Owner as NamedOwner, Project, Run, Task,
-            User, Workflow,
+            Agent, Board, Execution, Job, Message, Node, Owner as NamedOwner, Project, Run,
+            Session, Task, User, Workflow,
         },
         is_id, place, visit,
     },
@@ -44,6 +44,12 @@ impl Event {
     /// The ingest job.
     pub fn job_id(&self) -> Option<&str> {
         self.ids.get(Job)
+    }
+
+    /// The session of the run, execution or job: the one that the event names, else the one that was settled.
+    pub fn session_id(&self) -> Option<&str> {
+        let run = self.run_id().or(self.execution_id()).or(self.job_id());
+        run.and_then(|_| self.ids.get(Session).or(self.settled.session.as_deref()))
     }
 
     /// The workflow node.
@@ -114,6 +120,7 @@ impl Event {
             (ThingKind::Run, self.run_id()),
             (ThingKind::Job, self.job_id()),
             (ThingKind::User, self.user_id()),
+            (ThingKind::Session, self.session_id()),
         ];
         for (kind, id) in ids {
             if let Some(id) = id {

@@ -45,6 +45,9 @@ pub struct Settled {
     /// project among them the event is of one of these itself.
     #[serde(skip_serializing_if = "Kinds::is_empty")]
     pub uncertain: Kinds,
+    /// The session of its run, where an earlier event named it and this one names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<Arc<str>>,
     /// The projects that these things may belong to.
     #[serde(skip_serializing_if = "Candidates::is_none")]
     pub candidates: Candidates,
@@ -82,7 +85,7 @@ impl Candidates {
 /// A set of kinds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Kinds(u8);
+pub struct Kinds(u16);
 
 impl Kinds {
     /// Whether the set is empty.
@@ -92,12 +95,12 @@ impl Kinds {
 
     /// Whether `kind` is in the set.
     pub fn contains(self, kind: ThingKind) -> bool {
-        self.0 & (1 << kind as u8) != 0
+        self.0 & (1 << kind as u16) != 0
     }
 
     /// Adds a kind.
     pub fn insert(&mut self, kind: ThingKind) {
-        self.0 |= 1 << kind as u8;
+        self.0 |= 1 << kind as u16;
     }
 }
 

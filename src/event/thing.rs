@@ -27,6 +27,8 @@ pub enum ThingKind {
     Job,
     /// A person.
     User,
+    /// A session: runs that belong together.
+    Session,
 }
 
 impl ThingKind {

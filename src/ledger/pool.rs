@@ -30,6 +30,14 @@ fn key_in(project: Option<Key>, id: Key) -> Key {
     project.map_or(id, |project| id.wrapping_add(project.rotate_left(64)))
 }
 
+/// Facts that an event says of one of its things.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Said<'e> {
+    pub(super) owner: Option<Owner<'e>>,
+    /// The session of a run.
+    pub(super) session: Option<&'e str>,
+}
+
 /// A known thing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Entry {
@@ -45,6 +53,8 @@ pub(super) struct Entry {
     pub(super) shared: bool,
     /// Whether a producer whose token names projects named the owner: that counts within the project only.
     pub(super) limited: bool,
+    /// The session of a run.
+    pub(super) session: Option<Arc<str>>,
     /// Whether it may have a project: it has none as far as is known, but some things of its kind are forgotten.
     pub(super) unsure: bool,
     /// Whether it was moved to a project: without one it is no longer known.
@@ -56,7 +66,16 @@ impl Entry {
     fn held(&self, shares: bool) -> usize {
         let text = |name: &Option<Arc<str>>| name.as_ref().map_or(0, |name| name.len());
         let project = if shares { 0 } else { text(&self.project) };
-        ENTRY_BYTES + project + text(&self.owner)
+        ENTRY_BYTES + project + text(&self.owner) + text(&self.session)
+    }
+
+    /// Learns the session of a run; the last one that an event names counts.
+    pub(super) fn belong(&mut self, session: Option<&str>) {
+        if let Some(session) = session
+            && self.session.as_deref() != Some(cut(session))
+        {
+            self.session = Some(cut(session).into());
+        }
     }
 
     /// Its owner, if it has a single one.
@@ -85,7 +104,9 @@ impl Entry {
                 self.limited = limited;
             }
             // A user who runs a workflow doesn't own other users' runs of it.
-            Owner::Concerned(user) if kind == ThingKind::Workflow && !self.sure => {
+            Owner::Concerned(user)
+                if matches!(kind, ThingKind::Workflow | ThingKind::Session) && !self.sure =>
+            {
                 self.shared |= self.owner.as_deref() != Some(cut(user));
             }
             Owner::Concerned(_) => {}
@@ -149,22 +170,25 @@ impl Pool {
         (!entry.moved).then_some(entry)
     }
 
-    /// Teaches a thing its owner, if the thing is known; it counts as used.
+    /// Teaches a thing its owner and session, if the thing is known; it counts as used.
     pub(super) fn teach(
         &mut self,
         (kind, project, id): (ThingKind, Option<Key>, Key),
-        owner: Option<Owner<'_>>,
+        said: Said<'_>,
         limited: bool,
     ) -> bool {
         let shares = self.of_projects;
         let Some(entry) = self.touch(project, id) else {
             return false;
         };
-        let Some(owner) = owner else {
+        if said.owner.is_none() && said.session.is_none() {
             return true;
-        };
+        }
         let before = entry.held(shares);
-        entry.learn(kind, owner, limited);
+        if let Some(owner) = said.owner {
+            entry.learn(kind, owner, limited);
+        }
+        entry.belong(said.session);
         let now = entry.held(shares);
         self.held = self.held + now - before;
         true

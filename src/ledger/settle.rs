@@ -8,7 +8,7 @@ use super::{
     Known, Ledger, MAX_PROJECT, Speaker,
     fair::Key,
     names::Means,
-    pool::{Entry, Pool, key_of},
+    pool::{Entry, Pool, Said, key_of},
     things::Things,
 };
 use crate::{
@@ -70,12 +70,14 @@ impl Ledger {
             let project = project(event);
             let mut known = self.lock();
             known.check_owner(event, things, project)?;
+            known.recall(event, things, project);
             known.keep(event, things, project);
         } else {
             let mut known = self.lock();
             known.find(event, things);
             let project = project(event);
             known.place(event, things, project);
+            known.recall(event, things, project);
             known.keep(event, things, project);
         }
         Ok(())
@@ -135,7 +137,7 @@ impl Known {
         };
         let taken = things.list.iter().any(|(kind, id)| {
             // The owner of a workflow's run is the run's.
-            let of_run = *kind == ThingKind::Workflow && has_run(event);
+            let of_run = is_of_many(*kind) && has_run(event);
             let homeless = self.vouched[*kind as usize].get(None, *id);
             let known = [self.entry(*kind, project, *id), homeless];
             let mut owners = known.into_iter().flatten().filter_map(Entry::owner);
@@ -154,6 +156,18 @@ impl Known {
         self.vouched[at]
             .get(project, id)
             .or_else(|| self.claimed[at].get(project, id))
+    }
+
+    /// Finds the session of the event's run, if an earlier event named it and this one names none.
+    fn recall(&self, event: &mut Event, things: &Things, project: Option<Key>) {
+        if event.session_id().is_some() {
+            return;
+        }
+        let session = things.list.iter().find_map(|(kind, id)| {
+            let home = event.home(*kind).and(project);
+            self.entry(*kind, home, *id)?.session.clone()
+        });
+        event.settled.session = session;
     }
 
     /// Learns from a settled event, and writes down the owners of its things.
@@ -268,8 +282,11 @@ impl Known {
                 continue;
             }
             let home = project.zip(key).filter(|_| !settled.shared.contains(*kind));
-            let owner = said_of(event, *kind);
-            self.note((*kind, *id), home, owner, settled);
+            let said = Said {
+                owner: said_of(event, *kind),
+                session: event.session_id().filter(|_| is_run(*kind)),
+            };
+            self.note((*kind, *id), home, said, settled);
         }
     }
 
@@ -293,13 +310,13 @@ impl Known {
         &mut self,
         (kind, id): (ThingKind, Key),
         home: Option<(&Arc<str>, Key)>,
-        owner: Option<Owner<'_>>,
+        said: Said<'_>,
         settled: &Settled,
     ) {
         let (limited, at) = (settled.confined, kind as usize);
         let (home, project) = home.unzip();
         let thing = (kind, project, id);
-        if self.vouched[at].teach(thing, owner, limited) {
+        if self.vouched[at].teach(thing, said, limited) {
             // This very event may have brought it into the project, when it is learnt again.
             if !limited && settled.adopts(kind) {
                 self.vouched[at].take_homeless(id);
@@ -310,7 +327,7 @@ impl Known {
             true => &mut self.claimed[at],
             false => &mut self.vouched[at],
         };
-        if limited && pool.teach(thing, owner, limited) {
+        if limited && pool.teach(thing, said, limited) {
             return;
         }
         let adopted = settled.adopts(kind).then(|| pool.take_homeless(id));
@@ -321,9 +338,10 @@ impl Known {
             settled.uncertain.contains(kind) || settled.uncertain.contains(ThingKind::Project);
         // A forgotten thing may have an owner, so no limited producer becomes its owner.
         let claimable = !limited || !self.forgotten.contains(kind);
-        if let Some(owner) = owner.filter(|_| claimable) {
+        if let Some(owner) = said.owner.filter(|_| claimable) {
             entry.learn(kind, owner, limited);
         }
+        entry.belong(said.session);
         let none = Arc::from("");
         let account = match limited {
             true => &settled.producer,
@@ -367,12 +385,19 @@ fn has_run(event: &Event) -> bool {
     event.run_id().or(event.execution_id()).is_some()
 }
 
+/// Whether several users may have runs of one thing of this kind.
+fn is_of_many(kind: ThingKind) -> bool {
+    matches!(kind, ThingKind::Workflow | ThingKind::Session)
+}
+
+fn is_run(kind: ThingKind) -> bool {
+    matches!(kind, ThingKind::Run | ThingKind::Execution | ThingKind::Job)
+}
+
 /// The owner that the event names for its thing of this kind. The owner of a workflow's run is the run's.
 fn said_of(event: &Event, kind: ThingKind) -> Option<Owner<'_>> {
     match event.owner()? {
-        Owner::Said(owner) if kind == ThingKind::Workflow && has_run(event) => {
-            Some(Owner::Concerned(owner))
-        }
+        Owner::Said(owner) if is_of_many(kind) && has_run(event) => Some(Owner::Concerned(owner)),
         owner => Some(owner),
     }
 }

@@ -49,11 +49,26 @@ enum Line {
     End { forgotten: Kinds },
 }
 
-/// One thing: account, id, project, owner, flags.
-type Row = (Arc<str>, String, Option<Arc<str>>, Option<Arc<str>>, u8);
+/// One thing: account, id, project, owner, flags, and the session of a run, which earlier versions did not know.
+#[derive(Debug, Serialize, Deserialize)]
+struct Row(
+    Arc<str>,
+    String,
+    Option<Arc<str>>,
+    Option<Arc<str>>,
+    u8,
+    #[serde(default, skip_serializing_if = "Option::is_none")] Option<Arc<str>>,
+);
 
 /// A thing before it is written.
-type Kept = (Arc<str>, Key, Option<Arc<str>>, Option<Arc<str>>, u8);
+type Kept = (
+    Arc<str>,
+    Key,
+    Option<Arc<str>>,
+    Option<Arc<str>>,
+    u8,
+    Option<Arc<str>>,
+);
 
 const SURE: u8 = 1;
 const SHARED: u8 = 2;
@@ -105,10 +120,11 @@ impl Saving {
         let (mut rows, mut bytes) = (Vec::new(), 0);
         let len = |text: &Option<Arc<str>>| text.as_ref().map_or(4, |text| text.len());
         while bytes < LINE_BYTES
-            && let Some((account, id, project, owner, marks)) = self.rows.next()
+            && let Some((account, id, project, owner, marks, session)) = self.rows.next()
         {
-            bytes += account.len() + len(&project) + len(&owner) + 50;
-            rows.push((account, format!("{id:x}"), project, owner, marks));
+            bytes += account.len() + len(&project) + len(&owner) + len(&session) + 50;
+            let id = format!("{id:x}");
+            rows.push(Row(account, id, project, owner, marks, session));
         }
         rows
     }
@@ -168,6 +184,7 @@ fn row((account, entry): (&Arc<str>, &Entry)) -> Option<Kept> {
             entry.project.clone(),
             entry.owner.clone(),
             marks.sum(),
+            entry.session.clone(),
         )
     })
 }
@@ -236,7 +253,7 @@ impl Restoring {
     }
 
     fn fill(&mut self, kind: ThingKind, limited: bool, rows: Vec<Row>) {
-        for (account, id, project, owner, marks) in rows {
+        for Row(account, id, project, owner, marks, session) in rows {
             let Ok(id) = u128::from_str_radix(&id, 16) else {
                 continue;
             };
@@ -244,6 +261,7 @@ impl Restoring {
                 id,
                 project,
                 owner,
+                session,
                 sure: marks & SURE != 0,
                 shared: marks & SHARED != 0,
                 limited: marks & LIMITED != 0,

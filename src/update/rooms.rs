@@ -96,7 +96,8 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
     };
     event.things(&mut |kind, id| match kind {
         ThingKind::Project | ThingKind::Workflow if family != kind.as_str() => {}
-        ThingKind::User => {}
+        // Runs of one session have no order among each other.
+        ThingKind::User | ThingKind::Session => {}
         kind => {
             // The run of a workflow has both names.
             let name = match kind {

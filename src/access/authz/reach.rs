@@ -49,6 +49,10 @@ impl<'e> Needs<'e> {
         id: &'e str,
         context: &'e Context<'_>,
     ) -> Option<Self> {
+        // A session only has a room: its runs decide who sees what they do.
+        if kind == ThingKind::Session {
+            return None;
+        }
         let by_project = || match context.project.or(context.home(kind)) {
             Some(project) => Some(Self::Project(project)),
             None if context.uncertain.contains(kind) || context.is_of_some_project() => {
@@ -145,7 +149,9 @@ impl Policy {
                 false => context.home(kind),
             };
             let needs = Needs::of(&self.rules, kind, id, &context);
-            if needs.is_none() && !context.confined {
+            // Whose token names a session's room sees what its runs do.
+            let is_session = kind == ThingKind::Session;
+            if needs.is_none() && !context.confined && !is_session {
                 return;
             }
             if let Some(project) = in_project.filter(|_| has_project(kind)) {

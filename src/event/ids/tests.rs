@@ -6,7 +6,7 @@ const PAGE: &str = include_str!("../../../docs/protocol.md");
 
 /// All things that an event can name, in the order of the page.
 const ALL: [Named; COUNT] = [
-    Project, Agent, Task, Run, Execution, Workflow, Node, Job, Message, User, Owner, Board,
+    Project, Agent, Task, Run, Execution, Workflow, Node, Job, Session, Message, User, Owner, Board,
 ];
 
 /// The usual key of such an id.

@@ -53,6 +53,10 @@ impl Scope {
                 .filter(|_| has_project(kind))
                 .is_some_and(|home| self.names_room(kind, Some(home), id));
         judgement.named |= named;
+        if kind == ThingKind::Session {
+            judgement.ruled |= named;
+            judgement.granted |= named;
+        }
         if let Some(needs) = Needs::of(&self.policy.rules, kind, id, context) {
             judgement.ruled = true;
             judgement.granted = named || self.meets(&needs);
