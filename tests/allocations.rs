@@ -83,6 +83,7 @@ fn counted(in_a_call: usize) -> u64 {
         trace: None,
         flow: FlowId::default(),
         connection: None,
+        within: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
