@@ -7,7 +7,7 @@ use kit::{
     guarded::{grant, guarded, observer, publish, request, token},
     post,
     process::{Process, serve},
-    refused, server, server_with, until_folded,
+    server, server_with, until_folded,
 };
 use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role};
@@ -339,7 +339,13 @@ async fn who_asked_may_wait_whatever_it_may_see_and_what_is_wrong_is_said() {
             .contains("max_waits_per_client"),
         "{full}"
     );
-    assert_eq!(refused(address, "http", "rate_limited").await, 1);
+    assert_eq!(
+        counted_in(
+            &server,
+            "stoa_requests_refused_total{door=\"http\",code=\"rate_limited\"}"
+        ),
+        1
+    );
     assert_eq!(answer("q1", yes).await, (200, Value::Null));
     assert_eq!(waiting.await.unwrap().1["answer"], "yes");
     while waits() != 0 {
