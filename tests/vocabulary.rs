@@ -30,7 +30,11 @@ async fn a_call_is_told_to_those_who_follow_its_agent_and_stays_in_its_project()
     assert_eq!(joined["status"], "ok", "{joined}");
 
     let secret = json!({ "args": { "query": "the secret plan" } });
-    publish(address, &call("tool.started", "mine", "c1", &secret)).await;
+    publish(
+        address,
+        &call("tool.started", "mine", "call-of-mine", &secret),
+    )
+    .await;
     let handoff = json!({ "type": "agent.handoff", "project_id": "mine",
         "data": { "from_agent_id": "ada", "to_agent_id": "eve", "reason": "the secret plan" } });
     publish(address, &handoff).await;
@@ -65,7 +69,7 @@ async fn a_call_is_told_to_those_who_follow_its_agent_and_stays_in_its_project()
         let (status, answer) = request("GET", address, path, token, None).await;
         let text = answer.to_string();
         assert!(
-            status == 200 && !text.contains("secret") && !text.contains("c1"),
+            status == 200 && !text.contains("secret") && !text.contains("call-of-mine"),
             "{path}: {text}"
         );
     }

@@ -108,7 +108,7 @@ pub(crate) fn join_calls(earlier: Option<Object>, first: &Event, later: &Event) 
 mod tests {
     use super::*;
 
-    fn event(name: &str, data: Value) -> Event {
+    fn event(name: &str, data: &Value) -> Event {
         Event::new(
             EventName::new(name),
             data.as_object().cloned().unwrap_or_default(),
@@ -119,13 +119,13 @@ mod tests {
     fn several_calls_are_told_as_they_stand_at_the_end() {
         let call = |id: &str| json!({ "call_id": id, "model": "m", CALLS: "made up" });
         let events = [
-            event("llm.started", call("a")),
-            event("llm.started", call("b")),
-            event("llm.completed", call("before")),
-            event("llm.completed", call("b")),
+            event("llm.started", &call("a")),
+            event("llm.started", &call("b")),
+            event("llm.completed", &call("before")),
+            event("llm.completed", &call("b")),
             event(
                 "llm.completed",
-                json!({ "model": "m", "total": true, "input_tokens": 5 }),
+                &json!({ "model": "m", "total": true, "input_tokens": 5 }),
             ),
         ];
         let (mut data, mut first) = (None, &events[0]);
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_call_without_an_id_goes_by_its_model_and_its_end_is_told() {
-        let named = |name: &str| event(name, json!({ "model": "m" }));
+        let named = |name: &str| event(name, &json!({ "model": "m" }));
         let (data, calls) = join_calls(None, &named("llm.started"), &named("llm.failed"));
         assert_eq!((calls, &data[CALLS][0]["status"]), (1, &json!("failed")));
     }

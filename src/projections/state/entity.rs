@@ -20,6 +20,14 @@ pub(super) const HIDDEN: u8 = 15;
 /// The parts of an entity that a client may see, one bit each.
 pub(super) type Mask = u16;
 
+/// The time of the last event about an entity. It never goes back: of spans that come in any order, the last one counts.
+pub(super) const UPDATED: &str = "updated_at";
+
+/// A moment as it is written, to be compared: all are written in one way, the shorter without what is zero.
+pub(super) fn moment(text: &str) -> &str {
+    text.trim_matches('"').trim_end_matches('Z')
+}
+
 /// The known facts of one entity.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Entity {
@@ -124,6 +132,17 @@ impl Entity {
             if fact.key == "started_at" && counts(fact) {
                 *covered = std::mem::replace(&mut begun, true);
             }
+        }
+        // The latest moment tells when it changed, in whatever order its parts were told.
+        let updates = || {
+            self.facts
+                .iter()
+                .enumerate()
+                .filter(|(_, fact)| fact.key == UPDATED && counts(fact))
+        };
+        let latest = updates().max_by_key(|(_, fact)| moment(&fact.value));
+        for (at, _) in updates() {
+            covered[at] = latest.is_some_and(|(latest, _)| latest != at);
         }
         covered
     }

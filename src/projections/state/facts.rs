@@ -4,7 +4,7 @@ use compact_str::{CompactString, ToCompactString};
 use serde_json::Value;
 
 use super::{
-    entity::{Entity, Fact, HIDDEN, Mask},
+    entity::{Entity, Fact, HIDDEN, Mask, UPDATED, moment},
     given::{MAX_TASKS, OWN, given_key, given_of, is_call, is_thought},
     limits::{Dropped, Limits},
 };
@@ -14,8 +14,6 @@ use crate::{access::authz::Audience, event::Object, update::Sums};
 const MAX_FACT: usize = 8 * 1024;
 /// Bytes of all facts of one entity, beside short ones.
 const MAX_ENTITY: usize = 64 * 1024;
-/// The time of the last event about an entity. It never goes back: of spans that come in any order, the last one counts.
-const UPDATED: &str = "updated_at";
 /// A fact this short is always taken: long texts must not keep a status out.
 const SHORT: usize = 256;
 
@@ -77,11 +75,10 @@ impl Facts<'_> {
         self
     }
 
-    /// Whether a fact is a later moment than this one. Moments are written in one way, the shorter without what is zero.
+    /// Whether a fact is a later moment than this one.
     pub(super) fn is_later(&self, key: &str, than: &Value) -> bool {
-        let own = self.own(key).map(|own| own.trim_matches('"'));
-        let moments = own.zip(than.as_str());
-        moments.is_some_and(|(own, than)| own.trim_end_matches('Z') > than.trim_end_matches('Z'))
+        let moments = self.own(key).zip(than.as_str());
+        moments.is_some_and(|(own, than)| moment(own) > moment(than))
     }
 
     fn set_text(&mut self, key: &str, value: CompactString) {
