@@ -85,7 +85,7 @@ async fn come_back(address: SocketAddr, cursor: &str) -> (Vec<String>, Value, Cl
 
 /// The answer of a stream of server-sent events that goes on from a cursor.
 async fn resumed_stream(address: SocketAddr, cursor: &str) -> Value {
-    let request = reqwest::Client::new()
+    let request = kit::http_client()
         .get(format!("http://{address}/api/v1/stream"))
         .header("Last-Event-ID", cursor)
         .send();

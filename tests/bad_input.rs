@@ -306,7 +306,7 @@ async fn connecting() {
 async fn handshakes() {
     let server = server().await;
     let base = format!("http://{}/socket.io/", server.address());
-    let http = reqwest::Client::new();
+    let http = kit::http_client();
     for (query, upgrade, version, status) in [
         ("EIO=4&transport=websocket", false, "13", 400),
         ("EIO=5&transport=websocket", true, "13", 400),

@@ -70,7 +70,7 @@ impl Seen {
     }
 
     async fn metrics(&self) -> String {
-        let request = reqwest::Client::new().get(format!("http://{}/metrics", self.address));
+        let request = kit::http_client().get(format!("http://{}/metrics", self.address));
         let request = match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,

@@ -11,6 +11,7 @@ use std::{
 use kit::{
     Client, PATIENCE, counted, get, not_checked, post,
     process::{Process, serve},
+    wait_for,
 };
 use serde_json::{Value, json};
 
@@ -99,9 +100,10 @@ async fn until_journal(address: SocketAddr, status: &str) -> Value {
 }
 
 async fn until_over(address: SocketAddr, line: &str, least: u64) {
-    let counting = async { while counted(address, line).await < least {} };
-    let counted = tokio::time::timeout(PATIENCE, counting).await;
-    counted.unwrap_or_else(|_| panic!("{line} never comes to {least}"));
+    wait_for(&format!("{line} to come to {least}"), async || {
+        counted(address, line).await >= least
+    })
+    .await;
 }
 
 const JUMPS: &str = "stoa_journal_clock_jumps_total";

@@ -224,7 +224,7 @@ async fn metrics_come_as_prometheus_reads_them() {
     let server = server().await;
     let url = format!("http://{}/metrics", server.address());
     let text = async |accept: &str| {
-        let asked = reqwest::Client::new().get(&url).header("accept", accept);
+        let asked = kit::http_client().get(&url).header("accept", accept);
         let response = asked.send().await.expect("metrics");
         let kind = response.headers()["content-type"]
             .to_str()

@@ -74,7 +74,7 @@ async fn the_steps_come_in_order_and_go_by_themselves() {
     assert_eq!(refused.0, 503, "{refused:?}");
     assert_eq!(refused.1["error"]["code"], "overloaded");
     let url = format!("http://{address}/api/v1/events");
-    let call = reqwest::Client::new().post(url).json(&low("custom.thing"));
+    let call = kit::http_client().post(url).json(&low("custom.thing"));
     let again = call.send().await.unwrap();
     assert_eq!(again.headers()["retry-after"], "5");
     for event in [

@@ -107,7 +107,7 @@ fn serve(root: &Path) -> Server {
 
 /// A request as the proxy of the guide passes it on; its status.
 async fn through_the_proxy(server: &Server, host: &str, token: Option<&str>) -> u16 {
-    let mut request = reqwest::Client::new()
+    let mut request = kit::http_client()
         .post(format!("http://{}/api/v1/events", server.1))
         .header("host", host)
         .header("x-forwarded-for", "203.0.113.9")

@@ -11,7 +11,7 @@ use std::{
 use kit::{
     Client, PATIENCE, counted,
     guarded::{grant, guarded, request, token},
-    post, refused, server_with,
+    post, refused, server_with, wait_for,
 };
 use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role};
@@ -111,10 +111,7 @@ async fn a_producer_waits_for_its_own_events_and_others_are_behind_few_of_them()
     for call in &flood[..2] {
         assert_eq!(flooder.ack(*call).await["accepted"], UNDER_WAY / 2);
     }
-    let waiting = async { while waited(address).await == 0 {} };
-    tokio::time::timeout(PATIENCE, waiting)
-        .await
-        .expect("the third call waits");
+    wait_for("the third call to wait", async || waited(address).await > 0).await;
     // However much the flooder would publish: this is behind what it may have under way, and waits for nothing.
     let answer = good.call("publish", event("good", "normal")).await;
     assert_eq!(place(&answer), UNDER_WAY + 1);
@@ -219,10 +216,7 @@ async fn a_small_call_goes_past_the_large_ones_of_its_address_that_wait() {
     let flood: Vec<_> = calls(6, 400)
         .map(|events| tokio::spawn(async move { post(address, &events).await }))
         .collect();
-    let waiting = async { while waited(address).await < 4 {} };
-    tokio::time::timeout(PATIENCE, waiting)
-        .await
-        .expect("all but two wait");
+    wait_for("all but two to wait", async || waited(address).await >= 4).await;
     let (status, answer) = post(address, &event("good", "normal")).await;
     assert_eq!((status, place(&answer)), (202, 801), "{answer}");
     flood.iter().for_each(tokio::task::JoinHandle::abort);
@@ -310,10 +304,10 @@ async fn a_burst_about_one_thing_is_before_others_by_few_of_its_updates() {
         }
     });
     let burst = tokio::spawn(futures_util::future::join_all(calls));
-    let waiting =
-        async { while waited(address).await + answered.load(Ordering::Relaxed) < CALLS {} };
-    let waiting = tokio::time::timeout(PATIENCE, waiting).await;
-    waiting.expect("a call is answered, or waits");
+    wait_for("each call to be answered or to wait", async || {
+        waited(address).await + answered.load(Ordering::Relaxed) >= CALLS
+    })
+    .await;
     let answer = good.call("publish", event("good", "normal")).await;
     let under_way = place(&answer) - 1;
     assert!(

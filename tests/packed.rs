@@ -31,7 +31,7 @@ async fn send(
     (media, coding): (&str, &str),
     body: impl Into<reqwest::Body>,
 ) -> (u16, Value) {
-    let sending = reqwest::Client::new()
+    let sending = kit::http_client()
         .post(format!("http://{address}{path}"))
         .header("content-type", media)
         .header("content-encoding", coding)
@@ -134,7 +134,7 @@ async fn a_large_state_comes_whole_whether_it_is_compressed_or_not() {
         .collect();
     assert_eq!(kit::post(address, &json!(tasks)).await.0, 202);
     let state = async |encoding: &'static str| {
-        let client = reqwest::Client::new();
+        let client = kit::http_client();
         let asked = client
             .get(format!("http://{address}/api/v1/state"))
             .header("accept-encoding", encoding);

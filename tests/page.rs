@@ -6,7 +6,7 @@ use kit::{not_checked, server, server_with};
 use reqwest::{Response, StatusCode, header};
 
 async fn get(url: String, headers: &[(header::HeaderName, &str)]) -> Response {
-    let mut request = reqwest::Client::new().get(url);
+    let mut request = kit::http_client().get(url);
     for (name, value) in headers {
         request = request.header(name, *value);
     }

@@ -57,7 +57,7 @@ const AGGREGATES: [&str; 4] = [
 
 async fn stream_until_last(address: SocketAddr, cursor: &str) -> String {
     let url = format!("http://{address}/api/v1/stream?cursor={cursor}");
-    let mut response = reqwest::get(url).await.expect("answers");
+    let mut response = kit::http_client().get(url).send().await.expect("answers");
     let mut text = String::new();
     while !text.contains("\"e7\"") {
         let chunk = tokio::time::timeout(PATIENCE, response.chunk()).await;

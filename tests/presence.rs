@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role};
 
 async fn visit(address: SocketAddr, token: Option<&str>, body: &Value) -> (u16, Value) {
-    let post = reqwest::Client::new().post(format!("http://{address}/api/v1/presence"));
+    let post = kit::http_client().post(format!("http://{address}/api/v1/presence"));
     let post = match token {
         Some(token) => post.bearer_auth(token),
         None => post,
@@ -21,7 +21,7 @@ async fn visit(address: SocketAddr, token: Option<&str>, body: &Value) -> (u16, 
 }
 
 async fn members(address: SocketAddr, path: &str, token: &str) -> (u16, Value) {
-    let get = reqwest::Client::new().get(format!("http://{address}/api/v1/rooms/{path}"));
+    let get = kit::http_client().get(format!("http://{address}/api/v1/rooms/{path}"));
     let answer = get.bearer_auth(token).send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
 }

@@ -157,7 +157,7 @@ async fn in_a_query_a_name_may_be_encoded_once_or_twice() {
         "task:Write+docs,task:x",
     ] {
         let url = format!("http://{address}/api/v1/stream?rooms={rooms}");
-        let mut stream = reqwest::get(url).await.expect("answers");
+        let mut stream = kit::http_client().get(url).send().await.expect("answers");
         let mut text = String::new();
         while !text.contains("\"rooms\"") {
             let chunk = stream.chunk().await.unwrap().expect("goes on");

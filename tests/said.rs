@@ -117,7 +117,7 @@ async fn a_stream_goes_on_from_the_place_that_a_polyfill_names() {
     post(address, &event("t2")).await;
     let cursor = first["cursor"].as_str().expect("a cursor");
     let url = format!("http://{address}/api/v1/stream?lastEventId={cursor}&_=5&name=page");
-    let mut stream = reqwest::get(url).await.expect("answers");
+    let mut stream = kit::http_client().get(url).send().await.expect("answers");
     let mut text = String::new();
     let resumed = async {
         while !text.contains("event: resumed") {
@@ -179,12 +179,14 @@ async fn what_is_written_by_hand_is_told_what_is_wrong_with_it() {
             message(&answer).ends_with(&format!("did you mean {meant}?")),
             "{path}: {answer}"
         );
-        let right = reqwest::get(format!("http://{address}{meant}"))
+        let right = kit::http_client()
+            .get(format!("http://{address}{meant}"))
+            .send()
             .await
             .expect("answers");
         assert_eq!(right.status(), 200, "{meant}");
     }
-    let wrong = reqwest::Client::new().post(format!("http://{address}/api/v1/event"));
+    let wrong = kit::http_client().post(format!("http://{address}/api/v1/event"));
     let answer: Value = wrong
         .json(&json!({ "type": "a.b" }))
         .send()

@@ -78,7 +78,7 @@ fn traced(address: SocketAddr) -> process::Process {
 }
 
 async fn post_with(address: SocketAddr, traceparent: &str, event: &Value) {
-    let answer = reqwest::Client::new()
+    let answer = kit::http_client()
         .post(format!("http://{address}/api/v1/events"))
         .header("traceparent", traceparent)
         .json(event)

@@ -62,7 +62,9 @@ async fn the_figures_are_what_clients_did() {
     for n in 0..6 {
         clients.push(named(address, &format!("board {n}")).await);
     }
-    let stream = reqwest::get(format!("http://{address}/api/v1/stream"))
+    let stream = kit::http_client()
+        .get(format!("http://{address}/api/v1/stream"))
+        .send()
         .await
         .unwrap();
     assert_eq!(stream.status(), 200);
@@ -89,7 +91,10 @@ async fn the_figures_are_what_clients_did() {
         assert!(refused.is_err());
     }
     for query in ["rooms=planet:*", "nonsense=1"] {
-        let refused = reqwest::get(format!("http://{address}/api/v1/stream?{query}")).await;
+        let refused = kit::http_client()
+            .get(format!("http://{address}/api/v1/stream?{query}"))
+            .send()
+            .await;
         assert_eq!(refused.unwrap().status(), 400);
     }
     // Three see each update in `observers`, two only in the project's room.
@@ -190,7 +195,7 @@ async fn clients_of_every_door_are_counted() {
         sockets.push(socket);
     }
     let url = format!("http://{address}/api/stream/projects/p");
-    let stream = reqwest::Client::new()
+    let stream = kit::http_client()
         .get(url)
         .header("accept", "text/event-stream");
     let stream = stream.send().await.unwrap();
@@ -238,7 +243,9 @@ async fn who_is_sent_away_and_comes_again_has_lost_nothing() {
     let server = server().await;
     let address = server.address();
     let (client, hello) = Client::connect(address, json!({ "name": "board" })).await;
-    let stream = reqwest::get(format!("http://{address}/api/v1/stream"))
+    let stream = kit::http_client()
+        .get(format!("http://{address}/api/v1/stream"))
+        .send()
         .await
         .unwrap();
     let path = "/api/v1/admin/connections";
@@ -253,7 +260,9 @@ async fn who_is_sent_away_and_comes_again_has_lost_nothing() {
     figures(address, |f| f["connections_ended"] == 2).await;
     drop((client, stream));
     let _again = named(address, "board").await;
-    let _stream = reqwest::get(format!("http://{address}/api/v1/stream"))
+    let _stream = kit::http_client()
+        .get(format!("http://{address}/api/v1/stream"))
+        .send()
         .await
         .unwrap();
     let told = figures(address, |f| f["total_connections"] == 2).await;

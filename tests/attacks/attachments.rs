@@ -91,7 +91,7 @@ async fn an_attachment_with_many_places_is_refused() {
     let emission = format!("{{\"event\":\"e\",\"args\":[{places}]}}");
     let mut whole: Value = serde_json::from_str(&emission).unwrap();
     whole["attachments"] = json!([STANDARD.encode(&part)]);
-    let emitted = reqwest::Client::new()
+    let emitted = kit::http_client()
         .post(format!("http://{address}/api/v1/emit"))
         .json(&whole)
         .send()

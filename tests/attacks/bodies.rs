@@ -12,7 +12,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use kit::{Client, PATIENCE, post, post_raw, process::Process, server_with, wire::Good};
+use kit::{Client, post, post_raw, process::Process, server_with, wait_for, wire::Good};
 
 /// So many events of 10 kB.
 fn events(count: usize) -> Vec<Value> {
@@ -53,10 +53,10 @@ async fn an_address_whose_bodies_never_end_holds_up_itself_only() {
     for _ in 0..4 {
         hogs.push(stalled(address, 300_000).await);
     }
-    let waiting = async { while bodies(address, "waited", "address").await < 3 {} };
-    tokio::time::timeout(PATIENCE, waiting)
-        .await
-        .expect("all but one wait for their own address");
+    wait_for("all but one to wait for their own address", async || {
+        bodies(address, "waited", "address").await >= 3
+    })
+    .await;
     // Together they could hold more than there is, and less than that is left for others.
     let elsewhere = reqwest::Client::builder()
         .no_proxy()
@@ -170,7 +170,7 @@ async fn compressed_bombs_are_refused_and_fill_no_memory() {
         ("application/x-ndjson", &long_line, "max_unpack_ratio"),
     ] {
         let sending = (0..8).map(|_| {
-            reqwest::Client::new()
+            kit::http_client()
                 .post(format!("http://{address}/api/v1/events"))
                 .header("content-type", media)
                 .header("content-encoding", "gzip")

@@ -81,7 +81,7 @@ async fn refused_by_websocket(address: std::net::SocketAddr, query: &str, auth: 
 }
 
 async fn refused_by_polling(address: std::net::SocketAddr, auth: &Value) -> Value {
-    let client = reqwest::Client::new();
+    let client = kit::http_client();
     let url = format!("http://{address}/socket.io/?EIO=4&transport=polling");
     let open = client.get(&url).send().await.unwrap().text().await.unwrap();
     let open: Value = serde_json::from_str(&open[1..]).unwrap();
@@ -336,7 +336,7 @@ async fn without_a_token_a_page_observes_and_is_put_into_rooms_by_the_service_al
         "rooms of Stoa's things are as open as before"
     );
     let url = format!("http://{}/api/v1", server.address());
-    let http = reqwest::Client::new();
+    let http = kit::http_client();
     let from_page =
         |request: reqwest::RequestBuilder| request.header("origin", "http://localhost:1234");
     let members = from_page(http.get(format!("{url}/rooms/staff/members")));

@@ -36,7 +36,7 @@ async fn send(
     body: String,
     headers: &[(&'static str, String)],
 ) -> reqwest::Response {
-    let mut request = reqwest::Client::new()
+    let mut request = kit::http_client()
         .post(format!("http://{}/api/v1/operations", server.address()))
         .header("content-type", "application/json");
     for (name, value) in headers {

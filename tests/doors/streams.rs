@@ -271,7 +271,7 @@ async fn a_client_that_takes_anything_has_events_and_a_page_is_told_how_to_ask()
     let address = server.address();
     let url = format!("http://{address}{PROJECT}");
     let get = async |accept| {
-        let request = reqwest::Client::new().get(&url).header("accept", accept);
+        let request = kit::http_client().get(&url).header("accept", accept);
         request.send().await.unwrap()
     };
     for accept in [

@@ -16,10 +16,7 @@ use stoa::{access::authn::Grant, config::Role};
 
 /// Emits over HTTP; the status and the answer.
 async fn emit(address: SocketAddr, body: &Value) -> (u16, Value) {
-    let response = reqwest::Client::builder()
-        .tls_certs_only([])
-        .build()
-        .unwrap()
+    let response = kit::http_client()
         .post(format!("http://{address}/api/v1/emit"))
         .json(body)
         .send()
@@ -200,7 +197,9 @@ async fn what_one_sender_publishes_and_emits_stays_in_order() {
 async fn a_stream_has_the_name_and_the_argument() {
     let server = server().await;
     let address = server.address();
-    let mut stream = reqwest::get(format!("http://{address}/api/v1/stream"))
+    let mut stream = kit::http_client()
+        .get(format!("http://{address}/api/v1/stream"))
+        .send()
         .await
         .unwrap();
     for emission in [
@@ -340,7 +339,7 @@ async fn a_fast_sender_is_slowed_down_and_nobody_who_reads_loses_anything() {
 /// The bodies of polls, in Engine.IO 3, until one has this in it.
 async fn poll_until(url: &str, what: &str) -> Vec<u8> {
     loop {
-        let answer = reqwest::get(url).await.unwrap();
+        let answer = kit::http_client().get(url).send().await.unwrap();
         assert_eq!(answer.status(), 200, "before {what}");
         let body = answer.bytes().await.unwrap();
         if String::from_utf8_lossy(&body).contains(what) {

@@ -80,7 +80,7 @@ async fn each_way_has_the_same_bound() {
     let post = |path: &str, media: &'static str, body: String| {
         let url = format!("http://{address}{path}");
         async move {
-            let client = reqwest::Client::new();
+            let client = kit::http_client();
             let request = client.post(url).header("content-type", media);
             let sent = request.bearer_auth(START_SECRET).body(body);
             let answer = sent.send().await.unwrap();

@@ -73,7 +73,9 @@ async fn a_client_that_stops_reading_is_disconnected_and_leaves_its_rooms() {
     flood(address, 600, 15_000).await;
     let stats = until(address, "/api/v1/ws/stats", |s| s["total_connections"] == 0).await;
     assert_eq!(stats["active_rooms"], 0);
-    let metrics = reqwest::get(format!("http://{address}/metrics"))
+    let metrics = kit::http_client()
+        .get(format!("http://{address}/metrics"))
+        .send()
         .await
         .unwrap()
         .text()
@@ -113,7 +115,9 @@ async fn a_client_that_asks_on_without_reading_the_answers_is_disconnected() {
         tokio::task::yield_now().await;
     }
     until(address, "/api/v1/ws/stats", |s| s["total_connections"] == 0).await;
-    let metrics = reqwest::get(format!("http://{address}/metrics"));
+    let metrics = kit::http_client()
+        .get(format!("http://{address}/metrics"))
+        .send();
     let metrics = metrics.await.unwrap().text().await.unwrap();
     let killed = "stoa_connections_killed_total{reason=\"slow_client\"} 1";
     assert!(metrics.contains(killed), "{metrics}");
@@ -221,7 +225,10 @@ async fn nobody_learns_anothers_transport_id() {
             "http://{address}/socket.io/?EIO=4&transport=polling&sid={}",
             id.as_str().unwrap()
         );
-        assert_eq!(reqwest::get(url).await.unwrap().status(), 400);
+        assert_eq!(
+            kit::http_client().get(url).send().await.unwrap().status(),
+            400
+        );
     }
     server.shutdown().await;
 }

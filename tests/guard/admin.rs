@@ -188,7 +188,7 @@ async fn an_upload_ends_with_its_producers_ban() {
     let body = futures_util::stream::unfold(body, |mut body| async move {
         body.recv().await.map(|line| (line, body))
     });
-    let upload = reqwest::Client::new()
+    let upload = kit::http_client()
         .post(format!("http://{address}/api/v1/events"))
         .bearer_auth(&token)
         .header("content-type", "application/x-ndjson")

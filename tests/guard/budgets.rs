@@ -112,7 +112,7 @@ async fn a_refused_request_says_when_to_come_again_or_with_what() {
     .await;
     let url = format!("http://{}/api/v1/state", server.address());
     let ask = async |token: &str| {
-        let asked = reqwest::Client::new().get(&url).bearer_auth(token);
+        let asked = kit::http_client().get(&url).bearer_auth(token);
         let response = asked.send().await.expect("an answer");
         let header = |name| Some(response.headers().get(name)?.to_str().unwrap().to_owned());
         (

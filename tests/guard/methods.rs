@@ -26,7 +26,7 @@ async fn every_refusal_over_http_is_json() {
         ("POST", "/api/v1/admin/bans", 400, ""),
     ];
     for (method, path, status, allow) in rows {
-        let answer = reqwest::Client::new()
+        let answer = kit::http_client()
             .request(method.parse().unwrap(), format!("http://{address}{path}"))
             .bearer_auth(admin())
             .send()

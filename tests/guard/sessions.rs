@@ -26,7 +26,9 @@ async fn a_session_ends_with_its_token_to_the_second() {
     let (token, end) = short(TTL);
     let (mut client, hello) = Client::connect(address, json!({ "token": token })).await;
     assert!(hello["expires_at"].is_string(), "{hello}");
-    let stream = reqwest::get(format!("http://{address}/api/v1/stream?token={token}"));
+    let stream = kit::http_client()
+        .get(format!("http://{address}/api/v1/stream?token={token}"))
+        .send();
     let stream = stream.await.expect("answers");
     let last = to_the_end(&mut client).await;
     // Times are whole seconds. Not before; and behind it no later than a busy machine may be.

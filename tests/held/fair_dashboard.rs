@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use stoa::{access::authn::Grant, config::Role};
 
 use kit::{
-    Client, PATIENCE,
+    Client,
     guarded::{admin, grant, guarded, request, token},
+    wait_for,
 };
 
 /// More than there are places for anything of which one of these events says something.
@@ -37,10 +38,10 @@ async fn publish(address: SocketAddr, token: &str, events: Vec<Value>) {
         let (status, answer) =
             request("POST", address, "/api/v1/events", token, Some(&events)).await;
         assert_eq!((status, &answer["rejected"]), (202, &json!([])), "{answer}");
-        let folding = async { while state_cursor(address).await != answer["cursor"] {} };
-        tokio::time::timeout(PATIENCE, folding)
-            .await
-            .expect("the state comes there");
+        wait_for("the state to come there", async || {
+            state_cursor(address).await == answer["cursor"]
+        })
+        .await;
     }
 }
 

@@ -23,7 +23,7 @@ pub async fn stream(
         "stream/projects/alpha".to_owned(),
     ];
     let url = format!("http://{address}/api/{}", queries[n % queries.len()]);
-    let request = reqwest::Client::new().get(url).bearer_auth(token);
+    let request = kit::http_client().get(url).bearer_auth(token);
     let response = request.header("Accept", "text/event-stream").send();
     let response = response.await.expect("answers");
     let is_forbidden = n % queries.len() == 2;
@@ -65,7 +65,7 @@ pub async fn get(address: SocketAddr, n: usize, token: &str) -> (&'static str, S
     ];
     let path = paths[n % paths.len()];
     let url = format!("http://{address}{path}");
-    let response = reqwest::Client::new().get(url).bearer_auth(token).send();
+    let response = kit::http_client().get(url).bearer_auth(token).send();
     let text = response.await.expect("answers").text().await.expect("text");
     (path, text)
 }

@@ -51,7 +51,7 @@ fn crowded(config: &mut stoa::config::Config) {
 fn nothing_of_one_project_reaches_who_may_see_another() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut runner = TestRunner::new(Config {
-        cases: 12,
+        cases: 6,
         max_shrink_iters: 40,
         failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
         ..Config::default()
@@ -77,7 +77,7 @@ fn nothing_of_one_project_reaches_who_may_see_another() {
 fn a_flood_delays_what_another_says_by_no_more_than_its_turns_and_shares() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut runner = TestRunner::new(Config {
-        cases: 24,
+        cases: 12,
         max_shrink_iters: 40,
         failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
         ..Config::default()
@@ -98,7 +98,7 @@ fn a_flood_delays_what_another_says_by_no_more_than_its_turns_and_shares() {
 fn nothing_that_a_tenant_sees_is_changed_by_another() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut runner = TestRunner::new(Config {
-        cases: 12,
+        cases: 6,
         max_shrink_iters: 40,
         failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
         ..Config::default()

@@ -37,7 +37,7 @@ use script::{Script, script};
 use world::World;
 
 /// Rounds in all; `STOA_MODEL_ROUNDS` says another number.
-const ROUNDS: u32 = 200;
+const ROUNDS: u32 = 104;
 /// Rounds that run at the same time: most of a round is waiting for a moment to pass.
 const AT_ONCE: u32 = 8;
 const STEPS: usize = 40;

@@ -22,7 +22,7 @@ impl EventClient {
         path: &str,
         headers: &[(&str, &str)],
     ) -> Result<Self, (u16, Value)> {
-        let mut request = reqwest::Client::new()
+        let mut request = crate::http_client()
             .get(format!("http://{address}{path}"))
             .header("Accept", "text/event-stream");
         for (name, value) in headers {

@@ -93,7 +93,7 @@ pub async fn request(
     body: Option<&Value>,
 ) -> (u16, Value) {
     let method = method.parse::<reqwest::Method>().expect("a method");
-    let mut request = reqwest::Client::new()
+    let mut request = crate::http_client()
         .request(method, format!("http://{address}{path}"))
         .bearer_auth(token);
     if let Some(body) = body {

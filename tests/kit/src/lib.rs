@@ -28,7 +28,7 @@ pub mod wire;
 use std::{fs::OpenOptions, io::Write, time::Duration};
 
 pub use client::Client;
-pub use http::{get, post, post_raw, until_folded};
+pub use http::{get, http_client, post, post_raw, until_folded};
 pub use metrics::{counted, counted_in, metrics, refused};
 pub use server::{START_SECRET, config, server, server_with};
 pub use waiting::{until, wait_for};

@@ -305,8 +305,9 @@ pub fn processor(process: u32) -> Option<(f64, f64)> {
 
 /// The answer of a server to a `GET`, on a connection of its own.
 pub async fn text(address: SocketAddr, path: &str) -> Option<String> {
-    let client = reqwest::Client::builder().no_proxy().build().ok()?;
-    let answer = client.get(format!("http://{address}{path}")).send();
+    let answer = crate::http_client()
+        .get(format!("http://{address}{path}"))
+        .send();
     answer.await.ok()?.text().await.ok()
 }
 

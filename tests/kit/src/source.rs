@@ -25,7 +25,7 @@ impl Source {
     /// Opens the stream with a query, and the cursor of the last event.
     pub async fn open(address: SocketAddr, query: &str, last: Option<&str>) -> Self {
         let url = format!("http://{address}/api/v1/stream?{query}");
-        let mut request = reqwest::Client::new().get(url);
+        let mut request = crate::http_client().get(url);
         if let Some(last) = last {
             request = request.header("Last-Event-ID", last);
         }
