@@ -216,7 +216,14 @@ async fn a_small_call_goes_past_the_large_ones_of_its_address_that_wait() {
     let flood: Vec<_> = calls(6, 400)
         .map(|events| tokio::spawn(async move { post(address, &events).await }))
         .collect();
-    wait_for("all but two to wait", async || waited(address).await >= 4).await;
+    wait_for(
+        "all but two to wait, and those two to be taken",
+        async || {
+            let taken = counted(address, "stoa_events_total").await;
+            waited(address).await >= 4 && taken == 800
+        },
+    )
+    .await;
     let (status, answer) = post(address, &event("good", "normal")).await;
     assert_eq!((status, place(&answer)), (202, 801), "{answer}");
     flood.iter().for_each(tokio::task::JoinHandle::abort);

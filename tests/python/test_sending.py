@@ -368,7 +368,9 @@ ENDS = {
     ),
 }
 PROGRAM = """
-import multiprocessing, os, sys, threading
+import multiprocessing, os, signal, sys, threading
+# A shell's background job ignores it from birth.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import stoa
 kind = os.environ["KIND"]
 
