@@ -310,6 +310,8 @@ async fn until_told(address: SocketAddr) {
     let mut conversations = Client::open(address, "/conversations", json!({}))
         .await
         .expect("connects");
+    // The greeting: after it the agents are told with the aggregates.
+    conversations.event("agents_update").await;
     post(
         address,
         &json!({ "type": "task_assigned", "data": { "agent_id": "agent_1", "task_id": "t1" } }),

@@ -7,7 +7,7 @@ mod upgrades;
 
 use std::time::{Duration, Instant};
 
-use kit::{Client, PATIENCE, START_SECRET, get, post, server, server_with};
+use kit::{Client, PATIENCE, START_SECRET, get, metrics, post, server, server_with};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -73,14 +73,7 @@ async fn a_client_that_stops_reading_is_disconnected_and_leaves_its_rooms() {
     flood(address, 600, 15_000).await;
     let stats = until(address, "/api/v1/ws/stats", |s| s["total_connections"] == 0).await;
     assert_eq!(stats["active_rooms"], 0);
-    let metrics = kit::http_client()
-        .get(format!("http://{address}/metrics"))
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let metrics = metrics(address).await;
     assert!(
         metrics.contains("stoa_connections_killed_total{reason=\"stalled\"} 1"),
         "{metrics}"
@@ -115,10 +108,7 @@ async fn a_client_that_asks_on_without_reading_the_answers_is_disconnected() {
         tokio::task::yield_now().await;
     }
     until(address, "/api/v1/ws/stats", |s| s["total_connections"] == 0).await;
-    let metrics = kit::http_client()
-        .get(format!("http://{address}/metrics"))
-        .send();
-    let metrics = metrics.await.unwrap().text().await.unwrap();
+    let metrics = metrics(address).await;
     let killed = "stoa_connections_killed_total{reason=\"slow_client\"} 1";
     assert!(metrics.contains(killed), "{metrics}");
     server.shutdown().await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::held::{publish, server_on};
-use kit::{counted_in, get, post, server_with, until_folded};
+use kit::{counted_in, get, post, process::text, server_with, until_folded};
 
 const DASHBOARD_BYTES: usize = 1 << 20;
 
@@ -28,15 +28,7 @@ fn long_report(n: usize) -> Value {
 }
 
 async fn history(address: std::net::SocketAddr) -> (usize, Vec<Value>) {
-    let url = format!("http://{address}/api/health/history?hours=24");
-    let text = kit::http_client()
-        .get(url)
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let text = text(address, "/api/health/history?hours=24").await.unwrap();
     let body: Value = serde_json::from_str(&text).unwrap();
     (text.len(), body["history"].as_array().unwrap().clone())
 }

@@ -51,7 +51,8 @@ fn crowded(config: &mut stoa::config::Config) {
 fn nothing_of_one_project_reaches_who_may_see_another() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut runner = TestRunner::new(Config {
-        cases: 6,
+        // So many that somebody falls behind in one of them.
+        cases: 12,
         max_shrink_iters: 40,
         failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
         ..Config::default()

@@ -23,9 +23,18 @@ pub(super) type Mask = u16;
 /// The time of the last event about an entity. It never goes back: of spans that come in any order, the last one counts.
 pub(super) const UPDATED: &str = "updated_at";
 
+/// The time of the first event about a run, or what its events say of it.
+pub(super) const STARTED: &str = "started_at";
+
 /// A moment as it is written, to be compared: all are written in one way, the shorter without what is zero.
 pub(super) fn moment(text: &str) -> &str {
     text.trim_matches('"').trim_end_matches('Z')
+}
+
+/// Whether one time is before another, as far as both are times; what else a producer says can't be compared.
+pub(super) fn is_before(one: &str, other: &str) -> bool {
+    let time = |text: &str| text.trim_matches('"').parse::<jiff::Timestamp>().ok();
+    time(one).zip(time(other)).is_some_and(|(one, other)| one < other)
 }
 
 /// The known facts of one entity.
@@ -126,11 +135,11 @@ impl Entity {
         for (fact, covered) in self.facts.iter().zip(&mut covered).rev() {
             *covered = counts(fact) && !later.insert(fact.key.as_str());
         }
-        // The first one tells when a run began.
-        let mut begun = false;
-        for (fact, covered) in self.facts.iter().zip(&mut covered) {
-            if fact.key == "started_at" && counts(fact) {
-                *covered = std::mem::replace(&mut begun, true);
+        // The earliest one tells when a run began.
+        let begun = self.earliest(STARTED, &counts);
+        for (at, fact) in self.facts.iter().enumerate() {
+            if fact.key == STARTED && counts(fact) {
+                covered[at] = begun != Some(at);
             }
         }
         // The latest moment tells when it changed, in whatever order its parts were told.
@@ -174,11 +183,15 @@ impl Entity {
         (!value.is_empty()).then_some(value)
     }
 
-    /// The earliest value of a fact that the mask shows.
-    pub(super) fn first(&self, mask: Mask, key: &str) -> Option<&str> {
-        let mut facts = self.facts.iter();
-        let found = facts.find(|fact| fact.is_in(mask) && fact.key == key)?;
-        Some(&found.value)
+    /// The place of the earliest time that facts with this key tell, among those that count.
+    fn earliest(&self, key: &str, counts: impl Fn(&Fact) -> bool) -> Option<usize> {
+        let facts = self.facts.iter().enumerate();
+        let told = facts.filter(|(_, fact)| fact.key == key && counts(fact));
+        let earlier = told.reduce(|known, one| match is_before(&one.1.value, &known.1.value) {
+            true => one,
+            false => known,
+        });
+        earlier.map(|(at, _)| at)
     }
 
     /// The mask of the parts whose audience is one of these.

@@ -4,7 +4,7 @@ use compact_str::{CompactString, ToCompactString};
 use serde_json::Value;
 
 use super::{
-    entity::{Entity, Fact, HIDDEN, Mask, UPDATED, moment},
+    entity::{Entity, Fact, HIDDEN, Mask, UPDATED, is_before, moment},
     given::{MAX_TASKS, OWN, given_key, given_of, is_call, is_thought},
     limits::{Dropped, Limits},
 };
@@ -143,6 +143,14 @@ impl Facts<'_> {
     pub(super) fn set_first(&mut self, key: &str, value: impl Into<Value>) -> &mut Self {
         if self.own(key).is_none() {
             self.set(key, value);
+        }
+        self
+    }
+
+    /// Sets a moment that no event said yet, or only a later one: of events that come in any order the first one counts.
+    pub(super) fn set_earliest(&mut self, key: &str, moment: String) -> &mut Self {
+        if self.own(key).is_none_or(|known| is_before(&moment, known)) {
+            self.set(key, moment);
         }
         self
     }

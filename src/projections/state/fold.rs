@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     agent::is_over,
     entities::{Key, Map},
+    entity::STARTED,
     folded::State,
     given::REGISTERED,
     inputs,
@@ -346,7 +347,7 @@ fn run(state: &mut State, event: &Event, about: &Audience, kind: u8) {
     let key = home(state, event, thing, id, kind);
     state.kept.change(Map::Runs, key, about, |facts| {
         facts.set("kind", run_kind(kind));
-        facts.set_first("started_at", event.timestamp.to_string());
+        facts.set_earliest(STARTED, event.timestamp.to_string());
         for outer in ["run", "job"] {
             if let Some(inner) = event.data.get(outer).and_then(Value::as_object) {
                 facts.lay_over(inner, &["id", "project_id", "usage"]);

@@ -321,9 +321,7 @@ impl Walk {
                 status = Some(value);
             }
             self::key(out, name);
-            // Events of several audiences may tell of one run: it began with the first one that the client sees.
-            let first = (name == "started_at").then(|| entity.first(mask, name));
-            out.push_str(first.flatten().unwrap_or(value));
+            out.push_str(value);
         }
         if map == Map::Agents {
             let asks = self.asking().contains(key);

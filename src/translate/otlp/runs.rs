@@ -93,7 +93,7 @@ impl Run {
                 Some(_) if asks => "paused",
                 Some(_) => "completed",
             },
-            started: root.map_or(first, |root| root.start),
+            started: root.map_or(first, |root| first.min(root.start)),
             root: root.cloned(),
         };
         let before = self.told.replace(now.clone());

@@ -286,8 +286,8 @@ function foldHealth(state: State, said: Said, data: Json): void {
   else if (health) state.projectHealth.set(said.projectId, health);
 }
 
-/** Coalesced updates go at the last one's place: what was told between the first and the last is known by then. */
-const beganBefore = (known: unknown, said: Said): boolean => said.since !== said.at && typeof known === 'string' && isBefore(said.since, known);
+/** Updates may come after those of later events: coalesced ones go at the last one's place, and spans are told as they end. */
+const beganBefore = (known: unknown, said: Said): boolean => typeof known === 'string' && isBefore(said.since, known);
 
 /** The id that an event names of its run, wherever it says that. */
 function relation(data: Json, ...keys: string[]): string | undefined {
