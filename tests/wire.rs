@@ -62,6 +62,7 @@ mod shapes;
 mod slow;
 mod strain;
 mod stream;
+mod texts;
 mod tls;
 mod token;
 mod traces;

@@ -124,6 +124,10 @@ pub struct Performance {
     pub max_model_calls: Count<16, 1, 1024>,
     /// Models by which the usage of one thing is added up; further ones are one sum together.
     pub max_models: Count<16, 1, 1024>,
+    /// Artifacts that the state lists; the least recently changed ones of the project that has most go first.
+    pub max_artifacts: Count<1000, 1, 1_000_000>,
+    /// Items of one plan that become tasks; further ones are only in the history.
+    pub max_plan_items: Count<100, 1, 256>,
 }
 
 /// `[inputs]`: answers to the questions of agents.

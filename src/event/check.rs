@@ -60,14 +60,16 @@ pub(super) fn form(key: &str) -> Option<Form> {
 }
 
 /// The families whose fields mean what the contract says.
-const FAMILIES: [&str; 16] = [
+const FAMILIES: [&str; 18] = [
     "agent",
+    "artifact",
     "blocker",
     "decision",
     "execution",
     "ingest",
     "input",
     "kanban",
+    "plan",
     "pm",
     "progress",
     "project",

@@ -18,8 +18,16 @@ pub fn ids_fit(event: &Event, max: usize) -> Result<(), Error> {
     if let Some(id) = &event.project_id {
         look("project_id", id);
     }
-    if let Some(id) = event.data.get("target_id").and_then(|id| id.as_str()) {
-        look("target_id", id);
+    for what in [
+        "target_id",
+        "artifact_id",
+        "artifactId",
+        "plan_id",
+        "planId",
+    ] {
+        if let Some(id) = event.data.get(what).and_then(|id| id.as_str()) {
+            look(what, id);
+        }
     }
     ids::each(&event.data, &mut look);
     let Some((what, bytes)) = long else {

@@ -159,6 +159,8 @@ pub(super) fn state(config: &Config) -> Limits {
         max_inputs: config.performance.max_inputs.into(),
         max_model_calls: config.performance.max_model_calls.into(),
         max_models: config.performance.max_models.into(),
+        max_artifacts: config.performance.max_artifacts.into(),
+        max_plan_items: config.performance.max_plan_items.into(),
     }
 }
 

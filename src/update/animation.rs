@@ -70,8 +70,10 @@ pub struct Hint<'a> {
     pub motion: Option<Motion>,
     /// Decides the duration.
     pub animation: Animation,
-    /// Decides the intensity.
+    /// Decides the intensity, where none is given.
     pub priority: Priority,
+    /// The intensity of a kind whose priority does not decide it.
+    pub intensity: Option<f64>,
     /// In the lean shape, where nothing moves, it is only the thing.
     pub shape: UpdateShape,
 }
@@ -104,6 +106,7 @@ impl Serialize for Hint<'_> {
         out.serialize_entry("duration_ms", &self.animation.duration_ms())?;
         let intensity = match self.priority {
             _ if self.animation == Animation::None => 0.0,
+            _ if self.intensity.is_some() => self.intensity.unwrap_or_default(),
             Priority::Critical => 1.0,
             Priority::High => 0.8,
             Priority::Normal => 0.5,

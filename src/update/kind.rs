@@ -53,6 +53,10 @@ pub enum UpdateKind {
     Usage,
     /// `check_update`.
     Check,
+    /// `artifact_update`.
+    Artifact,
+    /// `plan_update`.
+    Plan,
     /// `visual_update`.
     Visual,
     /// `generic_update`.
@@ -74,7 +78,7 @@ const PAGE_UPDATES: [&str; 4] = [
 ];
 
 /// The kinds whose names no configuration decides.
-const BUILT_IN: [UpdateKind; 28] = [
+const BUILT_IN: [UpdateKind; 30] = [
     UpdateKind::AgentStatusChange,
     UpdateKind::Agent,
     UpdateKind::Project,
@@ -95,6 +99,8 @@ const BUILT_IN: [UpdateKind; 28] = [
     UpdateKind::Model,
     UpdateKind::Usage,
     UpdateKind::Check,
+    UpdateKind::Artifact,
+    UpdateKind::Plan,
     UpdateKind::Visual,
     UpdateKind::Generic,
     UpdateKind::Seneca(SenecaKind::ConversationEvent),
@@ -140,6 +146,8 @@ impl UpdateKind {
             Self::Model => "llm_update",
             Self::Usage => "usage_update",
             Self::Check => "check_update",
+            Self::Artifact => "artifact_update",
+            Self::Plan => "plan_update",
             Self::Visual => "visual_update",
             Self::Generic => "generic_update",
             Self::Rule(rule) => rule.name(),
@@ -172,6 +180,8 @@ impl UpdateKind {
             Self::Model => "llm.update",
             Self::Usage => "usage.update",
             Self::Check => "check.update",
+            Self::Artifact => "artifact.update",
+            Self::Plan => "plan.update",
             Self::Visual => "visual.update",
             Self::Generic => "generic.update",
             Self::Rule(rule) => rule.folded(),
@@ -214,7 +224,12 @@ impl UpdateKind {
             Self::Project if change == "completed" => Animation::Celebrate,
             Self::AgentRun if change != "paused" => Animation::Progress,
             Self::Project | Self::Progress | Self::Ingest => Animation::Progress,
+            // A thought goes nowhere.
+            Self::Message if event.name.canonical() == "pm.thinking" => Animation::Pulse,
+            Self::Message if matches!(change, "started" | "completed") => Animation::None,
             Self::TaskAssignment | Self::Message | Self::Handoff => Animation::Flow,
+            Self::Artifact if change == "deleted" => Animation::Fade,
+            Self::Artifact => Animation::Celebrate,
             Self::Tool => match change {
                 "started" => Animation::Pulse,
                 "progress" => Animation::None,
@@ -231,7 +246,7 @@ impl UpdateKind {
                     Animation::Flash
                 }
                 "completed" => Animation::Celebrate,
-                "blocked" | "reported" | "report" => Animation::Flash,
+                "blocked" | "reported" | "report" | "retried" => Animation::Flash,
                 _ => Animation::None,
             },
             Self::Model if change == "failed" => Animation::Flash,
@@ -259,6 +274,7 @@ impl UpdateKind {
             | Self::Model
             | Self::Usage
             | Self::Check
+            | Self::Plan
             | Self::Generic
             | Self::Emission(_)
             | Self::Seneca(_) => Animation::None,
@@ -276,8 +292,17 @@ impl UpdateKind {
             Self::Handoff => Some(Motion::Pass),
             Self::Input if input_status(&event.name) == Some("open") => Some(Motion::Ask),
             Self::Model if event.name.change_type() == "started" => Some(Motion::Think),
+            Self::Artifact if event.name.change_type() != "deleted" => Some(Motion::Drop),
+            Self::Task if event.name.canonical() == "task.retried" => Some(Motion::Retry),
             _ => None,
         }
+    }
+}
+
+impl UpdateKind {
+    /// The intensity of its animation, where that does not follow the priority: many artifacts may come.
+    pub fn intensity(&self) -> Option<f64> {
+        matches!(self, Self::Artifact).then_some(0.3)
     }
 }
 

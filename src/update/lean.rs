@@ -44,6 +44,8 @@ pub(super) fn tells_source(kind: &UpdateKind, event: &Event, data: &Object) -> b
         | UpdateKind::Input
         | UpdateKind::Model
         | UpdateKind::Check
+        | UpdateKind::Artifact
+        | UpdateKind::Plan
         | UpdateKind::Generic
         | UpdateKind::Rule(_)
         | UpdateKind::Emission(_)
@@ -68,6 +70,10 @@ pub(super) fn write(kind: &UpdateKind, event: &Event, data: &Object, out: &mut W
         UpdateKind::Agent | UpdateKind::Project | UpdateKind::Task => {
             out.unless_in(data, "change_type", bodies::change(kind, event, data));
             out.spread(data, &[]);
+        }
+        UpdateKind::Message => {
+            let said = bodies::texts::turn(event, data, out);
+            out.spread(data, &said);
         }
         UpdateKind::Notification => {
             out.unless_in(data, "level", notification_level(event));

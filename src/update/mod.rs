@@ -5,6 +5,7 @@
 //! every observer gets the same bytes.
 
 mod animation;
+mod artifact;
 mod bodies;
 pub mod coalesce;
 mod facts;
@@ -13,8 +14,10 @@ mod input;
 mod kind;
 mod lean;
 mod level;
+mod message;
 mod model_call;
 mod motion;
+mod plan;
 mod planned;
 mod refusable;
 mod render;
@@ -40,6 +43,7 @@ mod usage_scope;
 mod writer;
 
 pub use animation::{Animation, Hint};
+pub(crate) use artifact::{artifact_id, artifact_status};
 pub(crate) use bodies::{execution_progress, project_progress};
 pub use harmless::harmless;
 pub(crate) use harmless::{harmless_object, made_harmless};
@@ -47,6 +51,7 @@ pub(crate) use input::{input_status, request_id};
 pub use kind::{UpdateKind, is_update_name};
 pub(crate) use model_call::{is_total, join_calls, model_call, model_call_id, model_status};
 pub use motion::Motion;
+pub(crate) use plan::{Item, plan_id, plan_items};
 pub use planned::{Bits, Coalescing, Destination, Envelope, Key, Planned, Timing, UpdateId};
 pub use render::render;
 pub use rooms::{agent_entities, entities, event_rooms, rooms_hash, sum_entities};

@@ -16,6 +16,10 @@ pub enum Motion {
     Ask,
     /// An agent waits for its model.
     Think,
+    /// A task begins once more.
+    Retry,
+    /// An agent puts down what it made.
+    Drop,
 }
 
 impl Motion {

@@ -56,6 +56,7 @@ pub fn render(
             motion: kind.motion(event),
             animation,
             priority: planned.priority,
+            intensity: kind.intensity(),
             shape,
         },
     );

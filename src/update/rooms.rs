@@ -5,7 +5,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use smallvec::SmallVec;
 
 use super::{
+    artifact::artifact_id,
     input::{input_status, request_id},
+    plan::{MOST_ITEMS, plan_id, plan_items},
     tool::tool_call_id,
     usage_scope::{Scope, scope_of},
 };
@@ -129,6 +131,18 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
         && let Some(request) = request_id(event)
     {
         add(project, "input", &request);
+    }
+    if family == "artifact"
+        && let Some(artifact) = artifact_id(&event.data)
+    {
+        add(project, "artifact", &artifact);
+    }
+    // A plan says how far its tasks are.
+    if event.name.canonical() == "plan.updated" {
+        add(project, "plan", &plan_id(event));
+        for item in plan_items(&event.data, MOST_ITEMS).0 {
+            add(project, ThingKind::Task.as_str(), &item.id);
+        }
     }
     if family == "visual"
         && let Some(target) = event

@@ -6,10 +6,13 @@ use serde_json::Value;
 use smallvec::{SmallVec, smallvec};
 
 use super::{
+    artifact::artifact_id,
     input::input_status,
     kind::UpdateKind,
     level::notification_level,
+    message,
     model_call::is_total,
+    plan::plan_id,
     planned::Coalescing,
     status::status_of,
     tool::{tool_call_id, tool_status},
@@ -88,11 +91,7 @@ pub(super) fn row(event: &Event) -> Row<'_> {
             By::id(name, event.run_id(), Coalescing::Fields),
         ),
         ["agent", "step", "updated"] => step(event),
-        ["agent", "message", "appended"] => Row::new(
-            UpdateKind::Message,
-            Priority::Low,
-            By::id("text", event.message_id(), Coalescing::Text),
-        ),
+        ["agent", "message" | "reasoning", _] if message::turn(event).is_some() => text(event),
         ["agent", "handoff"] => Row::at_once(UpdateKind::Handoff, Priority::High),
         // The whole name, not only its last word: `role.changed` must not swallow `skill.changed`.
         ["agent", ..] if is_start(change) || is_end(change) => {
@@ -127,6 +126,7 @@ pub(super) fn row(event: &Event) -> Row<'_> {
                 Coalescing::Fields,
             ),
         ),
+        ["task", "retried"] => Row::at_once(UpdateKind::Task, Priority::Normal),
         ["task", "completed" | "blocked"] | ["blocker", "reported" | "report"] => {
             Row::at_once(UpdateKind::Task, Priority::High)
         }
@@ -189,6 +189,24 @@ pub(super) fn row(event: &Event) -> Row<'_> {
             Priority::Normal,
             By::id(name, event.job_id(), Coalescing::Fields),
         ),
+        ["artifact", "created" | "deleted"] => Row::at_once(UpdateKind::Artifact, Priority::Normal),
+        ["artifact", "updated"] => Row::new(
+            UpdateKind::Artifact,
+            Priority::Normal,
+            By::id("artifact", artifact_id(&event.data), Coalescing::Fields),
+        ),
+        ["plan", "updated"] => Row::new(
+            UpdateKind::Plan,
+            Priority::Normal,
+            By::id("plan", Some(plan_id(event)), Coalescing::Fields),
+        ),
+        _ if message::line(event).is_some() => Row::at_once(UpdateKind::Message, Priority::Low),
+        // The talk of Marcus' machinery: nearly half of his bus.
+        ["mcp" | "refresh", ..] | ["ping", "request" | "response"]
+            if !matches!(change, "failed" | "error") =>
+        {
+            Row::at_once(UpdateKind::Generic, Priority::Low)
+        }
         ["tool", _] if tool_status(&event.name).is_some() => tool(event),
         ["input", _] if input_status(&event.name).is_some() => {
             Row::at_once(UpdateKind::Input, Priority::High)
@@ -273,6 +291,22 @@ fn step(event: &Event) -> Row<'_> {
             Priority::Normal,
             By::id("step", id.or(event.run_id()), Coalescing::Fields),
         ),
+    }
+}
+
+/// The row of a text: its pieces are joined, its begin and its end go at once.
+fn text(event: &Event) -> Row<'_> {
+    match message::turn(event) {
+        Some(message::Turn::Appended) if !message::is_final(event, &event.data) => Row::new(
+            UpdateKind::Message,
+            Priority::Low,
+            By::id(
+                message::key_space(event),
+                event.message_id(),
+                Coalescing::Text,
+            ),
+        ),
+        _ => Row::at_once(UpdateKind::Message, Priority::Low),
     }
 }
 

@@ -15,9 +15,8 @@ pub(crate) fn task_status<'d>(name: &EventName, data: &'d Object) -> Option<&'d 
         "task.completed" if failed => Some("blocked"),
         "task.completed" => Some("done"),
         "task.blocked" | "blocker.reported" | "blocker.report" => Some("blocked"),
-        "task.assigned" | "task.assignment" | "task.started" | "blocker.resolved" => {
-            Some("in_progress")
-        }
+        "task.assigned" | "task.assignment" | "task.started" | "task.retried"
+        | "blocker.resolved" => Some("in_progress"),
         "task.created" | "task.unassigned" => Some("todo"),
         "task.failed" => Some("failed"),
         "task.cancelled" | "task.canceled" => Some("cancelled"),

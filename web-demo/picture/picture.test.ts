@@ -92,7 +92,7 @@ class Page {
 function shown(state: State): Record<string, unknown> {
   const of = (things: Map<string, unknown>): Record<string, unknown> => Object.fromEntries([...things].sort(([a], [b]) => (a < b ? -1 : 1)));
   return {
-    agents: of(state.agents), tasks: of(state.tasks), projects: of(state.projects), runs: of(state.runs), inputs: of(state.inputs), health: state.health,
+    agents: of(state.agents), tasks: of(state.tasks), projects: of(state.projects), runs: of(state.runs), inputs: of(state.inputs), artifacts: of(state.artifacts), health: state.health,
     projectHealth: of(state.projectHealth),
   };
 }

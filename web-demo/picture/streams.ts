@@ -64,6 +64,8 @@ export function random(seed: number, length = 40): Told[] {
     () => ({ type: 'agent_status_changed', data: { agent_id: agent(), old_status: 'idle', new_status: status() } }),
     () => ({ type: pick(['agent.updated', 'agent.skill.learned', 'agent.unregistered']), data: { agent_id: agent(), skill: 'stone', status: perhaps(0.3, status), current_task: perhaps(0.2, () => pick([task(), null])) } }),
     () => ({ type: pick(['task.created', 'task.assigned', 'task.started', 'task.unassigned', 'task.deleted', 'task.cancelled', 'task.failed', 'task.blocked']), data: { ...about(), reason: perhaps(0.3, () => 'No key') } }),
+    () => ({ type: 'task.retried', data: { ...about(), attempt: percent(), error: 'It timed out', retry_in_ms: 20 } }),
+    () => ({ type: pick(['agent.message.started', 'agent.message.appended', 'agent.reasoning.appended', 'agent.message.completed']), data: { message_id: `m${Math.floor(next() * 3)}`, agent_id: agent(), role: perhaps(0.7, () => 'assistant'), content: 'word ' } }),
     () => ({ type: 'task.completed', data: { ...about(), success: perhaps(0.3, () => next() < 0.5) } }),
     () => ({ type: pick(['task.updated', 'task.status.changed']), data: { ...about(), status: perhaps(0.5, status), new_status: perhaps(0.3, status), estimate: percent() } }),
     () => ({ type: pick(['task.progress', 'progress_update']), data: { ...about(), progress: percent(), status: perhaps(0.4, () => pick(['in_progress', 'completed', 'blocked'])) } }),
@@ -83,6 +85,8 @@ export function random(seed: number, length = 40): Told[] {
     () => ({ type: pick(['llm.started', 'llm.started', 'llm.completed', 'llm.completed', 'llm.failed', 'llm.listed']), data: { ...about(), run_id: perhaps(0.5, () => run(pick(['r', 'x']))), job_id: perhaps(0.1, () => run('j')), call_id: perhaps(0.8, () => `m${Math.floor(next() * 4)}`), model: perhaps(0.9, () => pick(['small-1', 'large-1'])), agent_name: perhaps(0.2, () => `Agent ${percent()}`), input_tokens: perhaps(0.8, () => pick([percent(), `${percent()}`, -1])), output_tokens: perhaps(0.8, percent), cached_tokens: perhaps(0.2, percent), cost_usd: perhaps(0.7, () => percent() / 1000), total: perhaps(0.2, () => true) } }),
     () => ({ type: pick(['guardrail.passed', 'guardrail.triggered', 'eval.scored', 'memory.stored', 'retrieval.completed']), data: { ...about(), name: 'No secrets', score: perhaps(0.5, percent), reason: perhaps(0.3, () => 'A key') } }),
     () => ({ type: 'agent.handoff', data: { from_agent_id: agent(), to_agent_id: perhaps(0.8, agent), agent_id: perhaps(0.2, agent), task_id: perhaps(0.4, task), kind: perhaps(0.5, () => 'delegation'), reason: 'It is ready' } }),
+    () => ({ type: pick(['artifact.created', 'artifact.updated', 'artifact.deleted', 'artifact.listed']), data: { artifact_id: perhaps(0.8, () => pick([`f${Math.floor(next() * 3)}`, 7])), name: perhaps(0.5, () => `Page ${percent()}`), path: perhaps(0.5, () => 'out/page.html'), bytes: percent(), agent_id: perhaps(0.5, agent), task_id: perhaps(0.3, task) } }),
+    () => ({ type: 'plan.updated', data: { plan_id: perhaps(0.6, () => pick(['plan-1', 'plan-2'])), agent_id: perhaps(0.4, agent), items: perhaps(0.9, () => Array.from({ length: Math.floor(next() * 4) }, () => pick([{ id: task(), title: perhaps(0.7, () => `Step ${percent()}`), status: perhaps(0.6, () => pick(['pending', 'in_progress', 'completed', 'failed', 'odd'])) }, 'Think', null]))) } }),
     () => ({ type: 'decision_logged', data: { agent_id: agent(), what: 'Use marble', why: 'It lasts' } }),
   ];
   return Array.from({ length }, () => {

@@ -17,7 +17,7 @@ use strum::{IntoStaticStr, VariantArray};
 
 use super::{
     age::Age,
-    entity::{Entity, long},
+    entity::{Entity, Mask, long},
     facts::Facts,
     limits::{Dropped, Evicted, Limits},
 };
@@ -41,6 +41,10 @@ pub(super) enum Map {
     Inputs,
     /// Sums of tokens and costs: of a thing and an audience each. They are written with their things.
     Usage,
+    /// By the id of the artifact, within its project.
+    Artifacts,
+    /// By the id of the plan, within its project: its items, which are tasks.
+    Plans,
 }
 
 impl Map {
@@ -51,13 +55,19 @@ impl Map {
         self.into()
     }
 
-    /// The kind of its things; entities of `Runs` name theirs themselves, and the health and questions are no things.
+    /// The kind of its things; entities of `Runs` name theirs themselves, and the others are of no thing that may have an
+    /// owner.
     pub(super) fn kind(self) -> Option<ThingKind> {
         match self {
             Self::Projects => Some(ThingKind::Project),
             Self::Agents => Some(ThingKind::Agent),
             Self::Tasks => Some(ThingKind::Task),
-            Self::Runs | Self::Health | Self::Inputs | Self::Usage => None,
+            Self::Runs
+            | Self::Health
+            | Self::Inputs
+            | Self::Usage
+            | Self::Artifacts
+            | Self::Plans => None,
         }
     }
 }
@@ -204,6 +214,7 @@ impl Kept {
     fn most(&self, map: Map) -> usize {
         match map {
             Map::Inputs => self.limits.max_inputs,
+            Map::Artifacts => self.limits.max_artifacts,
             _ => self.limits.max_entities,
         }
     }
@@ -224,6 +235,21 @@ impl Kept {
                 entities,
             })
         })
+    }
+
+    /// The most items of one plan.
+    pub(super) fn most_items(&self) -> usize {
+        self.limits.max_plan_items
+    }
+
+    /// Counts items of a plan that are not taken.
+    pub(super) fn leave_out(&mut self, items: u64) {
+        self.dropped.items += items;
+    }
+
+    /// The latest value of a fact, whoever may see it, as JSON text.
+    pub(super) fn get(&self, map: Map, key: &Key, fact: &str) -> Option<&str> {
+        self.store.map(map).get(key)?.get(Mask::MAX, fact)
     }
 
     /// The one copy of a project's name.
@@ -275,6 +301,8 @@ impl Kept {
                 project: Some(project.clone()),
                 ..before
             };
+            // A plan may have had a task of that name in the project.
+            self.remove(map, &key);
             let bytes = key.weigh(&entity);
             self.forget(&None, bytes);
             self.account(&key.project, 0, bytes, 1);
@@ -367,14 +395,22 @@ impl Kept {
         let going: Vec<_> = going.map(|(map, key)| (map, key.clone())).collect();
         let bound = usize::from(bounded == Bounded::Bytes);
         for (map, key) in going {
-            if let Some(entity) = self.store.maps[map as usize].remove_cow(&key) {
+            if self.remove(map, &key) {
                 self.evicted[map as usize][bound] += 1;
-                if Arc::strong_count(&entity) > 1 {
-                    let bytes = key.weigh(&entity) as u64;
-                    self.replaced.fetch_add(bytes, Ordering::Relaxed);
-                }
-                self.forget(&key.project, key.weigh(&entity));
             }
         }
+    }
+
+    /// Forgets an entity, if it is known.
+    pub(super) fn remove(&mut self, map: Map, key: &Key) -> bool {
+        let Some(entity) = self.store.maps[map as usize].remove_cow(key) else {
+            return false;
+        };
+        let bytes = key.weigh(&entity);
+        if Arc::strong_count(&entity) > 1 {
+            self.replaced.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
+        self.forget(&key.project, bytes);
+        true
     }
 }

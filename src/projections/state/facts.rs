@@ -127,6 +127,12 @@ impl Facts<'_> {
         }
     }
 
+    /// Sets a fact that is the server's own and bounded by its maker, as JSON text.
+    pub(super) fn set_whole(&mut self, key: &str, value: &str) -> &mut Self {
+        self.put(self.position(key), key, value.to_compact_string());
+        self
+    }
+
     fn position(&self, key: &str) -> Option<usize> {
         let mut facts = self.entity.facts.iter();
         facts.position(|fact| fact.part == self.part && fact.key == key)

@@ -13,6 +13,7 @@ use super::{
     inputs,
     meant::{about, home, text},
     model,
+    plans::{self, PLANNED_BY},
     runs::{AGENT_RUN, EXECUTION, JOB, run_kind},
 };
 use crate::{
@@ -41,11 +42,14 @@ fn apply(state: &mut State, event: &Event) {
     let family = segments.next().unwrap_or_default();
     match (family, segments.next().unwrap_or_default()) {
         ("agent", "run" | "step") => run(state, event, about, AGENT_RUN),
-        ("agent", "message") => {}
+        // A text's role is not its agent's: the history has texts, the state does not.
+        ("agent", "message" | "reasoning") => {}
         ("agent", "handoff") => handoff(state, event, about),
         ("tool", _) => tool(state, event, about),
         ("input", _) => inputs::input(state, event),
         ("llm", _) => model::model(state, event, about),
+        ("artifact", _) => plans::artifact(state, event, about),
+        ("plan", _) => plans::plan(state, event, about),
         ("agent", _) | ("worker", "registration") => agent(state, event, about),
         ("task", _) | ("progress", "update") | ("blocker", _) => task(state, event, about),
         ("project", _) => project(state, event, about),
@@ -184,29 +188,37 @@ fn handoff(state: &mut State, event: &Event, about: &Audience) {
     });
 }
 
+/// Fields of an event that are no facts of its task.
+const NOT_OF_TASK: &[&str] = &[
+    "status",
+    "source",
+    "target",
+    "event_type",
+    "new_status",
+    "old_status",
+    "worker_id",
+    "task_details",
+    "agent_id",
+    "blocker",
+    "blocker_description",
+    "project_id",
+    PLANNED_BY,
+];
+
 fn task(state: &mut State, event: &Event, about: &Audience) {
     let Some(id) = event.task_id() else { return };
     let status = task_status(&event.name, &event.data);
     let agent = event.agent_id();
     let key = home(state, event, ThingKind::Task, id, 0);
+    // The reason for another attempt is news, and no fact of a task that may well succeed.
+    let of_the_attempt: &[&str] = match event.name.canonical() {
+        "task.retried" => &["error", "error_type", "retry_in_ms"],
+        _ => &[],
+    };
+    let but = [NOT_OF_TASK, of_the_attempt].concat();
     state.kept.change(Map::Tasks, key, about, |facts| {
-        facts.lay_over(
-            &event.data,
-            &[
-                "status",
-                "source",
-                "target",
-                "event_type",
-                "new_status",
-                "old_status",
-                "worker_id",
-                "task_details",
-                "agent_id",
-                "blocker",
-                "blocker_description",
-                "project_id",
-            ],
-        );
+        facts.lay_over(&event.data, &but);
+        facts.clear(PLANNED_BY);
         facts.set("task_id", id);
         let details = event.data.get("task_details").and_then(|d| d.get("name"));
         let details = details.and_then(Value::as_str);

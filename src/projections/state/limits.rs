@@ -21,6 +21,10 @@ pub struct Limits {
     pub max_model_calls: usize,
     /// Models by which the usage of one thing is added up, for each audience.
     pub max_models: usize,
+    /// Artifacts of all projects.
+    pub max_artifacts: usize,
+    /// Items of one plan.
+    pub max_plan_items: usize,
 }
 
 impl Default for Limits {
@@ -34,6 +38,8 @@ impl Default for Limits {
             max_inputs: 1_000,
             max_model_calls: 16,
             max_models: 16,
+            max_artifacts: 1_000,
+            max_plan_items: 100,
         }
     }
 }
@@ -55,6 +61,8 @@ pub struct Dropped {
     pub models: u64,
     /// Numbers of model calls that can't be any.
     pub numbers: u64,
+    /// Items of plans with too many, or without an id.
+    pub items: u64,
 }
 
 /// Entities that were evicted for one bound.

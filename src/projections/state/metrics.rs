@@ -49,7 +49,7 @@ impl StateMetrics {
         );
         r.register(
             "state_facts_dropped",
-            "Facts that the state did not take, by reason: long (one fact), many (of one entity), full (bytes of one entity), calls (the oldest of too many tool calls of one agent), model_calls (the same of calls of models), models (a call that is added up as another model's), numbers (tokens and costs that can't be any)",
+            "Facts that the state did not take, by reason: long (one fact), many (of one entity), full (bytes of one entity), calls (the oldest of too many tool calls of one agent), model_calls (the same of calls of models), models (a call that is added up as another model's), numbers (tokens and costs that can't be any), items (of plans with too many of them, or without an id)",
             self.dropped.clone(),
         );
         r.register(
@@ -84,6 +84,7 @@ impl StateMetrics {
             ("model_calls", dropped.model_calls),
             ("models", dropped.models),
             ("numbers", dropped.numbers),
+            ("items", dropped.items),
         ] {
             let counter = self.dropped.get_or_create(&NotTaken { reason });
             counter.inc_by(facts.saturating_sub(counter.get()));

@@ -26,6 +26,7 @@ mod metrics;
 mod model;
 mod names;
 mod picture;
+mod plans;
 mod questions;
 mod running;
 mod runs;

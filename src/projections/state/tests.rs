@@ -4,6 +4,8 @@ mod bounds;
 mod calls;
 mod inputs;
 mod namesakes;
+mod plans;
+mod texts;
 mod usage;
 
 use std::cell::RefCell;

@@ -16,12 +16,13 @@ use super::{
 use crate::{access::authz::Permissions, event::ThingKind, timestamp::Timestamp};
 
 /// The maps of a snapshot, in the order in which they are written.
-const WRITTEN: [Map; 5] = [
+const WRITTEN: [Map; 6] = [
     Map::Projects,
     Map::Agents,
     Map::Tasks,
     Map::Runs,
     Map::Inputs,
+    Map::Artifacts,
 ];
 
 /// A walk over a picture with the permissions of one client. A clone goes on from the same place.

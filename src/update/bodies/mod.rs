@@ -2,7 +2,9 @@
 
 mod inputs;
 mod models;
+mod plans;
 mod runs;
+pub(super) mod texts;
 mod tools;
 
 pub(super) use models::{call_data, calls, usage};
@@ -12,6 +14,7 @@ pub(super) use runs::{progress as progress_of_run, status_by_name};
 use serde_json::Value;
 
 use super::{
+    artifact::artifact_id,
     facts::FACTS,
     kind::UpdateKind,
     level::notification_level,
@@ -60,13 +63,15 @@ pub(super) fn write(kind: &UpdateKind, event: &Event, data: &Object, out: &mut W
         UpdateKind::Node => runs::node(event, data, out),
         UpdateKind::Ingest => runs::ingest(event, data, out),
         UpdateKind::AgentRun => runs::agent_run(event, data, out),
-        UpdateKind::Message => runs::message(event, data, out),
+        UpdateKind::Message => texts::message(event, data, out),
         UpdateKind::Tool => tools::tool(event, data, out),
         UpdateKind::Handoff => tools::handoff(event, data, out),
         UpdateKind::Input => inputs::input(event, data, out),
         UpdateKind::Model => models::model(event, data, out),
         UpdateKind::Usage => usage(data, out),
         UpdateKind::Check => models::check(event, data, out),
+        UpdateKind::Artifact => plans::artifact(event, data, out),
+        UpdateKind::Plan => plans::plan(event, data, out),
         UpdateKind::Visual => {
             for key in [
                 "update_id",
@@ -102,7 +107,9 @@ pub(super) fn target<'e>(kind: &UpdateKind, event: &'e Event) -> (&'static str, 
         | UpdateKind::Handoff
         | UpdateKind::Input
         | UpdateKind::Model
-        | UpdateKind::Check => of("agent", event.agent_id()).or(of("task", event.task_id())),
+        | UpdateKind::Check
+        | UpdateKind::Artifact
+        | UpdateKind::Plan => of("agent", event.agent_id()).or(of("task", event.task_id())),
         UpdateKind::Usage => models::scope(event),
         UpdateKind::Project => of("project", event.project_id.as_deref()),
         UpdateKind::Progress | UpdateKind::Task => of("task", event.task_id()),
@@ -111,7 +118,7 @@ pub(super) fn target<'e>(kind: &UpdateKind, event: &'e Event) -> (&'static str, 
         UpdateKind::Node => of("node", event.node_id()),
         UpdateKind::Ingest => of("job", event.job_id()),
         UpdateKind::AgentRun => of("run", event.run_id()),
-        UpdateKind::Message => of("message", event.message_id()),
+        UpdateKind::Message => of("message", texts::id(event)),
         UpdateKind::Visual => of(
             visual_target(event),
             event.data.get("target_id").and_then(Value::as_str),
@@ -148,9 +155,13 @@ pub(super) fn from_to(
         UpdateKind::TaskAssignment => (Some(PM.into()), event.agent_id().map(Into::into)),
         UpdateKind::Progress => (value("old_progress"), value("progress")),
         UpdateKind::Project => (None, project_progress(data)),
-        UpdateKind::Message => (None, event.run_id().map(Into::into)),
+        UpdateKind::Message => texts::way(event, data),
         UpdateKind::Tool => tools::way(event, data),
         UpdateKind::Handoff => (value("from_agent_id"), value("to_agent_id")),
+        UpdateKind::Artifact => (
+            event.agent_id().map(Into::into),
+            artifact_id(data).map(|id| (*id).into()),
+        ),
         _ => (None, None),
     }
 }

@@ -1,4 +1,4 @@
-//! The bodies of updates of workflows and their nodes, of ingest jobs, and of an agent's runs, steps and text.
+//! The bodies of updates of workflows and their nodes, of ingest jobs, and of an agent's runs and steps.
 
 use serde_json::Value;
 
@@ -157,16 +157,4 @@ fn message_of_failure(data: &Object, out: &mut Writer) {
     if let Some(message) = data.get("errorMessage") {
         out.field("errorMessage", message);
     }
-}
-
-pub(super) fn message(event: &Event, data: &Object, out: &mut Writer) {
-    let inner = ["message"];
-    out.object("data", |out| {
-        out.field("run_id", &event.run_id());
-        out.field("message_id", &event.message_id());
-        out.first("role", &[within(data, &inner, "role")]);
-        let find = |key| within(data, &inner, key);
-        out.first("content", &[find("content"), find("delta"), find("text")]);
-        out.spread(data, &["run_id", "message_id", "role", "content"]);
-    });
 }

@@ -4,11 +4,13 @@ mod coalescing;
 mod harmless;
 mod lean;
 mod models;
+mod plans;
 mod rows;
 mod rule_shapes;
 mod rules;
 mod running;
 mod table;
+mod texts;
 mod vocabulary;
 
 use std::time::Duration;

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{models, of, running, vocabulary};
+use super::{models, of, plans, running, texts, vocabulary};
 use crate::event::{Event, Priority};
 
 /// The update that a row must give.
@@ -371,5 +371,7 @@ pub(super) fn rows() -> Vec<Row> {
     rows.extend(vocabulary::tools());
     rows.extend(vocabulary::inputs());
     rows.extend(models::rows());
+    rows.extend(texts::texts());
+    rows.extend(plans::artifacts());
     rows
 }

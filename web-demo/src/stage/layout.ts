@@ -64,7 +64,7 @@ export interface Layout {
 }
 
 /** The ids under which the project manager itself appears in the stream. */
-export const PM_IDS: readonly string[] = ['pm-agent', 'pm_agent', 'marcus'];
+export { PM_IDS } from '../state/keys';
 
 const MOST_AGENTS = 200;
 const MOST_LABELS = 60;

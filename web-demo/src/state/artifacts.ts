@@ -39,5 +39,5 @@ export function artifactOf({ key, id, projectId, name, facts, at }: Thing): Arti
 
 /** Of a project, or with an empty id of all; the newest first. */
 export function artifactsOf(state: State, projectId: string): Artifact[] {
-  return [...madeIn(state).values()].filter((thing) => projectId === '' || thing.projectId === projectId).map(artifactOf).sort((a, b) => b.at - a.at);
+  return [...madeIn(state).values()].filter(({ facts, projectId: of }) => facts.status !== 'deleted' && (projectId === '' || of === projectId)).map(artifactOf).sort((a, b) => b.at - a.at);
 }

@@ -2,7 +2,8 @@
 import { modelName, toolName } from './calls';
 import { written } from './messages';
 import { canonical } from './event';
-import { keyOf, known } from './keys';
+import { PM_IDS, keyOf, known } from './keys';
+import { itemsOf } from './plans';
 import { humanise, number, percent, record, text } from './read';
 import type { Json, State, Subject } from './types';
 import { table } from './table';
@@ -17,7 +18,7 @@ const idIn = (key: string): string => key.slice(key.indexOf('\u0000') + 1);
 
 export function agentName(state: State, key: string | null): string {
   if (!key) return 'Someone';
-  return state.agents.get(key)?.name ?? humanise(idIn(key));
+  return state.agents.get(key)?.name ?? (PM_IDS.includes(idIn(key)) ? 'Project manager' : humanise(idIn(key)));
 }
 
 /** The speaker of a text: the agent, with the role where the agent does not speak itself. */
@@ -38,6 +39,17 @@ function runName(state: State, who: Subject, id: string): string {
   return (who.run && state.runs.get(who.run)?.name) || (id ? humanise(id) : 'A run');
 }
 
+/** A time in words: short ones in milliseconds. */
+const lasting = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+
+/** Another attempt: which one, when, and why. */
+function retried(name: string, data: Json): string {
+  const [attempt, most, wait] = [number(data, 'attempt'), number(data, 'max_attempts'), number(data, 'retry_in_ms')];
+  const which = attempt === null ? '' : ` (${attempt}${most === null ? '' : ` of ${most}`})`;
+  const why = text(data, 'error', 'reason', 'message');
+  return `${name} is tried again${which}${wait ? ` in ${lasting(wait)}` : ''}${why ? `: ${why}` : ''}`;
+}
+
 /** `task_blocked` → `Task blocked`. */
 export function words(type: string): string {
   const plain = type.replace(/[_.:-]+/g, ' ').trim();
@@ -46,7 +58,7 @@ export function words(type: string): string {
 
 /** Ids, times and the like: every event has some, and none says what happened. */
 const DULL = /(^|_)(id|ids|at|time|timestamp|type|source|target|version|fingerprint|metadata|sequence)$|Id$|At$/;
-const TELLING = ['message', 'text', 'content', 'task_name', 'project_name', 'agent_name', 'name', 'title', 'tool', 'tool_name', 'skill', 'error', 'summary', 'output', 'result'];
+const TELLING = ['message', 'text', 'content', 'task_name', 'project_name', 'agent_name', 'name', 'title', 'tool', 'tool_name', 'skill', 'error', 'summary', 'output', 'result', 'model'];
 
 /** One value in a few words; nothing for one that is too much for a line. */
 function inWords(value: unknown): string {
@@ -66,23 +78,26 @@ function fallback(payload: Json, data: Json): string {
   return said ? `${what}: ${said}` : what;
 }
 
+/** The status of an agent in a sentence: nobody is “error”. */
+const being = (status: string): string => (status.toLowerCase() === 'error' ? 'failed' : `is ${status.replace(/_/g, ' ') || 'changed'}`);
+
 type Teller = (state: State, payload: Json, data: Json, who: Subject) => string;
 
 const TELLERS = table<Teller>({
   agent_status_change: (state, payload, _data, who) =>
-    `${agentName(state, who.agent)} is ${text(payload, 'new_status').replace(/_/g, ' ') || 'changed'}`,
+    `${agentName(state, who.agent)} ${being(text(payload, 'new_status'))}`,
   agent_update: (state, payload, data, { agent: agentId }) => {
     const change = text(data, 'change_type') || text(payload, 'update_type');
     if (change === 'registered') return `${agentName(state, agentId)} joined${text(data, 'role') ? ` as ${text(data, 'role')}` : ''}`;
     if (change === 'learned') return `${agentName(state, agentId)} got better at ${text(data, 'skill') || 'something'}`;
-    if (change === 'changed') return `${agentName(state, agentId)} is ${text(data, 'status', 'new_status')}`;
+    if (change === 'changed') return `${agentName(state, agentId)} ${being(text(data, 'status', 'new_status'))}`;
     return `${agentName(state, agentId)}: ${words(text(payload, 'source_type') || change || 'updated').replace(/^Agent /i, '').toLowerCase()}`;
   },
   tool_update: (state, payload, data, who) => {
     const whose = agentName(state, who.agent);
     const tool = toolName(data) ?? (text(payload, 'tool_name') || 'a tool');
     const after = number(data, 'duration_ms');
-    const took = after === null ? '' : ` after ${after < 1000 ? `${Math.round(after)} ms` : `${(after / 1000).toFixed(1)} s`}`;
+    const took = after === null ? '' : ` after ${lasting(after)}`;
     const why = text(data, 'error', 'message');
     switch (canonical(text(payload, 'source_type'))) {
       case 'tool.started': return `${whose} uses ${tool}`;
@@ -127,6 +142,17 @@ const TELLERS = table<Teller>({
     const what = { delegation: 'gives work to', return: 'reports back to', message: 'writes to' }[text(data, 'kind') || text(payload, 'kind')] ?? 'hands over to';
     return `${from} ${what} ${to}${why ? `: ${why}` : ''}`;
   },
+  artifact_update: (state, payload, data, who) => {
+    const name = text(payload, 'name') || text(data, 'name', 'path', 'url') || 'something';
+    const does = { created: 'made', deleted: 'deleted' }[text(payload, 'status')] ?? 'changed';
+    return who.agent ? `${agentName(state, who.agent)} ${does} ${name}` : `${name} was ${does}`;
+  },
+  plan_update: (state, _payload, data, who) => {
+    const items = [...itemsOf(data).values()];
+    const done = items.filter(({ status }) => status === 'done').length;
+    const plan = `${items.length} ${items.length === 1 ? 'step' : 'steps'}${done ? `, ${done} of them done` : ''}`;
+    return who.agent ? `${agentName(state, who.agent)} plans ${plan}` : `The plan has ${plan}`;
+  },
   task_assignment: (state, payload, data, who) => `${agentName(state, who.agent)} took “${taskName(state, payload, data, who)}”`,
   progress_update: (state, payload, data, who) => {
     const done = percent(payload, 'progress') ?? percent(data, 'progress');
@@ -139,6 +165,7 @@ const TELLERS = table<Teller>({
     const change = text(data, 'change_type', 'status');
     if (!text(data, 'task_id', 'taskId', 'task_name')) return `${agentName(state, agentId)}: ${words(text(payload, 'source_type') || 'task').toLowerCase()}`;
     if (change === 'completed' || change === 'done') return data.success === false ? `${name} did not succeed` : `${agentName(state, agentId)} finished ${name}`;
+    if (change === 'retried') return retried(name, data);
     if (change === 'blocked') return `${name} is blocked: ${text(data, 'blocker', 'reason', 'description', 'blocker_description', 'message') || 'no reason given'}`;
     return `${name} ${words(change || 'updated').toLowerCase()}`;
   },
@@ -180,8 +207,11 @@ const TELLERS = table<Teller>({
   message_appended: (state, _payload, data, { agent: agentId, projectId }) => {
     const message = written(state, data, projectId);
     const joined = message?.content ?? text(data, 'content', 'delta');
+    const who = speaker(state, agentId, message?.role ?? text(data, 'role'));
+    const thinks = data.kind === 'reasoning';
+    if (!joined) return `${who} ${thinks ? 'thinks' : 'writes'}…`;
     // The end of a long message is its news.
-    return `${speaker(state, agentId, message?.role ?? text(data, 'role'))}: ${joined.length > 160 ? `…${joined.slice(-159)}` : joined}`;
+    return `${who}${thinks ? ' thinks' : ''}: ${joined.length > 160 ? `…${joined.slice(-159)}` : joined}`;
   },
   error: (_state, payload) => text(payload, 'message', 'code') || 'The server reported an error',
 });

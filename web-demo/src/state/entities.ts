@@ -51,7 +51,7 @@ export function remember(state: State, kind: Kind, id: string, key: string): voi
   else if (!keys.includes(key)) keys.push(key);
 }
 
-export type Kind = 'agents' | 'tasks' | 'projects' | 'runs' | 'inputs';
+export type Kind = 'agents' | 'tasks' | 'projects' | 'runs' | 'inputs' | 'artifacts';
 type Change = (facts: Facts) => void;
 
 const changed = (before: Thing | undefined, change: Change): Facts => {
@@ -99,6 +99,17 @@ export function editTask(state: State, projectId: string, id: string, change: Ch
   bound(state.tasks, (task) => task.status === 'done' || task.gone);
 }
 
+/** A task is no more. */
+export function forgetTask(state: State, { key, id }: Task): void {
+  state.tasks.delete(key);
+  restand(state, id, (agent) => stood(state, agent));
+}
+
+export function editArtifact(state: State, projectId: string, id: string, change: Change): void {
+  edit<Thing>(state, 'artifacts', projectId, id, (before, key) => artifactView(key, projectId, id, changed(before, change), Date.now()));
+  bound(state.artifacts, ({ facts }) => facts.status === 'deleted');
+}
+
 export function editProject(state: State, id: string, change: Change): void {
   edit<Project>(state, 'projects', '', id, (before, key) => projectView(key, '', id, changed(before, change), Date.now()));
   bound(state.projects, (project) => ended(project.status));
@@ -138,6 +149,13 @@ export function taskView(key: string, projectId: string, id: string, facts: Fact
     status: taskStatus(text(facts, 'status')) ?? 'todo', gone: gone(text(facts, 'status')),
     agentId: text(facts, 'agent_id', 'assigned_to') || null, progress: percent(facts, 'progress'),
   };
+}
+
+/** A name for an artifact that has none: the end of its place. */
+const endOf = (place: string): string => place.split(/[?#]/)[0]?.split(/[/\\]/).filter(Boolean).at(-1) ?? '';
+
+export function artifactView(key: string, projectId: string, id: string, facts: Facts, now: number): Thing {
+  return { ...common(key, projectId, id, facts, now), name: text(facts, 'name') || endOf(text(facts, 'path', 'url')) || humanise(id) };
 }
 
 export function projectView(key: string, _projectId: string, id: string, facts: Facts, now: number): Project {

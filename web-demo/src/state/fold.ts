@@ -9,6 +9,7 @@ import { isLater, layOver, putFact, type Facts } from './facts';
 import { foldInput, requestOf } from './inputs';
 import { keyOf } from './keys';
 import { isBefore, record, text } from './read';
+import { foldArtifact, foldPlan } from './plans';
 import { readHealth } from './snapshot';
 import { givenTo, isOver, stale, takenBack } from './standing';
 import type { Given, Json, State } from './types';
@@ -21,8 +22,10 @@ const NOT_OF_AGENT = [
   'task_id', 'task_ids', 'task_project_id', 'given_tasks', 'busy', 'tool', 'tool_calls', 'thinking', 'usage',
 ];
 const NOT_OF_TASK = [
-  ...NO_FACTS, 'agent_id', 'status', 'source', 'target', 'event_type', 'new_status', 'old_status', 'worker_id', 'task_details', 'blocker', 'blocker_description',
+  ...NO_FACTS, 'agent_id', 'status', 'source', 'target', 'event_type', 'new_status', 'old_status', 'worker_id', 'task_details', 'blocker', 'blocker_description', 'planned_by',
 ];
+/** The reason for another attempt is news, and no fact of a task that may well succeed. */
+const NOT_OF_RETRIED = [...NOT_OF_TASK, 'error', 'error_type', 'retry_in_ms'];
 const NOT_OF_PROJECT = [...NO_FACTS, 'project_state', 'source', 'target', 'task_count', 'usage'];
 /** Beside the event's own objects: what an update of a run says of it that its event did not. */
 const NOT_OF_RUN = [...NO_FACTS, 'run', 'job', 'step', 'nodeState', 'id', 'status', 'event', 'usage'];
@@ -48,7 +51,7 @@ export function foldEvent(state: State, type: string, said: Said, payload: Json)
     case 'agent':
       if (second === 'run' || second === 'step') foldRun(state, { ...said, data }, payload, 'agent_run');
       else if (second === 'handoff') foldHandoff(state, said);
-      else if (second !== 'message') foldAgent(state, said, payload);
+      else if (second !== 'message' && second !== 'reasoning') foldAgent(state, said, payload);
       return;
     case 'worker':
       if (second === 'registration') foldAgent(state, said, payload);
@@ -61,6 +64,10 @@ export function foldEvent(state: State, type: string, said: Said, payload: Json)
       return;
     case 'llm':
       return foldModel(state, said, second, payload);
+    case 'artifact':
+      return foldArtifact(state, said, payload);
+    case 'plan':
+      return foldPlan(state, said, payload);
     case 'task':
     case 'blocker':
       return foldTask(state, said, payload);
@@ -203,7 +210,7 @@ function taskStatus(said: Said, payload: Json): string | undefined {
   switch (name) {
     case 'task.completed': return data.success === false ? 'blocked' : 'done';
     case 'task.blocked': case 'blocker.reported': case 'blocker.report': return 'blocked';
-    case 'task.assigned': case 'task.assignment': case 'task.started': case 'blocker.resolved': return 'in_progress';
+    case 'task.assigned': case 'task.assignment': case 'task.started': case 'task.retried': case 'blocker.resolved': return 'in_progress';
     case 'task.created': case 'task.unassigned': return 'todo';
     case 'task.failed': return 'failed';
     case 'task.cancelled': case 'task.canceled': return 'cancelled';
@@ -221,7 +228,8 @@ function foldTask(state: State, said: Said, payload: Json): void {
   if (!id) return;
   const status = taskStatus(said, payload);
   editTask(state, said.projectId, id, (facts) => {
-    layOver(facts, data, NOT_OF_TASK);
+    layOver(facts, data, said.name === 'task.retried' ? NOT_OF_RETRIED : NOT_OF_TASK);
+    delete facts.planned_by;
     putFact(facts, 'task_id', id);
     putFact(facts, 'name', word(data, 'task_name') ?? word(record(data.task_details), 'name') ?? word(data, 'name'));
     putFact(facts, 'status', status);

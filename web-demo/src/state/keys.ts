@@ -14,3 +14,6 @@ export function partsOf(key: string): { projectId: string; id: string } {
 export function known<T>(map: ReadonlyMap<string, T>, ...keys: string[]): string {
   return keys.find((key) => map.has(key)) ?? keys[0] ?? '';
 }
+
+/** The names of project managers that are no agents of their own. */
+export const PM_IDS: readonly string[] = ['pm-agent', 'pm_agent', 'marcus'];

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { QUIET } from './families';
 import { applyUpdate } from './reduce';
 import { applySnapshot, emptyState } from './snapshot';
 import { spentOf } from './spent';
@@ -221,6 +222,79 @@ describe('the rest', () => {
     const { outcomes } = after(part('user', 'How come?'), part('assistant', 'So.'));
     expect(outcomes.map((outcome) => outcome.entry?.text)).toEqual(['User: How come?', 'Assistant: So.']);
     expect(new Set(outcomes.map((outcome) => outcome.entry?.messageId)).size).toBe(2);
+  });
+
+  it('knows the begin and the end of a text, and a thought from what is said', () => {
+    const part = (source: string, data: Json): [string, Json] => ['message_appended', { source_type: source, data: { message_id: 'm', agent_id: 'ada', ...data } }];
+    const said = [part('agent.message.started', { content: '' }), part('agent.message.appended', { content: 'Live.' })] as const;
+    const thought = part('agent.reasoning.appended', { content: 'Hm. ', kind: 'reasoning', to_agent_id: 'eve' });
+    const ends = part('agent.message.completed', { content: '', final: true });
+    const { state, outcomes } = after(...said, thought, ends);
+    expect([...state.messages.values()]).toMatchObject([
+      { kind: 'text', content: 'Live.', final: true, agentId: 'ada', toAgentId: null },
+      { kind: 'reasoning', content: 'Hm. ', final: false, toAgentId: 'eve' },
+    ]);
+    expect(outcomes.map((outcome) => outcome.entry?.text)).toEqual(['ada writes…', 'ada: Live.', 'ada thinks: Hm. ', 'ada: Live.']);
+    expect(state.agents.size, 'a text makes no agent').toBe(0);
+    // The end of a text that nobody heard of is no news.
+    const nothing = after(ends);
+    expect([nothing.state.messages.size, nothing.outcomes]).toEqual([0, [{ entry: null, effect: null }]]);
+    // What goes on was not the end.
+    expect([...after(ends, ...said, ends, said[1]).state.messages.values()]).toMatchObject([{ content: 'Live.Live.', final: false }]);
+  });
+
+  it('a task that is tried again goes on', () => {
+    const task = (change: string, data: Json = {}): [string, Json] =>
+      ['task_update', { source_type: `task.${change}`, project_id: 'p', data: { task_id: 't', agent_id: 'ada', change_type: change, ...data } }];
+    const { state, outcomes } = after(task('failed', { error: 'It broke' }), task('retried', { attempt: 2, max_attempts: 3, error: 'Timeout', retry_in_ms: 1500 }));
+    expect([...state.tasks.values()]).toMatchObject([{ status: 'in_progress', facts: { attempt: 2, max_attempts: 3, error: 'It broke' } }]);
+    expect([...state.agents.values()]).toMatchObject([{ busy: true }]);
+    expect(outcomes[1]?.entry?.text).toBe('“t” is tried again (2 of 3) in 1.5 s: Timeout');
+  });
+
+  it('shows what Marcus and his workers say, and what he thinks', () => {
+    const line = (source_type: string, data: Json): [string, Json] => ['message_appended', { source_type, priority: 'low', data: { role: 'assistant', final: true, ...data } }];
+    const { state, outcomes } = after(
+      line('worker_communication', { message_id: 'e1', agent_id: 'ada', to_agent_id: 'marcus', content: 'Requesting next task', worker_id: 'ada' }),
+      line('worker_communication', { message_id: 'e2', agent_id: 'marcus', to_agent_id: 'ada', content: 'Assigned', worker_id: 'ada' }),
+      line('pm_thinking', { message_id: 'e3', agent_id: 'marcus', content: 'Who can do it?', kind: 'reasoning' }),
+    );
+    expect([...state.messages.values()]).toMatchObject([{ agentId: 'ada', toAgentId: 'marcus', final: true }, { agentId: 'marcus', toAgentId: 'ada' }, { kind: 'reasoning' }]);
+    expect(outcomes.map((outcome) => outcome.entry?.text)).toEqual(['ada: Requesting next task', 'Project manager: Assigned', 'Project manager thinks: Who can do it?']);
+    const noise = (source_type: string) => after(['generic_update', { source_type, priority: 'low', data: {} }]).outcomes[0]?.entry?.family;
+    expect(['mcp_creating_response', 'ping.request', 'refresh_project_state_start', 'create_project_calling'].map(noise)).toEqual(['machinery', 'machinery', 'machinery', 'other']);
+    expect(QUIET).toContain('machinery');
+  });
+
+  it('tells what an unknown event is about, and a failure by its name', () => {
+    const told = (data: Json) => after(['generic_update', { source_type: 'step.done', data }]).outcomes[0]?.entry?.text;
+    expect(told({ tool_name: 'search' })).toBe('Step done: search');
+    expect(told({ model: 'small-1', tokens: 3 })).toBe('Step done: small-1 · tokens 3');
+    expect(told({ content: 'Hello', tool_name: 'search', model: 'small-1' })).toBe('Step done: Hello · tool name search, model small-1');
+    expect(after(['agent_status_change', { agent_id: 'publisher', new_status: 'error' }]).outcomes[0]?.entry?.text).toBe('publisher failed');
+  });
+
+  it('lists what was made', () => {
+    const made = (change: string, data: Json): [string, Json] =>
+      ['artifact_update', { source_type: `artifact.${change}`, project_id: 'p', artifact_id: 'f', status: change, name: 'page.html', data: { agent_id: 'ada', ...data } }];
+    const { state, outcomes } = after(made('created', { artifact_id: 'f', path: 'out/page.html' }), made('updated', { url: 'https://example.org/x/' }), made('deleted', {}));
+    expect([...state.artifacts.values()]).toMatchObject([{ id: 'f', projectId: 'p', name: 'page.html', facts: { artifact_id: 'f', agent_id: 'ada', path: 'out/page.html', status: 'deleted' } }]);
+    expect(outcomes.map((outcome) => outcome.entry?.text)).toEqual(['ada made page.html', 'ada changed page.html', 'ada deleted page.html']);
+    applySnapshot(state, { artifacts: { g: { id: 'g', project_id: 'p', artifact_id: 'g', url: 'https://example.org/x/report.pdf?a=/b' } } }, NOW);
+    expect([...state.artifacts.values()]).toMatchObject([{ id: 'g', name: 'report.pdf' }]);
+  });
+
+  it('a plan has tasks that wait, until they are told of by themselves', () => {
+    const plan = (...items: unknown[]): [string, Json] =>
+      ['plan_update', { source_type: 'plan.updated', project_id: 'p', plan_id: 'r', data: { agent_id: 'ada', items } }];
+    const task = (change: string, id: string): [string, Json] => ['task_update', { source_type: `task.${change}`, project_id: 'p', data: { task_id: id, change_type: change } }];
+    const find = { id: 'a', title: 'Find it' };
+    const { state, outcomes } = after(task('started', 'real'), plan(find, { id: 2, title: 'Write it', status: 'in_progress' }, { id: 'real', title: 'Other' }, 'Read it', null, { id: 'x'.repeat(129) }),
+      task('started', 'a'), plan({ id: 2, status: 'completed' }, 'Print it'));
+    const shown = [...state.tasks.values()].map(({ id, name, status, progress, facts }) => [id, name, status, progress, 'planned_by' in facts]);
+    expect(shown).toEqual([['real', 'real', 'in_progress', null, false], ['a', 'Find it', 'in_progress', null, false], ['2', 'Write it', 'done', 100, true], ['Print it', 'Print it', 'todo', null, true]]);
+    expect(outcomes.map((outcome) => outcome.entry?.text)).toEqual(['“real” started', 'ada plans 4 steps', '“Find it” started', 'ada plans 2 steps, 1 of them done']);
+    expect(after(plan(...Array.from({ length: 150 }, (_, n) => n).map((id) => ({ id })))).state.tasks.size).toBe(100);
   });
 
   it('reads progress in the spellings producers use', () => {

@@ -37,7 +37,7 @@ function subject(state: State, type: string, payload: Json, said: Said): Subject
 /** The updates of the table that tell of the state; what rules and Seneca's pages make of the same events is no other news. */
 const OF_THE_STATE = [
   'agent_status_change', 'agent_update', 'task_assignment', 'progress_update', 'task_update', 'project_update', 'health_update',
-  'system_notification', 'execution_update', 'node_update', 'ingest_update', 'agent_run_update', 'tool_update', 'agent_handoff', 'input_update', 'llm_update', 'generic_update',
+  'system_notification', 'execution_update', 'node_update', 'ingest_update', 'agent_run_update', 'tool_update', 'agent_handoff', 'input_update', 'llm_update', 'artifact_update', 'plan_update', 'generic_update',
 ];
 
 function fold(state: State, type: string, payload: Json, said: Said, who: Subject, at: number): void {
@@ -101,6 +101,8 @@ export function applyUpdate(state: State, type: string, raw: unknown, now: numbe
   const cursor = text(payload, 'cursor');
   if (cursor && !past) state.cursor = cursor;
 
+  // The end of a text of which nothing was said.
+  if (type === 'message_appended' && data.final === true && !written(state, data, who.projectId) && !text(data, 'content', 'delta', 'text')) return { entry: null, effect: null };
   if (again) return { entry: null, effect: null };
   if (type === 'agent_update' && id !== '' && id === lastStatusChange) return { entry: null, effect: null };
   if (type === 'agent_status_change') lastStatusChange = id;
@@ -113,7 +115,7 @@ export function applyUpdate(state: State, type: string, raw: unknown, now: numbe
   const told = describe(state, type, payload, who);
   const message = type === 'message_appended' && text(data, 'message_id', 'messageId') ? written(state, data, who.projectId) : undefined;
   const entry: FeedEntry = {
-    key: nextKey++, id, cursor, type, sourceType, family: familyOf(type), priority: PRIORITIES[text(payload, 'priority')] ?? 'normal', at,
+    key: nextKey++, id, cursor, type, sourceType, family: familyOf(type, sourceType), priority: PRIORITIES[text(payload, 'priority')] ?? 'normal', at,
     ...who, text: told, messageId: message?.id ?? '', coalesced, past, payload: isLight(payload) ? payload : null,
     haystack: `${told} ${type} ${sourceType} ${said.agentId} ${said.taskId} ${who.projectId}`.toLowerCase(),
   };

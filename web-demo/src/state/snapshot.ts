@@ -1,5 +1,5 @@
 /** Taking over a snapshot: the server's word replaces all that the page believed. */
-import { agentView, inputView, projectView, remember, runView, taskView, type Kind } from './entities';
+import { agentView, artifactView, inputView, projectView, remember, runView, taskView, type Kind } from './entities';
 import { keyOf } from './keys';
 import { number, record, text, time } from './read';
 import { givenOf } from './standing';
@@ -9,7 +9,7 @@ const nothingBeyond = (): Counts => ({ agents: 0, projects: 0, runs: 0, inputs: 
 
 export function emptyState(): State {
   return {
-    cursor: null, agents: new Map(), tasks: new Map(), projects: new Map(), runs: new Map(), inputs: new Map(), namesakes: new Map(), usageAhead: new Map(), beyond: nothingBeyond(),
+    cursor: null, agents: new Map(), tasks: new Map(), projects: new Map(), runs: new Map(), inputs: new Map(), artifacts: new Map(), namesakes: new Map(), usageAhead: new Map(), beyond: nothingBeyond(),
     health: null, projectHealth: new Map(), decisions: [], messages: new Map(), seen: 0,
   };
 }
@@ -30,7 +30,7 @@ function factsOf(value: unknown): Json {
   return facts;
 }
 
-const OWN_ID: Record<Kind, string> = { agents: 'agent_id', tasks: 'task_id', projects: 'project_id', runs: 'id', inputs: 'id' };
+const OWN_ID: Record<Kind, string> = { agents: 'agent_id', tasks: 'task_id', projects: 'project_id', runs: 'id', inputs: 'id', artifacts: 'artifact_id' };
 
 /** The id of a thing. The key on the wire may be the project and the id together, so the thing names its id itself. */
 function idOf(kind: Kind, name: string, facts: Json): string {
@@ -72,6 +72,7 @@ export function applySnapshot(state: State, payload: unknown, now: number): void
   state.projects = take(state, 'projects', snapshot.projects, projectView, now);
   state.runs = take(state, 'runs', snapshot.runs, runView, now);
   state.inputs = take(state, 'inputs', snapshot.inputs, inputView, now);
+  state.artifacts = take(state, 'artifacts', snapshot.artifacts, artifactView, now);
   const { projects, ...health } = factsOf(snapshot.health);
   state.health = readHealth(health, now);
   const ofProjects = Object.entries(record(projects)).map(([id, facts]) => [id, readHealth(record(facts), now)] as const);
@@ -112,7 +113,7 @@ export class Parts {
     this.parts.push(part);
     if (which < of) return null;
     const whole: Json = { ...part };
-    for (const kind of ['projects', 'agents', 'tasks', 'runs', 'inputs', 'health', 'counts']) {
+    for (const kind of ['projects', 'agents', 'tasks', 'runs', 'inputs', 'artifacts', 'health', 'counts']) {
       whole[kind] = Object.assign({}, ...this.parts.map((one) => record(one[kind])));
     }
     this.parts = [];

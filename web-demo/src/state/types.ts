@@ -117,16 +117,21 @@ export interface Decision {
   at: number;
 }
 
-/** One message, its deltas joined in the order they came. */
-/** The text of one role in a message. */
+/** The text of one role and kind in a message, its deltas joined in the order they came. */
 export interface Message {
   /** The key. */
   id: string;
-  /** The key of its message, the same for all roles. */
+  /** The key of its message, the same for all roles of one kind. */
   of: string;
   runId: string;
   /** The agent that writes the message, where the producer says so. */
   agentId: string | null;
+  /** The agent that it is for, where the producer says so. */
+  toAgentId: string | null;
+  /** Something said, or something thought. */
+  kind: 'text' | 'reasoning';
+  /** Whether nothing more comes. */
+  final: boolean;
   projectId: string;
   /** Empty while none is said. */
   role: string;
@@ -136,7 +141,7 @@ export interface Message {
   heard: number;
 }
 
-export type Family = 'agents' | 'tasks' | 'project' | 'decisions' | 'system' | 'runs' | 'messages' | 'models' | 'other';
+export type Family = 'agents' | 'tasks' | 'project' | 'decisions' | 'system' | 'runs' | 'messages' | 'models' | 'machinery' | 'other';
 
 /** The keys of what an update is about, as the page knows them; null where it names none. */
 export interface Subject {
@@ -211,6 +216,8 @@ export interface State {
   runs: Map<string, Run>;
   /** Questions to people, open ones only. */
   inputs: Map<string, Input>;
+  /** All that was made, also what was deleted again (by its `status`). */
+  artifacts: Map<string, Thing>;
   /** The keys of the things of one kind that have the same id. */
   namesakes: Map<string, string[]>;
   /** The usage of runs that are not known yet, by their keys. */

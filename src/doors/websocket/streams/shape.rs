@@ -84,7 +84,7 @@ fn subject(event: &str) -> Option<&'static str> {
         ("ingest", "job", _) => "job",
         ("agent" | "workflow", "run", _) => "run",
         ("agent", "step", _) => "step",
-        ("agent", "message", _) => "message",
+        ("agent", "message" | "reasoning", _) => "message",
         ("workflow", "node", _) => "nodeState",
         _ => return None,
     })
@@ -108,10 +108,13 @@ fn object(key: &str, mut data: Object, coalesced: bool) -> Object {
         }
         None => return data,
     };
-    let lacks_text = key == "message" && !TEXT.iter().any(|key| own.contains_key(*key));
+    let is_message = key == "message";
+    let lacks_text = is_message && !TEXT.iter().any(|key| own.contains_key(*key));
     // Of several events, one may have said beside the object what another said inside of it.
     for (key, value) in data {
-        if coalesced || (lacks_text && matches!(&*key, "content" | "role")) {
+        // The update says by itself what the event's name says of a text.
+        let named = is_message && matches!(&*key, "kind" | "final");
+        if coalesced || named || (lacks_text && matches!(&*key, "content" | "role")) {
             own.entry(key).or_insert(value);
         }
     }
@@ -181,6 +184,14 @@ mod tests {
         let told = of("workflow.node.started", update);
         assert_eq!(told["nodeState"], json!({ "node_id": "n" }));
         assert!(told.get("message").is_none());
+    }
+
+    #[test]
+    fn a_text_says_that_it_is_a_thought_and_whole() {
+        let update = json!({ "data": { "message_id": "m", "kind": "reasoning", "final": true, "message": { "id": "m", "content": "Hm." } } });
+        let told = of("agent.reasoning.appended", update);
+        let message = json!({ "id": "m", "content": "Hm.", "kind": "reasoning", "final": true });
+        assert_eq!(told["message"], message);
     }
 
     #[test]

@@ -1,0 +1,140 @@
+//! Plans of agents, as their events tell them: items that are to be done, before anybody has a task.
+
+use std::{borrow::Cow, collections::HashSet};
+
+use serde_json::Value;
+
+use crate::event::{Event, Object, id_of};
+
+/// The most items of a plan that any configuration takes.
+pub(crate) const MOST_ITEMS: usize = 256;
+/// Bytes of an item's id: it becomes that of a task.
+const MAX_ITEM_ID: usize = 128;
+
+/// An item of a plan.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Item<'a> {
+    /// The id of its task.
+    pub(crate) id: Cow<'a, str>,
+    pub(crate) title: Option<&'a str>,
+    /// The status of its task, in the server's own words.
+    pub(crate) status: &'static str,
+}
+
+/// The id of the plan; its run, else its agent stands for one that has none, and a project has one plan without any.
+pub(crate) fn plan_id(event: &Event) -> Cow<'_, str> {
+    let said = ["plan_id", "planId"].iter().find_map(|key| {
+        let value = event.data.get(*key)?;
+        text(value)
+    });
+    let other = event.run_id().or(event.agent_id()).unwrap_or("plan");
+    said.unwrap_or(Cow::Borrowed(other))
+}
+
+/// The items of a plan that can be tasks, each id once, and the number of those that can't: beyond `most`, or without a
+/// usable id.
+pub(crate) fn plan_items(data: &Object, most: usize) -> (Vec<Item<'_>>, u64) {
+    let said = data.get("items").and_then(Value::as_array);
+    let said = said.map_or(&[][..], Vec::as_slice);
+    let mut known = HashSet::new();
+    let mut items = Vec::with_capacity(said.len().min(most));
+    let mut left_out = said.len().saturating_sub(most) as u64;
+    for value in said.iter().take(most) {
+        match item(value) {
+            Some(item) if known.insert(item.id.clone()) => items.push(item),
+            // The first of two items with one id counts.
+            Some(_) => {}
+            None => left_out += 1,
+        }
+    }
+    (items, left_out)
+}
+
+fn item(value: &Value) -> Option<Item<'_>> {
+    let read = |key: &str| value.get(key).and_then(text);
+    let title = ["title", "name", "content", "text"];
+    let title = title.iter().find_map(|key| value.get(*key)?.as_str());
+    let title = title.or(value.as_str()).filter(|title| !title.is_empty());
+    let id = read("id").or(read("task_id")).or(title.map(Cow::from))?;
+    let fits = id.len() <= MAX_ITEM_ID && !id.chars().any(char::is_control);
+    let status = value.get("status").and_then(Value::as_str);
+    fits.then(|| Item {
+        id,
+        title,
+        status: status_of(status.unwrap_or_default()),
+    })
+}
+
+fn text(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(id) if !id.is_empty() => Some(id.into()),
+        Value::Number(id) => Some(id_of(id).into()),
+        _ => None,
+    }
+}
+
+/// The status of a task by the word that an agent has for an item.
+fn status_of(word: &str) -> &'static str {
+    match word.to_ascii_lowercase().as_str() {
+        "in_progress" | "in-progress" | "running" | "active" | "working" | "started" => {
+            "in_progress"
+        }
+        "done" | "completed" | "complete" | "finished" => "done",
+        "blocked" => "blocked",
+        "failed" | "error" => "failed",
+        "cancelled" | "canceled" | "skipped" => "cancelled",
+        _ => "todo",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn items(items: Value, most: usize) -> (Vec<(String, Option<String>, &'static str)>, u64) {
+        let mut data = Object::new();
+        data.insert("items".into(), items);
+        let (items, left_out) = plan_items(&data, most);
+        let items = items.into_iter().map(|item| {
+            let title = item.title.map(str::to_owned);
+            (item.id.into_owned(), title, item.status)
+        });
+        (items.collect(), left_out)
+    }
+
+    #[test]
+    fn items_are_read_as_agents_write_them() {
+        let (read, left_out) = items(
+            json!([
+                { "id": "a", "title": "Find it", "status": "pending" },
+                { "id": 2, "content": "Write it", "status": "In_Progress" },
+                "Read it",
+                { "title": "Print it", "status": "completed" },
+                { "id": "a", "title": "Again" },
+                { "status": "todo" }, 7, null, { "id": "x".repeat(129) }, { "id": "a\nb" },
+            ]),
+            100,
+        );
+        let of = |id: &str, title: &str, status| (id.to_owned(), Some(title.to_owned()), status);
+        assert_eq!(
+            read,
+            [
+                of("a", "Find it", "todo"),
+                of("2", "Write it", "in_progress"),
+                of("Read it", "Read it", "todo"),
+                of("Print it", "Print it", "done"),
+            ]
+        );
+        assert_eq!(left_out, 5);
+        assert_eq!(items(json!({ "a": 1 }), 100), (Vec::new(), 0));
+    }
+
+    #[test]
+    fn a_plan_has_no_more_items_than_it_may() {
+        let many: Vec<Value> = (0..20).map(|n| json!({ "id": n })).collect();
+        let (read, left_out) = items(many.into(), 3);
+        assert_eq!((read.len(), left_out), (3, 17));
+    }
+}
