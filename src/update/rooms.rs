@@ -2,11 +2,13 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use serde_json::Value;
 use smallvec::SmallVec;
 
 use super::{
     artifact::artifact_id,
     input::{input_status, request_id},
+    message,
     plan::{MOST_ITEMS, plan_id, plan_items},
     tool::tool_call_id,
     usage_scope::{Scope, scope_of},
@@ -119,6 +121,14 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
         if let Some(id) = id {
             add(project, kind, id);
         }
+    }
+    // Who is spoken to answers after that. Not every line of Marcus names the project that he works on.
+    if message::line(event).is_some() {
+        add(None, "talk", event.agent_id().unwrap_or_default());
+    } else if message::turn(event).is_some()
+        && let Some(to) = event.data.get("to_agent_id").and_then(Value::as_str)
+    {
+        add(event.home(ThingKind::Agent), ThingKind::Agent.as_str(), to);
     }
     // A call may begin with its agent's name and end without.
     if family == "tool"

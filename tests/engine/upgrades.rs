@@ -167,6 +167,9 @@ async fn an_upgrade_of_another_transports_session_is_refused_and_harms_nobody() 
 async fn the_waiting_poll_is_let_go_once_the_stream_is_probed() {
     let server = server().await;
     let session = Polling::join(server.address(), 4).await;
+    // The answer comes after all of the greeting.
+    session.send(r#"420["ping",{}]"#).await;
+    session.wait_for("430[").await;
     // The poll that is under way now.
     let before = session.polls();
     let mut raw = begin(&session).await;

@@ -23,6 +23,9 @@ pub(super) type Mask = u16;
 /// The time of the last event about an entity. It never goes back: of spans that come in any order, the last one counts.
 pub(super) const UPDATED: &str = "updated_at";
 
+/// The last hand-off of an agent, and its time: it counts with the latest one.
+const HANDED: [&str; 2] = ["handed_to", "handed_at"];
+
 /// The time of the first event about a run, or what its events say of it.
 pub(super) const STARTED: &str = "started_at";
 
@@ -34,7 +37,9 @@ pub(super) fn moment(text: &str) -> &str {
 /// Whether one time is before another, as far as both are times; what else a producer says can't be compared.
 pub(super) fn is_before(one: &str, other: &str) -> bool {
     let time = |text: &str| text.trim_matches('"').parse::<jiff::Timestamp>().ok();
-    time(one).zip(time(other)).is_some_and(|(one, other)| one < other)
+    time(one)
+        .zip(time(other))
+        .is_some_and(|(one, other)| one < other)
 }
 
 /// The known facts of one entity.
@@ -143,17 +148,29 @@ impl Entity {
             }
         }
         // The latest moment tells when it changed, in whatever order its parts were told.
-        let updates = || {
-            self.facts
-                .iter()
-                .enumerate()
-                .filter(|(_, fact)| fact.key == UPDATED && counts(fact))
-        };
-        let latest = updates().max_by_key(|(_, fact)| moment(&fact.value));
-        for (at, _) in updates() {
-            covered[at] = latest.is_some_and(|(latest, _)| latest != at);
-        }
+        self.cover_but_latest(UPDATED, &[UPDATED], &counts, &mut covered);
+        self.cover_but_latest(HANDED[1], &HANDED, &counts, &mut covered);
         covered
+    }
+
+    /// Marks these facts as covered in all parts but the one that tells the latest moment.
+    fn cover_but_latest(
+        &self,
+        moment_key: &str,
+        keys: &[&str],
+        counts: impl Fn(&Fact) -> bool,
+        covered: &mut [bool],
+    ) {
+        let told = self.facts.iter();
+        let told = told.filter(|fact| fact.key == moment_key && counts(fact));
+        let Some(latest) = told.max_by_key(|fact| moment(&fact.value)) else {
+            return;
+        };
+        for (fact, covered) in self.facts.iter().zip(covered) {
+            if keys.contains(&fact.key.as_str()) && counts(fact) {
+                *covered = fact.part != latest.part;
+            }
+        }
     }
 
     /// The parts of it that a client may see; none if it sees nothing. `own` is the thing that the entity is about.

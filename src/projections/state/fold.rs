@@ -227,6 +227,14 @@ fn task(state: &mut State, event: &Event, about: &Audience) {
             text(event, "task_name").or(details).or(text(event, "name")),
         );
         facts.set_some("status", status);
+        // What an earlier attempt failed of is no fact of the one that goes on.
+        if status.is_some_and(|status| status != "failed") {
+            for key in ["error", "error_type"] {
+                if but.contains(&key) || !event.data.contains_key(key) {
+                    facts.clear(key);
+                }
+            }
+        }
         match status {
             Some("todo") => facts.clear("agent_id"),
             _ => facts.set_some("agent_id", agent),
