@@ -279,6 +279,7 @@ fn usages(state: &State) -> BTreeMap<String, Value> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
     /// A client sees the sum of the calls that it may see, and nobody else's; in any order, over a restart at any place.
     #[test]
     fn a_sum_is_that_of_what_the_client_sees(said in proptest::collection::vec(said(), 1..40), cut in 0_usize..40, seed in any::<u64>()) {
