@@ -180,8 +180,9 @@ fn handoff(state: &mut State, event: &Event, about: &Audience) {
         facts.set("agent_id", id);
         facts.set_some("name", text(event, "agent_name"));
         let at = event.timestamp.to_string().into();
-        if !facts.is_later("handed_at", &at) {
-            facts.set_some("handed_to", text(event, "to_agent_id"));
+        let to = text(event, "to_agent_id");
+        if let Some(to) = to.filter(|_| !facts.is_later("handed_at", &at)) {
+            facts.set("handed_to", to);
             facts.set("handed_at", at);
         }
         facts.set("updated_at", event.timestamp.to_string());

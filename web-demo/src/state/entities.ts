@@ -51,6 +51,9 @@ export function remember(state: State, kind: Kind, id: string, key: string): voi
   else if (!keys.includes(key)) keys.push(key);
 }
 
+/** The time of what only others told of, such as a project of which only calls of models are known. */
+const UNTOLD = 0;
+
 export type Kind = 'agents' | 'tasks' | 'projects' | 'runs' | 'inputs' | 'artifacts';
 type Change = (facts: Facts) => void;
 
@@ -86,7 +89,7 @@ export function editAgent(state: State, projectId: string, id: string, change: (
     const said = { ...before?.facts };
     const given = [...change(said, before?.given ?? [])];
     const { facts, ...stands } = standing(state, said, given, asks(state, key));
-    return agentView(key, projectId, id, facts, Date.now(), { given, ...stands });
+    return agentView(key, projectId, id, facts, UNTOLD, { given, ...stands });
   });
   bound(state.agents, (agent) => agentTone(agent.status) === 'offline');
 }
@@ -94,7 +97,7 @@ export function editAgent(state: State, projectId: string, id: string, change: (
 export function editTask(state: State, projectId: string, id: string, change: Change): void {
   const key = keyOf(projectId, id);
   const before = state.tasks.get(key);
-  edit<Task>(state, 'tasks', projectId, id, (before, key) => taskView(key, projectId, id, changed(before, change), Date.now()));
+  edit<Task>(state, 'tasks', projectId, id, (before, key) => taskView(key, projectId, id, changed(before, change), UNTOLD));
   if (!before || isOver(before.facts.status) !== isOver(state.tasks.get(key)?.facts.status)) restand(state, id, (agent) => stood(state, agent));
   bound(state.tasks, (task) => task.status === 'done' || task.gone);
 }
@@ -106,12 +109,12 @@ export function forgetTask(state: State, { key, id }: Task): void {
 }
 
 export function editArtifact(state: State, projectId: string, id: string, change: Change): void {
-  edit<Thing>(state, 'artifacts', projectId, id, (before, key) => artifactView(key, projectId, id, changed(before, change), Date.now()));
+  edit<Thing>(state, 'artifacts', projectId, id, (before, key) => artifactView(key, projectId, id, changed(before, change), UNTOLD));
   bound(state.artifacts, ({ facts }) => facts.status === 'deleted');
 }
 
 export function editProject(state: State, id: string, change: Change): void {
-  edit<Project>(state, 'projects', '', id, (before, key) => projectView(key, '', id, changed(before, change), Date.now()));
+  edit<Project>(state, 'projects', '', id, (before, key) => projectView(key, '', id, changed(before, change), UNTOLD));
   bound(state.projects, (project) => ended(project.status));
 }
 
@@ -120,13 +123,13 @@ export function editRun(state: State, projectId: string, id: string, change: Cha
     const facts = changed(before, change);
     const ahead = state.usageAhead.get(key);
     if (ahead !== undefined && state.usageAhead.delete(key)) facts.usage = plusUsage(facts.usage, ahead);
-    return runView(key, projectId, id, facts, Date.now());
+    return runView(key, projectId, id, facts, UNTOLD);
   });
   bound(state.runs, (run) => ended(run.status));
 }
 
 export function editInput(state: State, projectId: string, id: string, change: Change): void {
-  edit<Input>(state, 'inputs', projectId, id, (before, key) => inputView(key, projectId, id, changed(before, change), Date.now()));
+  edit<Input>(state, 'inputs', projectId, id, (before, key) => inputView(key, projectId, id, changed(before, change), UNTOLD));
   bound(state.inputs, () => false);
 }
 

@@ -191,8 +191,9 @@ function foldHandoff(state: State, said: Said): void {
   editAgent(state, said.agentProjectId, id, (facts, given) => {
     putFact(facts, 'agent_id', id);
     putFact(facts, 'name', word(data, 'agent_name'));
-    if (!isLater(facts.handed_at, said.at)) {
-      putFact(facts, 'handed_to', word(data, 'to_agent_id'));
+    const to = word(data, 'to_agent_id');
+    if (to !== undefined && !isLater(facts.handed_at, said.at)) {
+      putFact(facts, 'handed_to', to);
       putFact(facts, 'handed_at', said.at);
     }
     stamped(facts, said);

@@ -25,7 +25,8 @@ export function foldInput(state: State, said: Said, payload: Json): void {
 
 function open(state: State, said: Said, id: string): void {
   const { data, agentId } = said;
-  state.inputs.delete(keyOf(said.projectId, id));
+  const before = state.inputs.get(keyOf(said.projectId, id));
+  if (before) state.inputs.delete(before.key);
   editInput(state, said.projectId, id, (facts) => {
     layOver(facts, data, NO_FACTS);
     putFact(facts, 'request_id', id);
@@ -37,6 +38,8 @@ function open(state: State, said: Said, id: string): void {
     putFact(facts, 'requested_at', said.at);
     putFact(facts, 'updated_at', said.at);
   });
+  // Asked anew, perhaps by another agent.
+  if (before?.agent) restandAgent(state, before.agent);
 }
 
 function close(state: State, said: Said, id: string): void {
