@@ -68,8 +68,10 @@ notices: page
 	python3 .ci/notices.py clients/wheel/THIRD-PARTY.txt
 
 # Installing waits for the net while linting computes. All else keeps every processor busy by itself, so it goes step by step.
-# All is built once: what would make a second build quicker costs the first one time and gigabytes.
+# All is built once: what would make a second build quicker, or tell a debugger more, costs the first one time and gigabytes.
 test: export CARGO_INCREMENTAL = 0
+test: export CARGO_PROFILE_DEV_DEBUG = 0
+test: export CARGO_PROFILE_TEST_DEBUG = 0
 test:
 	+$(MAKE) --no-print-directory -j 2 --output-sync=target deps lint
 	+for step in supply test-rust test-fuzz test-page test-clients test-browser; do \

@@ -159,7 +159,7 @@ describe('the streams of stoa.watch()', () => {
 });
 
 describe('random streams', () => {
-  const STREAMS = 200;
+  const STREAMS = 80;
   const tokens = { reader: token({ sub: 'ann', role: 'admin' }), producer: token({ sub: 'team', role: 'producer' }), limited: token({ sub: 'tenant', role: 'producer', projects: ['p*', 'q*'] }) };
   let server: Server;
   /** It is there from the beginning to the end. */
