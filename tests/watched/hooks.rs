@@ -6,9 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kit::{counted_in, get, guarded, server_with, wait_for};
+use kit::{
+    counted_in, get,
+    guarded::{self, request},
+    server_with, wait_for,
+};
 use serde_json::{Value, json};
-use stoa::server::Running;
+use stoa::{config::Switch, server::Running};
 
 use super::{send, state_when};
 
@@ -243,5 +247,59 @@ async fn whatever_comes_is_answered_with_nothing() {
     assert_eq!(&answer.await.expect("a thread"), b"HTTP/1.1 204");
     assert!(asked.elapsed() < Duration::from_secs(10));
     assert!(counts(&server, "answered_before") >= 1);
+    server.shutdown().await;
+}
+
+/// One hook of a producer that is refused for its budget loses nothing but itself: the task that was open is open still,
+/// and the next end ends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_hook_loses_no_open_task() {
+    let server = guarded::guarded(|config| {
+        config.rate_limiting.enabled = Switch::On;
+        config.rate_limiting.producer_events_per_second = 3;
+    })
+    .await;
+    let address = server.address();
+    let bearer = format!("Bearer {}", guarded::producer());
+    let hook = async |name: &str, more: Value| {
+        let headers = [JSON, ("authorization", bearer.as_str())];
+        let (status, _, _) = send(address, PATH, &headers, of(name, &more).to_string()).await;
+        assert_eq!(status, 204);
+    };
+    let all = |server: &Running| counts(server, "published") + counts(server, "rate_limited");
+    // As often as its budget needs.
+    let published = async |name: &str, more: Value| {
+        let before = counts(&server, "published");
+        wait_for(name, async || {
+            let count = all(&server);
+            hook(name, more.clone()).await;
+            wait_for(name, async || all(&server) > count).await;
+            counts(&server, "published") > before
+        })
+        .await;
+    };
+    published("SessionStart", json!({ "source": "startup" })).await;
+    published("UserPromptSubmit", json!({ "prompt": "Mend the shop" })).await;
+    // With its last words an end is four events, more than ever have room in the budget.
+    hook("Stop", json!({ "last_assistant_message": "All is well" })).await;
+    wait_for("refused", async || counts(&server, "too_large") == 1).await;
+    published("Stop", json!({})).await;
+    let history = request(
+        "GET",
+        address,
+        "/api/v1/events?limit=50",
+        &guarded::admin(),
+        None,
+    )
+    .await;
+    let of_type = |name: &str| -> Vec<Value> {
+        let events = history.1["events"].as_array().expect("a list").iter();
+        let of_type = events.filter(|event| event["type"] == name);
+        of_type.map(|event| event["data"].clone()).collect()
+    };
+    let (begun, ended) = (of_type("task.assigned"), of_type("task.completed"));
+    assert_eq!((begun.len(), ended.len()), (1, 1), "{history:?}");
+    assert_eq!(begun[0]["task_id"], ended[0]["task_id"]);
+    assert_eq!(of_type("agent.registered").len(), 1);
     server.shutdown().await;
 }

@@ -17,7 +17,7 @@ const MAIN: &str = "";
 const ALLOWED: &str = "allowed";
 
 /// A session of Claude.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Session {
     id: String,
     project: Arc<str>,
@@ -50,12 +50,6 @@ impl Session {
             is_open: false,
             agents: HashMap::new(),
         }
-    }
-
-    /// Forgets what was told: it is told again with the next hook.
-    pub fn forget(&mut self) {
-        self.is_open = false;
-        self.agents.clear();
     }
 
     /// The events of a hook; none of one that says nothing of agents.
@@ -371,6 +365,7 @@ impl Session {
                 to.push(self.event("agent.unregistered").with("agent_id", id));
             }
         }
-        self.forget();
+        self.is_open = false;
+        self.agents.clear();
     }
 }

@@ -16,7 +16,7 @@ use super::{api::Api, caller::Caller, packed::unpacked, producer::producer};
 use crate::{
     config::Role,
     error::Error,
-    intake::{self, Raw},
+    intake::{self, Raw, Receipt},
     net::read_body,
     translate::claude::Hook,
 };
@@ -91,6 +91,7 @@ async fn take(
         return Ok(());
     };
     let session = || own.session.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = session().clone();
     let told = session().take(&hook);
     if told.is_empty() {
         return Ok(());
@@ -100,20 +101,20 @@ async fn take(
         .map(|event| Raw::Json(event.into_json(), None))
         .collect();
     let published = publish(api, &caller, raws).await;
-    // What nobody was told of is told with the next hook.
-    published.inspect_err(|_| session().forget())
-}
-
-async fn publish(api: &Api, caller: &Caller, raws: Vec<Raw>) -> Result<(), Error> {
-    api.authenticator
-        .events(&caller.who, caller.address, raws.len())?;
-    let verified = caller.who.verified();
-    let receipt = api
-        .intake
-        .publish(raws, producer(caller, &verified))
-        .await?;
-    match receipt.rejected.into_iter().next() {
+    let is_kept = |receipt: &Receipt| receipt.accepted + receipt.duplicates > 0;
+    if !published.as_ref().is_ok_and(is_kept) {
+        // Nobody was told of this hook: the session goes on from where it was.
+        *session() = before;
+    }
+    match published?.rejected.into_iter().next() {
         Some(rejected) => Err(rejected.error),
         None => Ok(()),
     }
+}
+
+async fn publish(api: &Api, caller: &Caller, raws: Vec<Raw>) -> Result<Receipt, Error> {
+    api.authenticator
+        .events(&caller.who, caller.address, raws.len())?;
+    let verified = caller.who.verified();
+    api.intake.publish(raws, producer(caller, &verified)).await
 }
