@@ -46,8 +46,8 @@ fn counts(server: &Running, outcome: &str) -> u64 {
 async fn a_session_is_a_team_at_work() {
     let server = server_with(|_| {}).await;
     let address = server.address();
-    let main = "claude:0b5f9c7e";
-    let sub = "claude:0b5f9c7e:a1";
+    let main = "claude:0b5f9c7e-1111-4222-8333-944455556666";
+    let sub = "claude:0b5f9c7e-1111-4222-8333-944455556666:a1";
     let bash = json!({ "tool_name": "Bash", "tool_use_id": "t1", "tool_input": { "command": "make test" } });
     hook(
         address,
@@ -301,5 +301,73 @@ async fn a_refused_hook_loses_no_open_task() {
     assert_eq!((begun.len(), ended.len()), (1, 1), "{history:?}");
     assert_eq!(begun[0]["task_id"], ended[0]["task_id"]);
     assert_eq!(of_type("agent.registered").len(), 1);
+    server.shutdown().await;
+}
+
+/// A session that is forgotten for a newer one has an end; one that is over makes room first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_forgotten_ends() {
+    let server = server_with(|config| config.hooks.max_sessions.set(2).expect("a count")).await;
+    let address = server.address();
+    let of = |session: &str, name: &str| json!({ "hook_event_name": name, "session_id": session, "cwd": "/x/p", "prompt": session });
+    for (session, name) in [
+        ("old", "UserPromptSubmit"),
+        ("over", "UserPromptSubmit"),
+        ("over", "SessionEnd"),
+        ("new", "UserPromptSubmit"),
+    ] {
+        hook(address, &of(session, name)).await;
+    }
+    let state = state_when(address, "three sessions", |state| {
+        state["runs"]
+            .as_object()
+            .is_some_and(|runs| runs.len() == 3)
+            && state["runs"]["over"]["status"] == "completed"
+    })
+    .await;
+    assert_eq!(state["runs"]["old"]["status"], "running", "{state}");
+    hook(address, &of("newest", "UserPromptSubmit")).await;
+    let state = state_when(address, "the oldest is over", |state| {
+        state["runs"]["old"]["status"] == "completed"
+    })
+    .await;
+    assert_eq!(state["runs"]["old"]["reason"], "forgotten");
+    assert_eq!(state["agents"]["claude:old"]["status"], "offline");
+    let tasks = state["tasks"].as_object().expect("an object");
+    let old = tasks.values().find(|task| task["name"] == "old");
+    assert_eq!(old.expect("its task")["status"], "cancelled");
+    assert_eq!(counted_in(&server, "stoa_hook_sessions_forgotten_total"), 1);
+    // It goes on all the same if it still speaks.
+    hook(address, &of("old", "UserPromptSubmit")).await;
+    state_when(address, "it is there again", |state| {
+        state["agents"]["claude:old"]["status"] == "working"
+    })
+    .await;
+    server.shutdown().await;
+}
+
+/// Bodies that never come take no place from hooks that do.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_bodies_keep_nobody_out() {
+    let server = server_with(|_| {}).await;
+    let address = server.address();
+    let head = format!(
+        "POST {PATH} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{{"
+    );
+    let mut slow = Vec::new();
+    for _ in 0..300 {
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        stream.write_all(head.as_bytes()).expect("written");
+        slow.push(stream);
+    }
+    // All are under way: each is answered before its body is there.
+    wait_for("answers", async || {
+        counts(&server, "answered_before") == 300
+    })
+    .await;
+    hook(address, &of("UserPromptSubmit", &json!({ "prompt": "Go" }))).await;
+    wait_for("published", async || counts(&server, "published") == 1).await;
+    assert_eq!(counts(&server, "overloaded"), 0);
+    drop(slow);
     server.shutdown().await;
 }
