@@ -55,6 +55,7 @@ pub mod emission;
 pub mod emitter;
 pub mod error;
 pub mod event;
+mod fnv;
 pub mod history;
 pub mod hub;
 pub mod intake;

@@ -9,6 +9,8 @@ const PAGE: &str = include_str!("../docs/events.md");
 #[derive(Debug)]
 struct Entry {
     title: &'static str,
+    /// The names of its data.
+    names: Vec<&'static str>,
     event: Value,
     updates: Vec<&'static str>,
     /// The facts of the state: the path, and the value there.
@@ -20,13 +22,64 @@ fn quoted(line: &'static str) -> Vec<&'static str> {
     line.split('`').skip(1).step_by(2).collect()
 }
 
+/// The names that stand in backticks, without what brackets say of them.
+fn names(line: &'static str) -> Vec<&'static str> {
+    let mut depth = 0;
+    let mut names = Vec::new();
+    for (nth, part) in line.split('`').enumerate() {
+        match nth % 2 {
+            1 if depth == 0 => names.push(part),
+            1 => {}
+            _ => {
+                depth += part.matches('(').count();
+                depth -= part.matches(')').count();
+            }
+        }
+    }
+    names
+}
+
+/// The anchor of a heading.
+fn anchor(title: &str) -> String {
+    let fits = |c: &char| c.is_alphanumeric() || matches!(c, '-' | '_' | ' ');
+    let kept: String = title.chars().filter(fits).collect();
+    kept.to_lowercase().replace(' ', "-")
+}
+
+#[test]
+fn the_table_at_the_top_agrees_with_its_sections() {
+    let (top, _) = PAGE.split_once("\n## ").expect("sections");
+    let rows: Vec<_> = top.lines().filter(|line| line.starts_with("| [")).collect();
+    let entries = entries();
+    assert_eq!(rows.len(), entries.len());
+    let mut before = Vec::new();
+    for (row, entry) in rows.into_iter().zip(entries) {
+        let cells: Vec<&str> = row.trim_matches(['|', ' ']).split(" | ").collect();
+        let [name, data, updates] = cells[..] else {
+            panic!("not three cells: {row}");
+        };
+        assert_eq!(
+            name,
+            format!("[{0}](#{1})", entry.title, anchor(entry.title))
+        );
+        if data != "the same" {
+            before = names(data);
+        }
+        assert_eq!(before, entry.names, "{row}");
+        assert_eq!(quoted(updates), entry.updates, "{row}");
+    }
+}
+
 fn entries() -> Vec<Entry> {
     let sections = PAGE.split("\n## ").skip(1);
     sections
         .map(|section| {
             let line = |start: &str| {
-                let found = section.lines().find(|line| line.starts_with(start));
-                found.unwrap_or_else(|| panic!("no line {start:?} in {section}"))
+                let found: Vec<_> = section.lines().filter(|l| l.starts_with(start)).collect();
+                let [line] = found[..] else {
+                    panic!("not one line {start:?} in {section}: {found:?}");
+                };
+                line
             };
             let (_, event) = line("curl ").split_once(" -d '").expect("an event");
             let event = event.strip_suffix('\'').expect("its end");
@@ -35,8 +88,10 @@ fn entries() -> Vec<Entry> {
                 let pointer = format!("/{}", place.replace('.', "/"));
                 (pointer, serde_json::from_str(value).expect(value))
             });
+            assert!(!line("- page: ").is_empty());
             Entry {
                 title: section.lines().next().expect("a title"),
+                names: names(line("- data: ")),
                 event: serde_json::from_str(event).expect(event),
                 updates: quoted(line("- update: ")),
                 facts: facts.collect(),

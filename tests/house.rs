@@ -14,6 +14,7 @@ use std::{
 /// The folders of `src`, from the ground up. A file imports from its own folder and from those before it.
 const FLOORS: &[&str] = &[
     "channel",
+    "fnv",
     "network",
     "pattern",
     "timestamp",

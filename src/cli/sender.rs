@@ -17,6 +17,9 @@ const PAUSES: [Duration; 5] = [
     Duration::from_secs(4),
 ];
 
+/// The time that a server has to say that it is there.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(5);
+
 /// The answer of `POST /api/v1/events`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -74,6 +77,8 @@ pub(super) struct Sender {
     /// The server as it was named, for messages.
     server: String,
     events: Url,
+    /// The path that answers whoever asks, as long as the server is there.
+    health: Url,
     /// The token to send.
     token: Option<String>,
     /// Whether the server has answered before; then the command waits for it when it goes away.
@@ -106,6 +111,7 @@ impl Sender {
             client,
             server: url::shown(server).to_owned(),
             events: url::below(server, "api/v1/events"),
+            health: url::below(server, "healthz"),
             token,
             known: false,
         })
@@ -138,6 +144,21 @@ impl Sender {
                     _ => return Err(unsent),
                 },
             }
+        }
+    }
+
+    /// Asks whether the server is there; why not, in words.
+    pub(super) async fn is_there(&self) -> Result<(), String> {
+        let answer = self.client.get(self.health.clone());
+        let answer = answer.timeout(HEALTH_PATIENCE).send().await;
+        let status = answer
+            .map_err(|error| match self.missed(&error) {
+                Missed::Later(unsent) | Missed::Final(unsent) => unsent.reason,
+            })?
+            .status();
+        match status.is_server_error() {
+            true => Err(format!("{} answered {status}", self.server)),
+            false => Ok(()),
         }
     }
 

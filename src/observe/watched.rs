@@ -15,6 +15,7 @@ pub struct WatchedMetrics {
     forgotten: Family<Reason, Counter>,
     orphans: Counter,
     hooks: Family<Outcome, Counter>,
+    sessions: Counter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -69,6 +70,11 @@ impl WatchedMetrics {
         self.hooks.get_or_create(&Outcome { outcome }).inc();
     }
 
+    /// Counts a session of hooks that went on and is forgotten.
+    pub fn session_forgotten(&self) {
+        self.sessions.inc();
+    }
+
     /// Registers the counters.
     pub fn register(&self, r: &mut Registry) {
         r.register(
@@ -100,6 +106,11 @@ impl WatchedMetrics {
             "hooks",
             "Hooks of Claude that came, by what became of them (published, or the code of their refusal)",
             self.hooks.clone(),
+        );
+        r.register(
+            "hook_sessions_forgotten",
+            "Sessions of Claude that had not ended and were forgotten for newer ones ([hooks] max_sessions)",
+            self.sessions.clone(),
         );
     }
 }

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::{Language, StreamContext};
+use crate::fnv::fnv;
 
 /// The place in a run, by which events are named. Before a run has begun nothing has an id.
 #[derive(Debug, Clone, Default)]
@@ -49,8 +50,5 @@ const MAX_OWN: usize = 64;
 
 /// A hash of some texts that is the same in every process and version.
 pub(super) fn hash(parts: &[&str]) -> u64 {
-    let ended = parts.iter().flat_map(|part| part.bytes().chain([0xff]));
-    ended.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    fnv(parts.iter().flat_map(|part| part.bytes().chain([0xff])))
 }

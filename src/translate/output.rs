@@ -125,10 +125,7 @@ impl<'o> Output<'o> {
         if let Some(project) = &self.context.project {
             event.insert("project_id".into(), (&**project).into());
         }
-        let mut facts = match data {
-            Value::Object(facts) => facts,
-            other => Object::from_iter([("value".to_owned(), other)]),
-        };
+        let mut facts = facts(data);
         facts.retain(|_, value| !value.is_null());
         event.insert("data".into(), facts.into());
         if let Some(metadata) = &self.metadata {
@@ -139,10 +136,7 @@ impl<'o> Output<'o> {
 
     /// Tells an event of an agent.
     pub(super) fn tell_of(&mut self, by: &By, kind: &str, data: Value) {
-        let mut facts = match data {
-            Value::Object(facts) => facts,
-            other => Object::from_iter([("value".to_owned(), other)]),
-        };
+        let mut facts = facts(data);
         let named = [
             ("agent_id", Some(&by.agent)),
             ("task_id", by.task.as_ref()),
@@ -192,5 +186,13 @@ impl<'o> Output<'o> {
             events: self.events,
             treatment: self.treatment,
         }
+    }
+}
+
+/// Facts: those of an object, or the one that a value is.
+fn facts(data: Value) -> Object {
+    match data {
+        Value::Object(facts) => facts,
+        other => Object::from_iter([("value".to_owned(), other)]),
     }
 }

@@ -297,9 +297,7 @@ impl UpdateKind {
             _ => None,
         }
     }
-}
 
-impl UpdateKind {
     /// The intensity of its animation, where that does not follow the priority: many artifacts may come.
     pub fn intensity(&self) -> Option<f64> {
         matches!(self, Self::Artifact).then_some(0.3)

@@ -10,6 +10,9 @@ use kit::{
 };
 
 const EVENT: &str = "{\"type\":\"a.b\"}";
+const RUN: &str = "{\"type\":\"RUN_STARTED\",\"threadId\":\"t\",\"runId\":\"r\"}";
+const HOOK: &str =
+    "{\"hook_event_name\":\"UserPromptSubmit\",\"session_id\":\"s\",\"prompt\":\"forged\"}";
 
 /// The same request with more header lines.
 fn with(request: &str, lines: &str) -> String {
@@ -37,6 +40,21 @@ fn of_every_kind() -> Vec<String> {
         post("/api/v1/events", "application/json", EVENT),
         post("/api/v1/admin/bans", "text/plain", "{\"user\":\"ann\"}"),
         with(&get("/api/v1/events", ""), "").replacen("GET", "OPTIONS", 1),
+        post("/ag-ui/in", "text/plain", RUN),
+        post("/vercel/in", "text/plain", "{\"type\":\"start\"}"),
+        post(
+            "/langgraph/in",
+            "text/plain",
+            "{\"event\":\"on_chain_start\"}",
+        ),
+        post("/hooks/claude", "text/plain", HOOK),
+        post("/v1/traces", "text/plain", "{}"),
+        post("/v1/logs", "text/plain", "{}"),
+        post("/v1/metrics", "text/plain", "{}"),
+        post("/api/v1/otlp/v1/traces", "text/plain", "{}"),
+        post("/api/v1/emit", "text/plain", "{\"event\":\"e\"}"),
+        post("/api/v1/inputs/q", "text/plain", "{\"value\":\"yes\"}"),
+        post("/a/door/of/tomorrow", "text/plain", "{}"),
     ]
 }
 

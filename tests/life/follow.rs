@@ -242,7 +242,8 @@ async fn a_restart_of_the_follower_or_of_the_server_loses_and_doubles_nothing() 
     let follower = Follower::start(address, &[&glob], &kept_at).await;
     append(&log, &line(1));
     has(address, &[1]).await;
-    follower.stop();
+    let summary = follower.stop();
+    assert!(summary.trim_end().ends_with("1 file"), "{summary}");
 
     // While nobody follows: a line, a rotation with a line behind it, and another file.
     append(&log, &line(2));
@@ -292,4 +293,31 @@ async fn a_restart_of_the_follower_or_of_the_server_loses_and_doubles_nothing() 
         assert_eq!(output.status.code(), Some(1));
         assert!(!output.stderr.is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_named_before_there_is_anything_to_send() {
+    let folder = tempfile::tempdir().expect("folder");
+    let journal = folder.path().join("journal.db");
+    let server = server(&journal);
+    let address = server.address;
+    let log = folder.path().join("a.jsonl");
+    append(&log, &line(0));
+    let follower = Follower::start(address, &[&shown(&log)], &[]).await;
+    append(&log, &line(1));
+    has(address, &[1]).await;
+    let said = follower.said.lock().expect("lines").clone();
+    assert!(!said.contains("tried again"), "{said}");
+    follower.stop();
+
+    let port = server.kill();
+    let follower = Follower::start(address, &[&shown(&log)], &[]).await;
+    follower.says("it is tried again until it answers").await;
+    let server = Process::listening(serve(&journal).env("STOA_SERVER__PORT", port.to_string()));
+    append(&log, &line(2));
+    has(server.address, &[1, 2]).await;
+    follower.says("the server answers again").await;
+    let said = follower.said.lock().expect("lines").clone();
+    assert_eq!(said.matches("it is tried again").count(), 1, "{said}");
+    assert!(said.contains("following 1 file;"), "{said}");
 }

@@ -6,9 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kit::{counted_in, get, guarded, server_with, wait_for};
+use kit::{
+    counted_in, get,
+    guarded::{self, request},
+    server_with, wait_for,
+};
 use serde_json::{Value, json};
-use stoa::server::Running;
+use stoa::{config::Switch, server::Running};
 
 use super::{send, state_when};
 
@@ -42,8 +46,8 @@ fn counts(server: &Running, outcome: &str) -> u64 {
 async fn a_session_is_a_team_at_work() {
     let server = server_with(|_| {}).await;
     let address = server.address();
-    let main = "claude:0b5f9c7e";
-    let sub = "claude:0b5f9c7e:a1";
+    let main = "claude:0b5f9c7e-1111-4222-8333-944455556666";
+    let sub = "claude:0b5f9c7e-1111-4222-8333-944455556666:a1";
     let bash = json!({ "tool_name": "Bash", "tool_use_id": "t1", "tool_input": { "command": "make test" } });
     hook(
         address,
@@ -243,5 +247,127 @@ async fn whatever_comes_is_answered_with_nothing() {
     assert_eq!(&answer.await.expect("a thread"), b"HTTP/1.1 204");
     assert!(asked.elapsed() < Duration::from_secs(10));
     assert!(counts(&server, "answered_before") >= 1);
+    server.shutdown().await;
+}
+
+/// One hook of a producer that is refused for its budget loses nothing but itself: the task that was open is open still,
+/// and the next end ends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_hook_loses_no_open_task() {
+    let server = guarded::guarded(|config| {
+        config.rate_limiting.enabled = Switch::On;
+        config.rate_limiting.producer_events_per_second = 3;
+    })
+    .await;
+    let address = server.address();
+    let bearer = format!("Bearer {}", guarded::producer());
+    let hook = async |name: &str, more: Value| {
+        let headers = [JSON, ("authorization", bearer.as_str())];
+        let (status, _, _) = send(address, PATH, &headers, of(name, &more).to_string()).await;
+        assert_eq!(status, 204);
+    };
+    let all = |server: &Running| counts(server, "published") + counts(server, "rate_limited");
+    // As often as its budget needs.
+    let published = async |name: &str, more: Value| {
+        let before = counts(&server, "published");
+        wait_for(name, async || {
+            let count = all(&server);
+            hook(name, more.clone()).await;
+            wait_for(name, async || all(&server) > count).await;
+            counts(&server, "published") > before
+        })
+        .await;
+    };
+    published("SessionStart", json!({ "source": "startup" })).await;
+    published("UserPromptSubmit", json!({ "prompt": "Mend the shop" })).await;
+    // With its last words an end is four events, more than ever have room in the budget.
+    hook("Stop", json!({ "last_assistant_message": "All is well" })).await;
+    wait_for("refused", async || counts(&server, "too_large") == 1).await;
+    published("Stop", json!({})).await;
+    let history = request(
+        "GET",
+        address,
+        "/api/v1/events?limit=50",
+        &guarded::admin(),
+        None,
+    )
+    .await;
+    let of_type = |name: &str| -> Vec<Value> {
+        let events = history.1["events"].as_array().expect("a list").iter();
+        let of_type = events.filter(|event| event["type"] == name);
+        of_type.map(|event| event["data"].clone()).collect()
+    };
+    let (begun, ended) = (of_type("task.assigned"), of_type("task.completed"));
+    assert_eq!((begun.len(), ended.len()), (1, 1), "{history:?}");
+    assert_eq!(begun[0]["task_id"], ended[0]["task_id"]);
+    assert_eq!(of_type("agent.registered").len(), 1);
+    server.shutdown().await;
+}
+
+/// A session that is forgotten for a newer one has an end; one that is over makes room first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_forgotten_ends() {
+    let server = server_with(|config| config.hooks.max_sessions.set(2).expect("a count")).await;
+    let address = server.address();
+    let of = |session: &str, name: &str| json!({ "hook_event_name": name, "session_id": session, "cwd": "/x/p", "prompt": session });
+    for (session, name) in [
+        ("old", "UserPromptSubmit"),
+        ("over", "UserPromptSubmit"),
+        ("over", "SessionEnd"),
+        ("new", "UserPromptSubmit"),
+    ] {
+        hook(address, &of(session, name)).await;
+    }
+    let state = state_when(address, "three sessions", |state| {
+        state["runs"]
+            .as_object()
+            .is_some_and(|runs| runs.len() == 3)
+            && state["runs"]["over"]["status"] == "completed"
+    })
+    .await;
+    assert_eq!(state["runs"]["old"]["status"], "running", "{state}");
+    hook(address, &of("newest", "UserPromptSubmit")).await;
+    let state = state_when(address, "the oldest is over", |state| {
+        state["runs"]["old"]["status"] == "completed"
+    })
+    .await;
+    assert_eq!(state["runs"]["old"]["reason"], "forgotten");
+    assert_eq!(state["agents"]["claude:old"]["status"], "offline");
+    let tasks = state["tasks"].as_object().expect("an object");
+    let old = tasks.values().find(|task| task["name"] == "old");
+    assert_eq!(old.expect("its task")["status"], "cancelled");
+    assert_eq!(counted_in(&server, "stoa_hook_sessions_forgotten_total"), 1);
+    // It goes on all the same if it still speaks.
+    hook(address, &of("old", "UserPromptSubmit")).await;
+    state_when(address, "it is there again", |state| {
+        state["agents"]["claude:old"]["status"] == "working"
+    })
+    .await;
+    server.shutdown().await;
+}
+
+/// Bodies that never come take no place from hooks that do.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_bodies_keep_nobody_out() {
+    let server = server_with(|_| {}).await;
+    let address = server.address();
+    let head = format!(
+        "POST {PATH} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{{"
+    );
+    let mut slow = Vec::new();
+    for _ in 0..300 {
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        stream.write_all(head.as_bytes()).expect("written");
+        slow.push(stream);
+    }
+    // All are under way: each is answered before its body is there.
+    wait_for("answers", async || {
+        counts(&server, "answered_before") == 300
+    })
+    .await;
+    hook(address, &of("UserPromptSubmit", &json!({ "prompt": "Go" }))).await;
+    wait_for("published", async || counts(&server, "published") == 1).await;
+    assert_eq!(counts(&server, "overloaded"), 0);
+    drop(slow);
     server.shutdown().await;
 }

@@ -6,7 +6,7 @@ use http::Uri;
 use crate::error::Error;
 
 /// The paths that programs ask for.
-const PATHS: &[&str] = &[
+pub(super) const PATHS: &[&str] = &[
     "/api/v1/events",
     "/api/v1/emit",
     "/ag-ui/in",
@@ -35,6 +35,8 @@ const PATHS: &[&str] = &[
     "/v1/logs",
     "/v1/metrics",
     "/api/v1/otlp/v1/traces",
+    "/api/v1/otlp/v1/logs",
+    "/api/v1/otlp/v1/metrics",
     "/hooks/claude",
     "/healthz",
     "/readyz",

@@ -49,6 +49,13 @@ pub(crate) fn missing(root: &Path) -> Option<String> {
     })
 }
 
+/// Whether a path is one of the pages or of their files, which are public.
+pub(super) fn is_own(path: &str) -> bool {
+    let is_page = PAGES.iter().any(|(page, _)| path == *page) || path == "/operator/";
+    let name = path.strip_prefix('/').unwrap_or(path);
+    is_page || name.starts_with(ASSETS) || INSIDE.iter().any(|(inside, _)| *inside == name)
+}
+
 /// The routes of the pages and of their assets: from the folder `root`, or from the program itself if that is empty. A
 /// page that the folder does not have is the one of the program.
 pub(super) fn routes(root: &Path) -> Router<Api> {

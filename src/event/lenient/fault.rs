@@ -7,10 +7,23 @@ pub fn fault(text: &[u8], error: &Error) -> String {
     if text.trim_ascii().is_empty() {
         return "empty".to_owned();
     }
+    if !may_be_json(text) {
+        return "not JSON: a line is one event, as {\"type\": \"task.completed\", \"data\": {}}"
+            .to_owned();
+    }
     match hint(text, error) {
         Some(hint) => format!("not JSON, {hint}: {error}"),
         None => format!("not JSON: {error}"),
     }
+}
+
+/// Whether a text begins as JSON does, or as people write it by mistake.
+fn may_be_json(text: &[u8]) -> bool {
+    const WORDS: [&[u8]; 6] = [b"true", b"false", b"null", b"True", b"False", b"None"];
+    let text = text.trim_ascii_start();
+    let first = text.first().copied().unwrap_or_default();
+    let is_word = || WORDS.iter().any(|word| text.starts_with(word));
+    b"{[\"'-".contains(&first) || first.is_ascii_digit() || is_word()
 }
 
 fn hint(text: &[u8], error: &Error) -> Option<&'static str> {
@@ -62,7 +75,18 @@ mod tests {
             ("{\"type\": \"a.b\"", "not JSON: EOF"),
             ("{\"a\": 1,}", "not JSON: trailing comma"),
             ("{,}", "not JSON"),
-            ("nonsense", "not JSON: expected"),
+            ("nonsense", "not JSON: a line is one event, as {\"type\": "),
+            (
+                " INFO started",
+                "not JSON: a line is one event, as {\"type\": ",
+            ),
+            ("\u{feff}", "not JSON: a line is one event, as {\"type\": "),
+            ("2026-11-28 INFO started", "not JSON: trailing"),
+            ("nul", "not JSON: a line is one event, as {\"type\": "),
+            ("nulL", "not JSON: a line is one event, as {\"type\": "),
+            ("[started]", "not JSON: expected"),
+            ("None", "not JSON, which writes null, true and false: "),
+            ("'a'", "not JSON, which takes double quotes: "),
             ("{\"a\"", "not JSON: EOF"),
             ("", "empty"),
             (" \n", "empty"),

@@ -14,15 +14,13 @@ use super::{
 use crate::{
     access::authz::Audience,
     event::{Event, ThingKind},
+    fnv::fnv,
     update::{Added, Scope, Usage, added, is_total, model_status},
 };
 
 /// A number for an audience, the same in every process.
 fn number(audience: &Audience) -> u64 {
-    let text = serde_json::to_string(audience).unwrap_or_default();
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    fnv(serde_json::to_vec(audience).unwrap_or_default())
 }
 
 /// Begins or ends a call of a model, and adds its tokens and its cost up.

@@ -80,7 +80,12 @@ pub(super) fn plan(state: &mut State, event: &Event, about: &Audience) {
 /// Notes an item of a plan as a task, unless the task is one of its own.
 fn wait(state: &mut State, event: &Event, about: &Audience, plan: &str, item: &Item<'_>) {
     let task = key(state, event, &item.id);
-    if state.kept.store.map(Map::Tasks).get(&task).is_some() && planned_by(state, &task).is_none() {
+    if is_own(state, &task) {
+        return;
+    }
+    // Its own events may not have named the project yet.
+    if is_own(state, &Key::new(&item.id, None)) {
+        state.kept.remove(Map::Tasks, &task);
         return;
     }
     state.kept.change(Map::Tasks, task, about, |facts| {
@@ -93,6 +98,12 @@ fn wait(state: &mut State, event: &Event, about: &Audience, plan: &str, item: &I
         };
         facts.set("updated_at", event.timestamp.to_string());
     });
+}
+
+/// Whether there is a task of which its own events told.
+fn is_own(state: &State, task: &Key) -> bool {
+    let is_known = state.kept.store.map(Map::Tasks).get(task).is_some();
+    is_known && planned_by(state, task).is_none()
 }
 
 /// The plan that alone knows a task.

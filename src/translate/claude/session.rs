@@ -5,19 +5,22 @@ use std::{collections::HashMap, sync::Arc};
 use uuid::Uuid;
 
 use super::hook::Hook;
-use crate::translate::{Told, Words, one_line, slug};
+use crate::{
+    fnv::fnv,
+    translate::{Told, Words, one_line, slug},
+};
 
 /// Subagents and teammates of one session that are remembered.
 const MAX_AGENTS: usize = 256;
-/// Characters of a session's id in the ids of its agents.
-const SHORT: usize = 8;
+/// Characters of a session's id that stand in the ids of its agents and tasks; of a longer one it is a hash.
+const OWN: usize = 64;
 /// The key of the main agent.
 const MAIN: &str = "";
 /// The key of fields that say an answer.
 const ALLOWED: &str = "allowed";
 
 /// A session of Claude.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Session {
     id: String,
     project: Arc<str>,
@@ -50,12 +53,6 @@ impl Session {
             is_open: false,
             agents: HashMap::new(),
         }
-    }
-
-    /// Forgets what was told: it is told again with the next hook.
-    pub fn forget(&mut self) {
-        self.is_open = false;
-        self.agents.clear();
     }
 
     /// The events of a hook; none of one that says nothing of agents.
@@ -100,11 +97,7 @@ impl Session {
                 self.answered(&actor, &action, to);
             }
             "Notification" => self.notified(hook, &actor, to),
-            "SubagentStop" => {
-                self.ended("task.completed", hook, &actor, to);
-                self.status(&actor, "idle", to);
-            }
-            "Stop" => {
+            "SubagentStop" | "Stop" => {
                 self.ended("task.completed", hook, &actor, to);
                 self.status(&actor, "idle", to);
             }
@@ -121,7 +114,7 @@ impl Session {
                     self.status(&mate, "idle", to);
                 }
             }
-            "SessionEnd" => self.end(hook, to),
+            "SessionEnd" => self.end(hook.name_of("reason"), to),
             // A session or a subagent that starts is told already; of other hooks nobody sees anything.
             _ => {}
         }
@@ -155,8 +148,12 @@ impl Session {
         message.unwrap_or_else(|| "An answer is needed".into())
     }
 
-    fn short(&self) -> String {
-        self.id.chars().take(SHORT).collect()
+    /// The session in the ids of its agents and tasks.
+    fn own(&self) -> String {
+        match self.id.len() <= OWN {
+            true => self.id.clone(),
+            false => format!("{:016x}", fnv(self.id.bytes())),
+        }
     }
 
     /// Tells the session and its main agent, unless they are told.
@@ -187,7 +184,7 @@ impl Session {
         if self.agents.contains_key(key) || self.agents.len() >= MAX_AGENTS {
             return;
         }
-        let main = format!("claude:{}", self.short());
+        let main = format!("claude:{}", self.own());
         let id = match key {
             MAIN => main.clone(),
             key => format!("{main}:{}", slug(key)),
@@ -340,14 +337,28 @@ impl Session {
         let subject = subject.and_then(|subject| self.words.line(subject));
         let event = self
             .event(name)
-            .with("task_id", format!("claude:{}:task:{task}", self.short()))
+            .with("task_id", format!("claude:{}:task:{task}", self.own()))
             .with_some("agent_id", agent.map(|agent| agent.id.clone()))
             .with("run_id", self.id.as_str())
             .with_some("task_name", subject);
         to.push(event);
     }
 
-    fn end(&mut self, hook: &Hook, to: &mut Vec<Told>) {
+    /// Whether it was told and has not ended.
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// The events by which a session ends of which nobody hears any more.
+    pub fn leave(&mut self) -> Vec<Told> {
+        let mut told = Vec::new();
+        if self.is_open {
+            self.end(Some("forgotten".into()), &mut told);
+        }
+        told
+    }
+
+    fn end(&mut self, reason: Option<String>, to: &mut Vec<Told>) {
         let mut actors: Vec<String> = self.agents.keys().cloned().collect();
         actors.sort();
         for actor in &actors {
@@ -363,7 +374,7 @@ impl Session {
         let run = self
             .event("workflow.run.completed")
             .with("run_id", self.id.as_str())
-            .with_some("reason", hook.name_of("reason"));
+            .with_some("reason", reason);
         to.push(run);
         for actor in &actors {
             if let Some(agent) = self.agents.get(actor) {
@@ -371,6 +382,53 @@ impl Session {
                 to.push(self.event("agent.unregistered").with("agent_id", id));
             }
         }
-        self.forget();
+        self.is_open = false;
+        self.agents.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Content;
+
+    /// The ids of the agents that a prompt and a subagent in this session tell.
+    fn agents(session: &str) -> HashSet<String> {
+        let hook = |name: &str, agent: Option<&str>| {
+            let hook = json!({ "hook_event_name": name, "session_id": session, "agent_id": agent });
+            Hook::read(hook.to_string().as_bytes()).expect("a hook")
+        };
+        let (prompt, begin) = (
+            hook("UserPromptSubmit", None),
+            hook("SubagentStart", Some("a")),
+        );
+        let mut session = Session::new(&prompt, None, Words(Content::None));
+        let told = [prompt, begin].map(|hook| session.take(&hook));
+        let events = told.into_iter().flatten().map(Told::into_json);
+        let ids: HashSet<_> = events
+            .filter(|event| event["type"] == "agent.registered")
+            .filter_map(|event| Some(event["data"]["agent_id"].as_str()?.to_owned()))
+            .collect();
+        assert_eq!(ids.len(), 2);
+        ids
+    }
+
+    /// Sessions are often named by one beginning, such as a date.
+    #[test]
+    fn sessions_that_begin_alike_share_no_agents() {
+        let long = "x".repeat(150);
+        for (one, other) in [
+            ("20261128-a".to_owned(), "20261128-b".to_owned()),
+            (format!("{long}a"), format!("{long}b")),
+        ] {
+            let (one, other) = (agents(&one), agents(&other));
+            assert!(one.is_disjoint(&other), "{one:?} {other:?}");
+            assert!(one.iter().all(|id| id.len() < 128));
+        }
+        assert!(agents("s1").contains("claude:s1:a"));
     }
 }

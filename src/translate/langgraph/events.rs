@@ -215,13 +215,16 @@ impl LangGraph {
     fn model_ended(&mut self, own: &str, by: &By, message: &Object, out: &mut Output<'_>) {
         let output = inside(message, "output");
         let was_told = self.texts.remove(own).is_some();
-        if !was_told && let Some(said) = output.and_then(said).filter(|said| !said.is_empty()) {
+        let whole = output.and_then(said).filter(|said| !said.is_empty());
+        let told_now = whole.filter(|_| !was_told);
+        let has_begun = was_told || told_now.is_some();
+        if let Some(said) = told_now {
             self.begin_text(own, own, by, out);
             self.texts.remove(own);
             let whole = json!({ "message_id": own, "content": said, "kind": "text" });
             out.tell_of(by, "agent.message.appended", whole);
         }
-        if out.is_empty() == was_told {
+        if has_begun {
             out.tell_of(
                 by,
                 "agent.message.completed",
@@ -292,5 +295,47 @@ fn written(output: Option<&Value>, key: &str) -> Option<String> {
             about.as_str().map(str::to_owned)
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::translate::{Language, StreamContext, TranslatorLimits, numbering::Numbering};
+
+    const LIMITS: TranslatorLimits = TranslatorLimits {
+        open: 8,
+        joined: 64,
+    };
+
+    /// A text ends if it has begun, whatever else the message told before.
+    #[test]
+    fn only_a_text_that_has_begun_is_ended() {
+        let answer = |content: &str| json!({ "data": { "output": { "content": content } } });
+        for (is_begun, content, ends) in [
+            (false, "", 0),
+            (false, "Hello", 1),
+            (true, "", 1),
+            (true, "Hello", 1),
+        ] {
+            let (context, mut numbering) = (StreamContext::default(), Numbering::default());
+            let mut out = Output::new(Language::LangGraph, &context, &mut numbering);
+            let mut stream = LangGraph::new(LIMITS);
+            let by = By::default();
+            out.tell("agent.registered", json!({ "agent_id": "a" }));
+            if is_begun {
+                stream.begin_text("m", "m", &by, &mut out);
+            }
+            let message = answer(content).as_object().cloned().unwrap_or_default();
+            stream.model_ended("m", &by, &message, &mut out);
+            let events = out.finish().events;
+            let count = |kind: &str| events.iter().filter(|e| e["type"] == kind).count();
+            assert_eq!(
+                count("agent.message.completed"),
+                ends,
+                "{is_begun} {content}"
+            );
+            assert_eq!(count("agent.message.started"), ends, "{is_begun} {content}");
+        }
     }
 }

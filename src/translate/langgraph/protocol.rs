@@ -199,8 +199,7 @@ impl LangGraph {
     /// The root graph says how it is.
     fn root_says(&mut self, run: &str, what: &str, error: Option<String>, out: &mut Output<'_>) {
         let state = match what {
-            "completed" => RunState::Over,
-            "failed" => RunState::Over,
+            "completed" | "failed" => RunState::Over,
             "interrupted" => RunState::Paused,
             _ => RunState::Going,
         };

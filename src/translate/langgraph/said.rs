@@ -85,7 +85,8 @@ impl LangGraph {
                     }
                     _ => return,
                 };
-                if let (Some(writing), Some(content)) = (self.texts.get(&key), content) {
+                if let (Some(writing), Some(content)) = (self.texts.get_mut(&key), content) {
+                    writing.has_thought |= name == "reasoning";
                     let piece = json!({
                         "message_id": writing.message, "content": content, "kind": name,
                     });
@@ -118,8 +119,11 @@ impl LangGraph {
             return;
         };
         let by = &writing.by;
-        let ended = json!({ "message_id": writing.message, "kind": "text" });
-        out.tell_of(by, "agent.message.completed", ended);
+        let thought = writing.has_thought.then_some("reasoning");
+        for kind in thought.into_iter().chain(["text"]) {
+            let ended = json!({ "message_id": writing.message, "kind": kind });
+            out.tell_of(by, "agent.message.completed", ended);
+        }
         let call = json!({
             "call_id": writing.message, "model": writing.model, "provider": writing.provider,
         });

@@ -78,6 +78,8 @@ pub(super) struct Writing {
     pub(super) by: By,
     pub(super) model: Option<String>,
     pub(super) provider: Option<String>,
+    /// Whether a thought came under the same id.
+    pub(super) has_thought: bool,
 }
 
 impl Writing {
@@ -87,6 +89,7 @@ impl Writing {
             by,
             model: None,
             provider: None,
+            has_thought: false,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::state::Vercel;
+use super::state::{Text, Vercel};
 use crate::{
     event::Object,
     translate::{
@@ -24,16 +24,17 @@ fn kind_of(part: &str) -> &'static str {
 impl Vercel {
     /// The message of a part. The ids of parts are only of use within their step, so messages are numbered.
     fn message(&mut self, part: &str, kind: &str, out: &mut Output<'_>) -> String {
-        if let Some(own) = self.texts.get(part) {
-            return own.clone();
+        if let Some(open) = self.texts.get(part) {
+            return open.message.clone();
         }
         self.open_message(part, kind, out)
     }
 
     fn open_message(&mut self, part: &str, kind: &str, out: &mut Output<'_>) -> String {
-        let own = self.numbered();
-        self.texts.insert(part, own.clone());
-        let started = json!({ "message_id": own, "role": "assistant", "kind": kind_of(kind) });
+        let (own, kind) = (self.numbered(), kind_of(kind));
+        let message = own.clone();
+        self.texts.insert(part, Text { message, kind });
+        let started = json!({ "message_id": own, "role": "assistant", "kind": kind });
         out.tell_of(&self.by(), "agent.message.started", started);
         own
     }

@@ -102,8 +102,8 @@ impl Vercel {
     /// The run is over; its texts are whole.
     fn end(&mut self, out: &mut Output<'_>) -> By {
         let by = self.by();
-        for (_, own) in self.texts.take_where(|_, _| true) {
-            let ended = json!({ "message_id": own });
+        for (_, text) in self.texts.take_where(|_, _| true) {
+            let ended = json!({ "message_id": text.message, "kind": text.kind });
             out.tell_of(&by, "agent.message.completed", ended);
         }
         self.calls.clear();

@@ -18,12 +18,21 @@ pub(in crate::translate) struct Vercel {
     pub(super) named: Option<String>,
     pub(super) thread: Option<String>,
     pub(super) run: Option<Run>,
-    /// Open texts by the id of their part, each with the id of its message.
-    pub(super) texts: Open<String>,
+    /// Open texts by the id of their part.
+    pub(super) texts: Open<Text>,
     /// Calls without an answer, each with the tool's name.
     pub(super) calls: Open<String>,
     /// Whether the next part is the first of a body.
     pub(super) is_first: bool,
+}
+
+/// A text that is written.
+#[derive(Debug, Clone)]
+pub(super) struct Text {
+    /// The id of its message.
+    pub(super) message: String,
+    /// Its kind: `text` or `reasoning`.
+    pub(super) kind: &'static str,
 }
 
 /// The run that goes on, or the last one.
@@ -84,7 +93,7 @@ impl Vercel {
     }
 
     pub(in crate::translate) fn held(&self) -> usize {
-        self.texts.held(String::len) + self.calls.held(String::len)
+        self.texts.held(|text| text.message.len()) + self.calls.held(String::len)
     }
 
     pub(in crate::translate) fn take_forgotten(&mut self) -> LostParts {

@@ -8,7 +8,7 @@ const SVG = 'http://www.w3.org/2000/svg';
 // More at once cannot be told apart, and would cost frames.
 const MOST_AT_ONCE = 60;
 
-export const stillness = window.matchMedia('(prefers-reduced-motion: reduce)');
+const stillness = window.matchMedia('(prefers-reduced-motion: reduce)');
 
 function busy(layer: SVGGElement): boolean {
   return stillness.matches || document.hidden || layer.childElementCount >= MOST_AT_ONCE;

@@ -29,7 +29,7 @@ function webAddress(said: string): string {
   }
 }
 
-export function artifactOf({ key, id, projectId, name, facts, at }: Thing): Artifact {
+function artifactOf({ key, id, projectId, name, facts, at }: Thing): Artifact {
   return {
     key, id, projectId, name: text(facts, 'name') || name, mime: text(facts, 'mime', 'mime_type'), bytes: number(facts, 'bytes', 'size'),
     url: webAddress(text(facts, 'url')), path: text(facts, 'path'), agentId: text(facts, 'agent_id'), taskId: text(facts, 'task_id'),

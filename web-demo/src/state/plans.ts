@@ -7,7 +7,7 @@ import { idAt, runOf, type Said } from './event';
 import { layOver, putFact } from './facts';
 import { keyOf } from './keys';
 import { record, text } from './read';
-import type { Json, State } from './types';
+import type { Json, State, Task } from './types';
 
 const MOST_ITEMS = 100;
 const LONGEST_ID = 128;
@@ -68,6 +68,11 @@ export function itemsOf(data: Json): Map<string, Item> {
   return items;
 }
 
+/** Whether there is a task of which its own events told. */
+function isOwn(task: Task | undefined): boolean {
+  return task !== undefined && typeof task.facts.planned_by !== 'string';
+}
+
 /** Makes the tasks that a plan has those of its latest form. */
 export function foldPlan(state: State, said: Said, payload: Json): void {
   if (said.name !== 'plan.updated' || !('items' in said.data)) return;
@@ -75,7 +80,12 @@ export function foldPlan(state: State, said: Said, payload: Json): void {
   const items = itemsOf(said.data);
   for (const { id, title, status } of items.values()) {
     const known = state.tasks.get(keyOf(said.projectId, id));
-    if (known && typeof known.facts.planned_by !== 'string') continue;
+    if (isOwn(known)) continue;
+    // Its own events may not have named the project yet.
+    if (isOwn(state.tasks.get(keyOf('', id)))) {
+      if (known) forgetTask(state, known);
+      continue;
+    }
     editTask(state, said.projectId, id, (facts) => {
       putFact(facts, 'task_id', id);
       putFact(facts, 'name', title);

@@ -247,7 +247,9 @@ describe('the rest', () => {
     const task = (change: string, data: Json = {}): [string, Json] =>
       ['task_update', { source_type: `task.${change}`, project_id: 'p', data: { task_id: 't', agent_id: 'ada', change_type: change, ...data } }];
     const { state, outcomes } = after(task('failed', { error: 'It broke' }), task('retried', { attempt: 2, max_attempts: 3, error: 'Timeout', retry_in_ms: 1500 }));
-    expect([...state.tasks.values()]).toMatchObject([{ status: 'in_progress', facts: { attempt: 2, max_attempts: 3, error: 'It broke' } }]);
+    expect([...state.tasks.values()]).toMatchObject([{ status: 'in_progress', facts: { attempt: 2, max_attempts: 3 } }]);
+    // The error was that of the attempt that is over.
+    expect([...state.tasks.values()][0]?.facts).not.toHaveProperty('error');
     expect([...state.agents.values()]).toMatchObject([{ busy: true }]);
     expect(outcomes[1]?.entry?.text).toBe('“t” is tried again (2 of 3) in 1.5 s: Timeout');
   });
@@ -371,6 +373,13 @@ describe('the rest', () => {
       ['task_update', { source_type: 'task.completed', project_id: 'p', data: { task_id: 't' } }]);
     expect([...state.tasks.values()]).toMatchObject([{ id: 't', projectId: 'p', status: 'done' }]);
     expect(state.agents.get('a')).toMatchObject({ taskId: null, busy: false });
+  });
+
+  it('an item of a plan whose task named no project yet is that task', () => {
+    const plan = (project: string): [string, Json] =>
+      ['plan_update', { source_type: 'plan.updated', project_id: project, plan_id: 'x', data: { items: [{ id: 't', title: 'Planned' }] } }];
+    const { state } = after(plan('p'), ['task_update', { source_type: 'task.created', data: { task_id: 't', task_name: 'Real' } }], plan('p'), plan('pz'));
+    expect([...state.tasks.values()]).toMatchObject([{ id: 't', projectId: '', name: 'Real' }]);
   });
 
   it('things of a snapshot are what they say of themselves, whatever their keys are', () => {

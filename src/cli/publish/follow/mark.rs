@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::stamp::fnv;
+use crate::fnv::fnv;
 use crate::{cli::failure::Failure, private_file};
 
 const VERSION: u32 = 1;
@@ -49,12 +49,12 @@ impl Anchor {
         let last = &read[read.len().saturating_sub(Self::MAX_BYTES)..];
         Self {
             bytes: last.len() as u64,
-            hash: fnv(last),
+            hash: fnv(last.iter().copied()),
         }
     }
 
     pub(super) fn holds(&self, bytes: &[u8]) -> bool {
-        fnv(bytes) == self.hash
+        fnv(bytes.iter().copied()) == self.hash
     }
 }
 

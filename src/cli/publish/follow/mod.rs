@@ -65,17 +65,14 @@ pub(super) async fn follow(args: PublishArgs) -> Result<(), Failure> {
         saved: None,
         is_unsaved: true,
         told_unsaved: false,
+        is_told: false,
         max_lines: MAX_LINES,
         read: 0,
     };
     let poll = Duration::from_millis(args.poll_ms);
     let followed = follower.run(poll, &mut stop).await;
     follower.save(true);
-    let said = format!(
-        "{}; {} files",
-        follower.report.finish(),
-        follower.files.len()
-    );
+    let said = format!("{}; {}", follower.report.finish(), files(&follower.files));
     output::print(&said).map_err(Failure::because)?;
     followed
 }
@@ -90,6 +87,8 @@ struct Follower {
     is_unsaved: bool,
     /// Whether it was told that the state can't be written.
     told_unsaved: bool,
+    /// Whether it was told that the server doesn't answer.
+    is_told: bool,
     /// The most lines of one request: fewer where the server says that the requests are too large.
     max_lines: usize,
     /// Bytes of events so far.
@@ -101,8 +100,14 @@ impl Follower {
     async fn run(&mut self, poll: Duration, stop: &mut StopSignal) -> Result<(), Failure> {
         let notes = self.files.look();
         self.tell(&notes);
-        let count = self.files.len();
-        self.tell(&[format!("following {count} files; Ctrl-C ends")]);
+        self.tell(&[format!("following {}; Ctrl-C ends", files(&self.files))]);
+        // While there is nothing to send, nothing else says that the server is away.
+        tokio::select! {
+            () = stop.received() => return Ok(()),
+            is_there = self.sender.is_there() => self.is_told = is_there
+                .inspect_err(|reason| tell_away(&self.report, reason))
+                .is_err(),
+        }
         loop {
             loop {
                 let (batch, notes) = self.files.batch(self.max_lines, MAX_BYTES);
@@ -134,7 +139,8 @@ impl Follower {
             false => {
                 let body = Bytes::copy_from_slice(&batch.body);
                 let sent = {
-                    let sending = send(&mut self.sender, &body, &self.report);
+                    let is_told = &mut self.is_told;
+                    let sending = send(&mut self.sender, &body, &self.report, is_told);
                     tokio::pin!(sending);
                     tokio::select! {
                         sent = &mut sending => Some(sent),
@@ -216,14 +222,31 @@ impl Follower {
     }
 }
 
+/// The number of the files that are followed, in words.
+fn files(files: &Files) -> String {
+    match files.len() {
+        1 => "1 file".into(),
+        count => format!("{count} files"),
+    }
+}
+
+fn tell_away(report: &Report, reason: &str) {
+    report.note(&format!("{reason}; it is tried again until it answers"));
+}
+
 /// Sends until the server has answered. A connection that broke on the way is no reason to stop: each event has an id.
-async fn send(sender: &mut Sender, body: &Bytes, report: &Report) -> Result<Receipt, Unsent> {
+/// `is_told` is whether it was told that the server doesn't answer.
+async fn send(
+    sender: &mut Sender,
+    body: &Bytes,
+    report: &Report,
+    is_told: &mut bool,
+) -> Result<Receipt, Unsent> {
     let mut pause = FIRST_PAUSE;
-    let mut is_told = false;
     loop {
         let unsent = match sender.once(body.clone()).await {
             Ok(receipt) => {
-                if is_told {
+                if std::mem::take(is_told) {
                     report.note("the server answers again");
                 }
                 return Ok(receipt);
@@ -237,12 +260,8 @@ async fn send(sender: &mut Sender, body: &Bytes, report: &Report) -> Result<Rece
                 unsent
             }
         };
-        if !is_told {
-            is_told = true;
-            report.note(&format!(
-                "{}; it is tried again until it answers",
-                unsent.reason
-            ));
+        if !std::mem::replace(is_told, true) {
+            tell_away(report, &unsent.reason);
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);

@@ -4,7 +4,10 @@ use std::io::Write;
 
 use serde_json::Value;
 
-use crate::event::{free_id_key, lenient};
+use crate::{
+    event::{free_id_key, lenient},
+    fnv::fnv,
+};
 
 /// The longest name of a file that stands in an id as it is; an id has 128 characters at most.
 const MAX_NAME: usize = 80;
@@ -16,7 +19,7 @@ pub(super) fn place(name: &str, generation: u32, offset: u64) -> String {
     let is_plain = name.len() <= MAX_NAME && name.bytes().all(|byte| byte.is_ascii_graphic());
     let name = match is_plain {
         true => name.into(),
-        false => format!("{:016x}", fnv(name.as_bytes())),
+        false => format!("{:016x}", fnv(name.bytes())),
     };
     match generation {
         0 => format!("file:{name}:{offset}"),
@@ -61,13 +64,6 @@ fn stamp_one(text: &[u8], id: &str, body: &mut Vec<u8>) {
         body.extend_from_slice(text);
         body.push(b'\n');
     }
-}
-
-/// A number for some bytes, the same in every process.
-pub(super) fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub(super) struct Messages {
     lines: Lines,
     /// The data of the event that is not whole, and the line on which it begins.
     data: BytesMut,
+    shape: Shape,
     begun: usize,
     /// The line that was read too far.
     ahead: Option<(usize, Bytes)>,
@@ -29,6 +30,7 @@ impl Messages {
         Self {
             lines: Lines::new(max + b"data: \r".len(), refusal.clone()),
             data: BytesMut::new(),
+            shape: Shape::default(),
             begun: 0,
             ahead: None,
             number: 0,
@@ -58,7 +60,7 @@ impl Messages {
             let text = line.trim_ascii();
             if let Some(data) = text.strip_prefix(b"data:") {
                 // Some streams have no empty line between their events.
-                let whole = match is_json(&self.data) {
+                let whole = match self.shape.is_closed(&self.data) {
                     true => self.event(),
                     false => None,
                 };
@@ -104,8 +106,14 @@ impl Messages {
         }
         let fits = self.data.len() + data.len() <= self.max;
         match fits {
-            true => self.data.extend_from_slice(data),
-            false => self.data.clear(),
+            true => {
+                self.data.extend_from_slice(data);
+                self.shape.add(data);
+            }
+            false => {
+                self.data.clear();
+                self.shape = Shape::default();
+            }
         }
         fits
     }
@@ -117,14 +125,54 @@ impl Messages {
     /// The event that is whole now, if there is one.
     fn event(&mut self) -> Option<(usize, Raw)> {
         let data = self.data.split().freeze();
+        self.shape = Shape::default();
         let text = data.trim_ascii();
         let is_one = !text.is_empty() && text != DONE;
         is_one.then(|| (self.begun, Raw::Text(data.slice_ref(text))))
     }
 }
 
-fn is_json(text: &[u8]) -> bool {
-    !text.is_empty() && serde_json::from_slice::<IgnoredAny>(text).is_ok()
+/// Brackets of a text that comes line by line: each byte is looked at once, however many lines there are.
+#[derive(Debug, Default)]
+struct Shape {
+    /// Brackets that are open.
+    depth: usize,
+    is_in_string: bool,
+    is_escaped: bool,
+    /// Whether a bracket was opened, and no other value came before it.
+    has_begun: bool,
+    /// Whether it is known to be no JSON, whatever follows.
+    is_spoilt: bool,
+}
+
+impl Shape {
+    fn add(&mut self, text: &[u8]) {
+        for byte in text {
+            match byte {
+                _ if self.is_escaped => self.is_escaped = false,
+                b'\\' if self.is_in_string => self.is_escaped = true,
+                b'"' => self.is_in_string = !self.is_in_string,
+                _ if self.is_in_string => {}
+                b'{' | b'[' => {
+                    self.depth += 1;
+                    self.has_begun = true;
+                }
+                b'}' | b']' if self.depth > 0 => self.depth -= 1,
+                byte if byte.is_ascii_whitespace() => {}
+                _ => self.is_spoilt |= self.depth == 0,
+            }
+        }
+    }
+
+    /// Whether all of the text is a JSON object or list. It is parsed once at most: a text whose brackets are closed and that is
+    /// no JSON never becomes any.
+    fn is_closed(&mut self, text: &[u8]) -> bool {
+        if !self.has_begun || self.depth > 0 || self.is_in_string || self.is_spoilt {
+            return false;
+        }
+        self.is_spoilt = serde_json::from_slice::<IgnoredAny>(text).is_err();
+        !self.is_spoilt
+    }
 }
 
 /// Whether a line of server-sent events is no data: a comment, a name, an id or a time.
@@ -157,6 +205,49 @@ mod tests {
         }
         take(&mut messages, true);
         read
+    }
+
+    /// Texts in whatever lines are whole exactly when they are JSON.
+    #[test]
+    fn a_text_is_whole_when_its_brackets_are_closed() {
+        for (lines, is_whole) in [
+            (&["{\"a\":1}"][..], true),
+            (&["{\"a\":", "[1, {}]", "}"], true),
+            (&["{\"a\": \"}\"", "}"], true),
+            (&["{\"a\": \"\\\"}\""], false),
+            (&["{\"a\": \"\\\"}\"", "}"], true),
+            (&["[", "", ""], false),
+            (&["{]"], false),
+            (&["{]", "{}"], false),
+            (&["{}", "{}"], false),
+            (&["}", "{"], false),
+            (&["x", "{}"], false),
+            (&["{}x"], false),
+            (&["1"], false),
+            (&[""], false),
+        ] {
+            let (mut shape, mut text) = (Shape::default(), Vec::new());
+            let mut is_closed = false;
+            for line in lines {
+                shape.add(line.as_bytes());
+                text.extend_from_slice(line.as_bytes());
+                text.push(b'\n');
+                is_closed = shape.is_closed(&text);
+            }
+            assert_eq!(is_closed, is_whole, "{lines:?}");
+        }
+    }
+
+    /// One event of many lines costs what its bytes cost.
+    #[test]
+    fn an_event_of_many_lines_is_read_once() {
+        let mut messages = Messages::new(8 << 20, Error::bad_request("long"));
+        let body = format!("data: [1\n{}\n", "data: ,1\n".repeat(200_000));
+        let begun = std::time::Instant::now();
+        messages.feed(body.as_bytes());
+        assert!(messages.next(false).is_some());
+        // Parsed at each line it takes minutes.
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20));
     }
 
     #[test]

@@ -16,10 +16,11 @@ use super::{api::Api, caller::Caller, packed::unpacked, producer::producer};
 use crate::{
     config::Role,
     error::Error,
-    intake::{self, Raw},
+    intake::{self, Raw, Receipt},
     net::read_body,
-    translate::claude::Hook,
+    translate::{Told, claude::Hook},
 };
+use sessions::{AT_A_TIME, Remembered};
 pub use sessions::{Hooks, HooksOptions};
 
 /// The query of a hook.
@@ -39,10 +40,6 @@ pub(super) async fn claude(
 ) -> StatusCode {
     api.metrics.usage.count("publish");
     let hooks = api.hooks.clone();
-    let Ok(place) = hooks.places.clone().try_acquire_owned() else {
-        hooks.metrics.hook("overloaded");
-        return StatusCode::NO_CONTENT;
-    };
     let counted = hooks.clone();
     let taking = tokio::spawn(async move {
         let taken = take(&api, caller, &uri, &headers, body).await;
@@ -53,7 +50,6 @@ pub(super) async fn claude(
         if let Err(refusal) = taken {
             api.metrics.refused("http", &refusal);
         }
-        drop(place);
     });
     if tokio::time::timeout(hooks.options.answer_within, taking)
         .await
@@ -82,38 +78,59 @@ async fn take(
     let body = read_body(caller.address, body, &api.body).await?;
     let hook = Hook::read(&body).map_err(|no| Error::bad_request(no.to_string()))?;
     drop(body);
+    // A body that is slow to come has no place: it would take one from all others.
+    let Ok(_place) = api.hooks.places.try_acquire() else {
+        return Err(Error::new(
+            "overloaded",
+            format!("{AT_A_TIME} hooks are under way; the agent goes on without this one"),
+        ));
+    };
     let query = Query::<InProject>::try_from_uri(uri).ok();
     let project = query.and_then(|Query(query)| query.project);
     let flow = intake::flow(&caller.who, caller.address);
-    let own = api.hooks.session(flow, &hook, project.as_deref());
+    let (own, gone) = api.hooks.session(flow, &hook, project.as_deref(), &caller);
+    let taken = tell(api, &caller, &own, &hook).await;
+    if let Some(gone) = gone {
+        let (told, caller) = gone.leave();
+        let told = publish(api, &caller, told).await;
+        if let Err(refusal) = told {
+            api.metrics.refused("http", &refusal);
+        }
+    }
+    taken
+}
+
+/// Tells what a hook says of its session.
+async fn tell(api: &Api, caller: &Caller, own: &Remembered, hook: &Hook) -> Result<(), Error> {
     // The hooks of a session are told in the order in which they come.
     let Ok(_turn) = own.turn.acquire().await else {
         return Ok(());
     };
     let session = || own.session.lock().unwrap_or_else(PoisonError::into_inner);
-    let told = session().take(&hook);
+    let before = session().clone();
+    let told = session().take(hook);
     if told.is_empty() {
         return Ok(());
     }
+    let published = publish(api, caller, told).await;
+    let is_kept = |receipt: &Receipt| receipt.accepted + receipt.duplicates > 0;
+    if !published.as_ref().is_ok_and(is_kept) {
+        // Nobody was told of this hook: the session goes on from where it was.
+        *session() = before;
+    }
+    match published?.rejected.into_iter().next() {
+        Some(rejected) => Err(rejected.error),
+        None => Ok(()),
+    }
+}
+
+async fn publish(api: &Api, caller: &Caller, told: Vec<Told>) -> Result<Receipt, Error> {
     let raws: Vec<Raw> = told
         .into_iter()
         .map(|event| Raw::Json(event.into_json(), None))
         .collect();
-    let published = publish(api, &caller, raws).await;
-    // What nobody was told of is told with the next hook.
-    published.inspect_err(|_| session().forget())
-}
-
-async fn publish(api: &Api, caller: &Caller, raws: Vec<Raw>) -> Result<(), Error> {
     api.authenticator
         .events(&caller.who, caller.address, raws.len())?;
     let verified = caller.who.verified();
-    let receipt = api
-        .intake
-        .publish(raws, producer(caller, &verified))
-        .await?;
-    match receipt.rejected.into_iter().next() {
-        Some(rejected) => Err(rejected.error),
-        None => Ok(()),
-    }
+    api.intake.publish(raws, producer(caller, &verified)).await
 }

@@ -9,10 +9,11 @@ use std::{
 use tokio::sync::Semaphore;
 
 use crate::{
+    doors::http::caller::Caller,
     journal::FlowId,
     observe::WatchedMetrics,
     translate::{
-        Words,
+        Told, Words,
         claude::{Hook, Session},
     },
 };
@@ -21,7 +22,7 @@ use crate::{
 type Known = HashMap<(FlowId, String), (Arc<Remembered>, Instant)>;
 
 /// Hooks that are taken at a time.
-const AT_A_TIME: usize = 256;
+pub(super) const AT_A_TIME: usize = 256;
 
 /// The settings of the door.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +50,26 @@ pub struct Hooks {
 pub(super) struct Remembered {
     pub(super) turn: Semaphore,
     pub(super) session: Mutex<Session>,
+    /// Whoever sent its last hook.
+    caller: Mutex<Caller>,
+}
+
+impl Remembered {
+    /// The events by which a session that is forgotten ends, and in whose name.
+    pub(super) fn leave(&self) -> (Vec<Told>, Caller) {
+        let told = self
+            .session
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .leave();
+        let caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner);
+        (told, caller.clone())
+    }
+
+    fn is_open(&self) -> bool {
+        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        session.is_open()
+    }
 }
 
 impl Hooks {
@@ -62,30 +83,41 @@ impl Hooks {
         })
     }
 
-    /// The session of a hook. Of too many, the one that was silent for longest is forgotten.
+    /// The session of a hook. Of too many, one that is over is forgotten, or else the one that was silent for longest: that
+    /// one has still to end.
     pub(super) fn session(
         &self,
         flow: FlowId,
         hook: &Hook,
         project: Option<&str>,
-    ) -> Arc<Remembered> {
+        caller: &Caller,
+    ) -> (Arc<Remembered>, Option<Arc<Remembered>>) {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (flow, hook.session().to_owned());
         let is_new = !sessions.contains_key(&key);
+        let mut gone = None;
         if is_new && sessions.len() >= self.options.max_sessions {
-            let silent = sessions.iter().min_by_key(|(_, (_, used))| *used);
+            let silent = sessions
+                .iter()
+                .min_by_key(|(_, (own, used))| (own.is_open(), *used));
             let silent = silent.map(|(key, _)| key.clone());
-            silent.and_then(|key| sessions.remove(&key));
+            gone = silent.and_then(|key| sessions.remove(&key));
+        }
+        let gone = gone.map(|(gone, _)| gone).filter(|gone| gone.is_open());
+        if gone.is_some() {
+            self.metrics.session_forgotten();
         }
         let (own, used) = sessions.entry(key).or_insert_with(|| {
             let session = Session::new(hook, project, self.options.words);
             let own = Remembered {
                 turn: Semaphore::new(1),
                 session: Mutex::new(session),
+                caller: Mutex::new(caller.clone()),
             };
             (Arc::new(own), Instant::now())
         });
         *used = Instant::now();
-        own.clone()
+        *own.caller.lock().unwrap_or_else(PoisonError::into_inner) = caller.clone();
+        (own.clone(), gone)
     }
 }

@@ -23,6 +23,7 @@ use http::{
     header::{CONNECTION, TRANSFER_ENCODING},
 };
 
+use super::page;
 use crate::{error::Error, net::Secure, observe::Metrics};
 use hosts::HostFault;
 pub use hosts::Hosts;
@@ -87,8 +88,9 @@ impl Door {
             {
                 Self::Session
             }
-            path if path.starts_with("/api/") => Self::Data,
-            _ => Self::Page,
+            path if page::is_own(path) => Self::Page,
+            // A door that nobody thought of here is guarded, too.
+            _ => Self::Data,
         }
     }
 
@@ -219,6 +221,7 @@ impl ForeignPage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doors::http::nowhere::PATHS;
 
     #[test]
     fn only_chunked_bodies_are_read() {
@@ -249,9 +252,19 @@ mod tests {
             ("/api/v1/stream", Door::Session),
             ("/socket.io/", Door::Session),
             ("/socket.io", Door::Session),
+            ("/operator", Door::Page),
+            ("/operator/", Door::Page),
+            ("/assets", Door::Data),
+            ("/operators", Door::Data),
+            ("/hooks/claude", Door::Data),
+            ("/v1/traces", Door::Data),
+            ("/a/door/of/tomorrow", Door::Data),
         ];
         for (path, door) in table {
             assert_eq!(Door::of(path), door, "{path}");
         }
+        let open = PATHS.iter().filter(|path| !Door::of(path).is_guarded());
+        let open: Vec<_> = open.copied().collect();
+        assert_eq!(open, ["/healthz", "/readyz", "/operator"]);
     }
 }

@@ -191,14 +191,11 @@ fn items_of_a_plan_are_bounded_and_counted() {
 #[test]
 fn a_task_that_comes_into_a_project_takes_the_place_of_a_planned_one() {
     let mut state = fresh(at_most(100));
+    let plan = json!({ "items": [{ "id": "t", "title": "Planned" }] });
+    tell(&mut state, "plan.updated", &plan);
     let started = json!({ "task_id": "t", "task_name": "Real" });
     let without = json!({ "type": "task.started", "data": started });
     state.apply(&event(without));
-    tell(
-        &mut state,
-        "plan.updated",
-        &json!({ "items": [{ "id": "t", "title": "Planned" }] }),
-    );
     assert_eq!(tasks(&state).len(), 2);
     tell(
         &mut state,
@@ -211,4 +208,23 @@ fn a_task_that_comes_into_a_project_takes_the_place_of_a_planned_one() {
     let again = State::from_checkpoint(&state.to_checkpoint(), &at_most(100)).unwrap();
     // The bytes of the replaced one are not counted any more.
     assert!(before < again.bytes() + 2_000, "{before} {}", again.bytes());
+}
+
+#[test]
+fn an_item_whose_task_named_no_project_yet_is_that_task() {
+    let mut state = fresh(at_most(100));
+    let item = json!({ "items": [{ "id": "t", "title": "Planned" }] });
+    tell(&mut state, "plan.updated", &item);
+    let created = json!({ "task_id": "t", "task_name": "Real" });
+    state.apply(&event(json!({ "type": "task.created", "data": created })));
+    // The next form of the plan finds the task, and so does the plan of another project.
+    tell(&mut state, "plan.updated", &item);
+    tell_in(&mut state, "pz", "plan.updated", &item);
+    assert_eq!(tasks(&state), [task("t", "Real", "todo", false)]);
+    // A plan without a project knows no task of its own by that.
+    let other = json!({ "items": [{ "id": "u", "title": "Planned" }] });
+    state.apply(&event(json!({ "type": "plan.updated", "data": other })));
+    tell(&mut state, "plan.updated", &other);
+    let planned = tasks(&state).into_iter().filter(|task| task.3).count();
+    assert_eq!(planned, 2);
 }
