@@ -139,6 +139,26 @@ def test_a_crash_of_the_server_loses_neither_question_nor_answer(server):
     assert result() == "yes"
 
 
+def test_the_address_may_be_that_of_the_lines_for_curl(server):
+    sending.configure(url=f"{server.url}/api/v1/events")
+    try:
+        result = in_thread(lambda: stoa.ask("By which way?", timeout=PATIENCE))
+        answer(server, question(server, "By which way?"), "this")
+        assert result() == "this"
+    finally:
+        sending.configure(url=server.url)
+
+
+@pytest.mark.parametrize("path, said", [("/elsewhere", "there is no Stoa at"), (":port", "is no address of Stoa")])
+def test_a_wrong_address_is_told_at_once(server, path, said):
+    sending.configure(url=server.url + path)
+    try:
+        with pytest.raises(stoa.StoaError, match=said):
+            stoa.ask("Anybody there?", timeout=PATIENCE)
+    finally:
+        sending.configure(url=server.url)
+
+
 def test_who_can_not_ask_is_told(server):
     sending.options().disabled = True
     try:
