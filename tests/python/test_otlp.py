@@ -50,15 +50,15 @@ def until(server, is_so):
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip"])
-def test_two_variables_are_the_whole_set_up(compression):
-    pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
+@pytest.mark.parametrize("page", ["README.md", "docs/agents.md"])
+def test_the_variables_of_the_pages_are_the_whole_set_up(page, compression):
     server = Stoa()
     try:
-        variables = {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": server.url,
-            "OTEL_EXPORTER_OTLP_COMPRESSION": compression,
-            "OTEL_SERVICE_NAME": "planning",
-        }
+        lines = re.findall(r"^export (OTEL_.*)$", (ROOT / page).read_text(), re.MULTILINE)
+        variables = dict(word.split("=", 1) for line in lines for word in line.split())
+        assert variables["OTEL_SERVICE_NAME"] == "shop" and len(variables) == 3
+        variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = variables["OTEL_EXPORTER_OTLP_ENDPOINT"].replace("http://localhost:8000", server.url)
+        variables["OTEL_EXPORTER_OTLP_COMPRESSION"] = compression
         program = subprocess.run(
             [sys.executable, "-c", PROGRAM], env={**os.environ, **variables}, capture_output=True, text=True, timeout=PATIENCE
         )
@@ -66,10 +66,10 @@ def test_two_variables_are_the_whole_set_up(compression):
         assert "rror" not in program.stderr
         seen = until(server, lambda seen: len(seen["tasks"]) == 2)
         assert {agent["name"]: agent["status"] for agent in seen["agents"].values()} == {"ada": "idle", "bo": "idle"}
-        assert seen["agents"]["planning:ada"]["role"] == "Plans"
-        assert seen["agents"]["planning:ada"]["handed_to"] == "planning:bo"
+        assert seen["agents"]["shop:ada"]["role"] == "Plans"
+        assert seen["agents"]["shop:ada"]["handed_to"] == "shop:bo"
         assert [run["status"] for run in seen["runs"].values()] == ["completed"]
-        assert list(seen["projects"]) == ["planning"]
+        assert list(seen["projects"]) == ["shop"]
     finally:
         server.stop()
 
