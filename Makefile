@@ -20,9 +20,10 @@ PYTHON_DEPS := $(VENV)/.stamp
 # Older emitters, each in a folder of its own.
 EMITTERS := tests/.emitters
 EMITTERS_DEPS := $(EMITTERS)/.stamp
-# Frameworks of agents, each in an environment of its own.
+# Frameworks of agents, each in an environment of its own; and those among them that `make test` has, since they are soon installed.
 FRAMEWORKS := tests/.frameworks
-FRAMEWORKS_DEPS := $(FRAMEWORKS)/.stamp
+FRAMEWORKS_DEPS := $(patsubst %,$(FRAMEWORKS)/%/.stamp,$(shell sed -n 's/^\([a-z_]*\) .*/\1/p' tests/python/frameworks.txt))
+SOON_THERE := $(patsubst %,$(FRAMEWORKS)/%/.stamp,langgraph openai_agents pydantic_ai smolagents mcp)
 # Tools for what is built, ready-made and pinned by their contents; compiled where there is no build for the machine.
 TOOLS := target/tools
 TOOLS_DEPS := $(TOOLS)/.stamp
@@ -31,6 +32,7 @@ DEB := $(TOOLS)/bin/cargo-deb
 NEXTEST := $(TOOLS)/bin/cargo-nextest
 # Words of tests that can't run on this machine.
 NOT_CHECKED := target/not-checked.txt
+NOT_CHECKED_PYTHON := target/not-checked-python.txt
 # The tests mostly wait for each other's sockets: one more at a time than there are processors keeps these busy.
 AT_ONCE = $(shell python3 -c "import os; print(os.cpu_count() + 1)")
 ADVISORIES := https://github.com/RustSec/advisory-db
@@ -81,7 +83,7 @@ test:
 # First what the others are installed with.
 deps:
 	+$(MAKE) --no-print-directory system-deps
-	+$(MAKE) --no-print-directory $(PAGE_DEPS) $(JS_DEPS) $(PYTHON_DEPS) $(EMITTERS_DEPS) $(TOOLS_DEPS) $(BROWSER_DEPS)
+	+$(MAKE) --no-print-directory $(PAGE_DEPS) $(JS_DEPS) $(PYTHON_DEPS) $(EMITTERS_DEPS) $(SOON_THERE) $(TOOLS_DEPS) $(BROWSER_DEPS)
 
 # Asks the system's package manager only for what is not there.
 system-deps:
@@ -116,11 +118,11 @@ $(EMITTERS_DEPS): tests/python/emitters.txt $(PYTHON_DEPS)
 	done
 	touch $@
 
-$(FRAMEWORKS_DEPS): tests/python/frameworks.txt
-	grep -v '^#' $< | while read -r name packages; do \
-		python3 -m venv --clear $(FRAMEWORKS)/$$name; \
-		$(FRAMEWORKS)/$$name/bin/python -m pip install --quiet --disable-pip-version-check $$packages; \
-	done
+# Without a pip of its own, and compiled as it is imported: both would take longer than all else.
+$(FRAMEWORKS)/%/.stamp: tests/python/frameworks.txt $(PYTHON_DEPS)
+	python3 -m venv --clear --without-pip $(FRAMEWORKS)/$*
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile $$(sed -n 's/^$* //p' $<) \
+		--target "$$($(FRAMEWORKS)/$*/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	touch $@
 
 $(TOOLS_DEPS): .ci/tools.txt
@@ -199,8 +201,10 @@ test-js: program $(JS_DEPS)
 	cd tests/js && npm test
 
 # The documents have examples in JavaScript.
-test-python: program $(JS_DEPS) $(PYTHON_DEPS) $(EMITTERS_DEPS)
-	$(VENV)/bin/python -m pytest -q -n 3 --dist loadscope tests/python
+test-python: program $(JS_DEPS) $(PYTHON_DEPS) $(EMITTERS_DEPS) $(SOON_THERE)
+	rm -f $(NOT_CHECKED_PYTHON)
+	NOT_CHECKED=$(abspath $(NOT_CHECKED_PYTHON)) $(VENV)/bin/python -m pytest -q -n 3 --dist loadscope tests/python
+	@if [[ -e $(NOT_CHECKED_PYTHON) ]]; then sort -u $(NOT_CHECKED_PYTHON); fi
 	$(VENV)/bin/python -m pytest -q tests/packages/test_manifests.py
 
 # `stoa.watch()` with each framework of frameworks.txt, in an environment of its own; then the page's own fold of what each told.

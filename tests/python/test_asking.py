@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+import subprocess
 import sys
 import threading
 import time
@@ -139,6 +141,26 @@ def test_a_crash_of_the_server_loses_neither_question_nor_answer(server):
     assert result() == "yes"
 
 
+def test_the_address_may_be_that_of_the_lines_for_curl(server):
+    sending.configure(url=f"{server.url}/api/v1/events")
+    try:
+        result = in_thread(lambda: stoa.ask("By which way?", timeout=PATIENCE))
+        answer(server, question(server, "By which way?"), "this")
+        assert result() == "this"
+    finally:
+        sending.configure(url=server.url)
+
+
+@pytest.mark.parametrize("path, said", [("/elsewhere", "there is no Stoa at"), (":port", "is no address of Stoa")])
+def test_a_wrong_address_is_told_at_once(server, path, said):
+    sending.configure(url=server.url + path)
+    try:
+        with pytest.raises(stoa.StoaError, match=said):
+            stoa.ask("Anybody there?", timeout=PATIENCE)
+    finally:
+        sending.configure(url=server.url)
+
+
 def test_who_can_not_ask_is_told(server):
     sending.options().disabled = True
     try:
@@ -146,3 +168,17 @@ def test_who_can_not_ask_is_told(server):
             stoa.ask("Off?")
     finally:
         sending.options().disabled = False
+
+
+@pytest.mark.parametrize("page", ["docs/protocol.md", "clients/python/README.md"])
+def test_the_lines_of_the_pages_answer_from_a_shell(server, page):
+    lines = [line.replace("localhost:8000", server.address) for line in (ROOT / page).read_text().splitlines() if line.startswith("curl ")]
+    (look,) = [line for line in lines if "its `inputs`" in line]
+    (say,) = [line for line in lines if "/api/v1/inputs/" in line]
+    result = in_thread(lambda: stoa.ask("By a shell?", options=["no"], timeout=PATIENCE))
+    request = question(server, "By a shell?")["request_id"]
+    told = subprocess.run(["bash", "-c", look], capture_output=True, text=True, timeout=PATIENCE)
+    assert request in json.loads(told.stdout)["inputs"]
+    subprocess.run(["bash", "-c", re.sub("/inputs/[^ ]*", f"/inputs/{request}", say)], capture_output=True, check=True, timeout=PATIENCE)
+    # It is none of the options.
+    assert result() == "yes"

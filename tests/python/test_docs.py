@@ -9,11 +9,14 @@ import threading
 import pytest
 from conftest import BINARY, PATIENCE, ROOT, Stoa
 
-PAGES = ["README.md", "docs/clients.md", "docs/faq.md", "docs/migrating.md"]
+PAGES = ["README.md", "docs/agents.md", "docs/clients.md", "docs/faq.md", "docs/migrating.md"]
 NAMED = re.compile(r"^// (\w+\.js)$")
+SOURCES = str(ROOT / "clients/python/src")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Examples that build, install or need a machine of their own are not run here.
-ELSEWHERE = ["make ", "cargo ", "sudo ", "// in a browser", "flask", "# Flask-SocketIO"]
+ELSEWHERE = ["make ", "cargo ", "sudo ", "pip install ./", "pip install opentelemetry", "// in a browser", "flask", "# Flask-SocketIO"]
+# Examples that say nothing, which another test uses.
+SILENT = ["export OTEL_"]
 
 
 def blocks():
@@ -22,7 +25,7 @@ def blocks():
         for found in BLOCK.finditer(text):
             language, code = found.groups()
             line = text[: found.start()].count("\n") + 2
-            if language in ("js", "python", "sh", "toml") and not any(word in code for word in ELSEWHERE):
+            if language in ("js", "python", "sh", "toml") and not any(word in code for word in ELSEWHERE + SILENT):
                 yield pytest.param(language, code, id=f"{page}:{line}")
 
 
@@ -57,9 +60,9 @@ def folder(tmp_path_factory):
     return here
 
 
-def first_line(command, folder):
+def first_line(command, folder, **env):
     """The first words of a program; it is ended then."""
-    env = {**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
+    env = {**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "PYTHONUNBUFFERED": "1", **env}
     # A group of its own, for a pipe has several processes.
     process = subprocess.Popen(
         command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
@@ -99,7 +102,7 @@ def test_the_example_runs(language, code, stoa, folder):
         return
     if language == "python":
         (folder / "example.py").write_text(here)
-        said, _ = first_line([sys.executable, "example.py"], folder)
+        said, _ = first_line([sys.executable, "example.py"], folder, PYTHONPATH=SOURCES, STOA_URL=stoa.url)
         assert "Traceback" not in said, said
         return
     here = here.replace("stoa tail", f"stoa tail --url {stoa.url}")

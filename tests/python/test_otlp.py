@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -49,15 +50,15 @@ def until(server, is_so):
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip"])
-def test_two_variables_are_the_whole_set_up(compression):
-    pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
+@pytest.mark.parametrize("page", ["README.md", "docs/agents.md"])
+def test_the_variables_of_the_pages_are_the_whole_set_up(page, compression):
     server = Stoa()
     try:
-        variables = {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": server.url,
-            "OTEL_EXPORTER_OTLP_COMPRESSION": compression,
-            "OTEL_SERVICE_NAME": "planning",
-        }
+        lines = re.findall(r"^export (OTEL_.*)$", (ROOT / page).read_text(), re.MULTILINE)
+        variables = dict(word.split("=", 1) for line in lines for word in line.split())
+        assert variables["OTEL_SERVICE_NAME"] == "shop" and len(variables) == 3
+        variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = variables["OTEL_EXPORTER_OTLP_ENDPOINT"].replace("http://localhost:8000", server.url)
+        variables["OTEL_EXPORTER_OTLP_COMPRESSION"] = compression
         program = subprocess.run(
             [sys.executable, "-c", PROGRAM], env={**os.environ, **variables}, capture_output=True, text=True, timeout=PATIENCE
         )
@@ -65,21 +66,24 @@ def test_two_variables_are_the_whole_set_up(compression):
         assert "rror" not in program.stderr
         seen = until(server, lambda seen: len(seen["tasks"]) == 2)
         assert {agent["name"]: agent["status"] for agent in seen["agents"].values()} == {"ada": "idle", "bo": "idle"}
-        assert seen["agents"]["planning:ada"]["role"] == "Plans"
-        assert seen["agents"]["planning:ada"]["handed_to"] == "planning:bo"
+        assert seen["agents"]["shop:ada"]["role"] == "Plans"
+        assert seen["agents"]["shop:ada"]["handed_to"] == "shop:bo"
         assert [run["status"] for run in seen["runs"].values()] == ["completed"]
-        assert list(seen["projects"]) == ["planning"]
+        assert list(seen["projects"]) == ["shop"]
     finally:
         server.stop()
 
 
-def test_the_lines_for_hooks_do_what_the_guide_says():
+def test_the_settings_and_lines_for_hooks_do_what_the_guide_says():
     guide = (ROOT / "docs/agents.md").read_text()
-    settings = [line for line in guide.splitlines() if line.startswith('{"hooks"')]
-    assert len(settings) == 2
-    (by_command,) = [json.loads(line) for line in settings if '"command"' in line]
+    by_http, by_command = [json.loads(block) for block in re.findall(r'^```json\n(\{"hooks".*?)^```$', guide, re.MULTILINE | re.DOTALL)]
+    # Each row of the table begins with its hooks, and the settings have all of them.
+    table = guide.split("| hook | events |")[1].split("\n\n")[0]
+    named = {name for row in table.splitlines() for name in re.findall(r"`([A-Z]\w+)`", row.split("|")[1] if "|" in row else "")}
+    assert set(by_http["hooks"]) == named and len(named) == 19
     ((name, (matcher,)),) = by_command["hooks"].items()
     (tried,) = [line for line in guide.splitlines() if line.startswith("echo '{\"hook_event_name\"")]
+    (counted,) = [line for line in guide.splitlines() if line.startswith("curl -s localhost:8000/metrics")]
     server = Stoa()
     try:
         lines = {
@@ -95,5 +99,16 @@ def test_the_lines_for_hooks_do_what_the_guide_says():
         assert [agent["name"] for agent in seen["agents"].values()] == ["Claude"]
         assert [task["name"] for task in seen["tasks"].values()] == ["Mend the tests"]
         assert list(seen["projects"]) == ["shop"]
+        # Each hook of the settings, as Claude posts it; the last one ends the session.
+        for name, (matcher,) in by_http["hooks"].items():
+            (way,) = matcher["hooks"]
+            body = json.dumps({**hook, "hook_event_name": name, "tool_name": "Bash", "tool_use_id": "t1", "message": "hm"}).encode()
+            request = urllib.request.Request(way["url"].replace("http://localhost:8000", server.url), body)
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                assert (way["type"], answer.status) == ("http", 204)
+        until(server, lambda seen: [run["status"] for run in seen["runs"].values()] == ["completed"])
+        told = subprocess.run(["sh", "-c", counted.replace("localhost:8000", server.address)], capture_output=True, text=True, timeout=PATIENCE)
+        assert 'stoa_hooks_total{outcome="published"}' in told.stdout
+        assert "bad_request" not in told.stdout
     finally:
         server.stop()

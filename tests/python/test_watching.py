@@ -1,7 +1,7 @@
 """`stoa.watch()` with the frameworks themselves and scripted models: what the server makes of a team.
 
-Each team is a program in `frameworks/`, run by the interpreter of `tests/.frameworks/NAME` (`make test-frameworks` makes
-them), else by this one, if the framework is there.
+Each team is a program in `frameworks/`, run by the interpreter of `tests/.frameworks/NAME` (`make test` makes those that are
+soon installed, `make test-frameworks` all of them), else by this one, if the framework is there.
 """
 
 import collections
@@ -15,7 +15,7 @@ import urllib.request
 
 import pytest
 
-from conftest import PATIENCE, ROOT, Stoa
+from conftest import PATIENCE, ROOT, Stoa, not_checked
 
 SOURCES = str(ROOT / "clients/python/src")
 TEAMS = pathlib.Path(__file__).parent / "frameworks"
@@ -28,7 +28,7 @@ def interpreter(name, module):
     seek = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is None)"
     if subprocess.run([python, "-c", seek], timeout=PATIENCE).returncode:
         assert not os.environ.get("FRAMEWORKS_ALL"), f"{name} is not installed"
-        pytest.skip(f"{name} is not installed: make test-frameworks")
+        not_checked(f"stoa.watch() with {name}, which takes long to install: make test-frameworks")
     return python
 
 
@@ -279,6 +279,35 @@ def test_watch_raises_nothing_and_says_what_is_watched(tmp_path):
     assert done.returncode == 0, done.stderr
     said, counted = done.stdout.splitlines()
     assert said.startswith("failed: ") and counted == "True"
+
+
+NAMES = {
+    "langgraph": ["langchain"],
+    "Pydantic-AI, openai-agents": ["openai_agents", "pydantic_ai"],
+    "mcp": ["fastmcp", "mcp"],
+    "otel": ["open_telemetry"],
+    "autogen_agentchat,llama-index": ["autogen", "llama_index"],
+    "langgrph": [],
+    "nope,crewai": ["crewai"],
+    "": ["autogen", "crewai", "fastmcp", "langchain", "llama_index", "mcp", "open_telemetry", "openai_agents", "pydantic_ai", "smolagents"],
+}
+
+
+# Nothing is no name: it leaves all of them chosen.
+@pytest.mark.parametrize("names, how", [(names, how) for names in NAMES for how in ("only=names.split(',')", "only=names", "variable") if names or how == "variable"])
+def test_frameworks_are_chosen_by_any_of_their_names_and_unknown_ones_are_said(names, how):
+    given = "" if how == "variable" else how
+    program = f"import os, stoa\nnames = os.environ['NAMES']\nprint(*sorted(stoa.watch({given}).frameworks))\nprint(stoa.stats()['failures'])\n"
+    env = {**os.environ, "PYTHONPATH": SOURCES, "STOA_URL": "http://127.0.0.1:1", "NAMES": names}
+    if how == "variable":
+        env["STOA_FRAMEWORKS"] = names
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    chosen, failures = done.stdout.split("\n")[:2]
+    assert chosen.split() == NAMES[names]
+    unknown = [name for name in names.split(",") if name in ("langgrph", "nope")]
+    assert int(failures) == len(unknown)
+    assert [f"stoa.watch: {name!r} is none of " in done.stderr for name in unknown] == [True] * len(unknown)
 
 
 #: A stream of AG-UI as objects, as server-sent events in odd pieces, and as lines of JSON.

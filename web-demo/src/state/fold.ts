@@ -1,6 +1,8 @@
 /**
  * The changes that an event makes in the state: the same rules as the server's own fold (`src/projections/state/fold.rs`), so that a page which
- * has watched for an hour shows what a page shows that was opened just now. It infers nothing that the server does not.
+ * has watched for an hour shows what a page shows that was opened just now. It infers nothing that the server does not. One thing it can't know: how
+ * many facts, open calls and items of a plan the server is configured to keep of a thing (`[performance] max_entity_facts`, `max_tool_calls`,
+ * `max_model_calls`, `max_plan_items`). The page goes by the defaults, so where others are configured it shows the server's own after a reload.
  */
 import { endCalls, endCallsOf, foldCall, foldThought, toldCalls } from './calls';
 import { adopt, editAgent, editProject, editRun, editTask } from './entities';

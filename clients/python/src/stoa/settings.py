@@ -84,9 +84,7 @@ class Settings:
                 f"Stoa serves clients at /socket.io/, not at {place!r}: let the proxy in front of it rewrite the path"
             )
         if options.pop("serializer", "default") not in ("default", None):
-            raise NotOnStoaError(
-                "Stoa speaks Socket.IO's standard parser only: leave serializer out, and the parser out of the clients"
-            )
+            raise NotOnStoaError("Stoa chooses the parser by what each client speaks: leave serializer out")
         if options.pop("client_manager", None) is not None:
             raise NotOnStoaError(
                 "Stoa manages the clients, so a client_manager has nothing to do: leave it out; other processes emit "

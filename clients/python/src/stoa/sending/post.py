@@ -1,4 +1,4 @@
-"""One kept connection to Stoa, and what its answers mean."""
+"""The address of Stoa, one kept connection to it, and what its answers mean."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import socket
 import ssl
 import time
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ..version import __version__
@@ -25,6 +25,52 @@ ANSWER = 5.0
 MAX_ANSWER = 4 << 20
 #: Seconds that a server may ask for before the next try.
 MAX_RETRY_AFTER = 60.0
+
+
+class Address(NamedTuple):
+    """The parts of Stoa's address: where to connect, and the path in front of its own."""
+
+    host: str
+    port: int
+    is_tls: bool
+    base: str
+
+
+def address(url: str) -> Address:
+    """Reads an address. The path that takes events may be part of it, as it is of the lines for curl. Raises ``ValueError``."""
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or parts.scheme not in ("http", "https"):
+        raise ValueError(f"{url!r} is no address of Stoa: write STOA_URL as http://host:8000")
+    is_tls = parts.scheme == "https"
+    return Address(host, port or (443 if is_tls else 80), is_tls, parts.path.rstrip("/").removesuffix(EVENTS).rstrip("/"))
+
+
+def connect(to: Address, answer: float) -> http.client.HTTPConnection:
+    """A connection on which each answer comes within these seconds. Raises ``OSError``."""
+    if to.is_tls:
+        context = ssl.create_default_context()
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(to.host, to.port, timeout=CONNECT, context=context)
+    else:
+        connection = http.client.HTTPConnection(to.host, to.port, timeout=CONNECT)
+    try:
+        connection.connect()
+        connection.sock.settimeout(answer)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def headers(token: str | None, more: dict[str, str]) -> dict[str, str]:
+    """The headers of a request: what all have, and more."""
+    said = {"User-Agent": f"stoa-agents/{__version__}", **more}
+    if token:
+        said["Authorization"] = f"Bearer {token}"
+    return said
 
 
 class Answer:
@@ -58,15 +104,8 @@ class Post:
     """Posts bodies of lines. One thread uses it."""
 
     def __init__(self, url: str, token: str | None) -> None:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is no address of Stoa: write STOA_URL as http://host:8000")
-        self._host, self._tls = parts.hostname, parts.scheme == "https"
-        self._port = parts.port or (443 if self._tls else 80)
-        self._base = parts.path.rstrip("/")
-        self._headers = {"Content-Type": "application/x-ndjson", "User-Agent": f"stoa-agents/{__version__}"}
-        if token:
-            self._headers["Authorization"] = f"Bearer {token}"
+        self._address = address(url)
+        self._headers = headers(token, {"Content-Type": "application/x-ndjson"})
         self._connection: http.client.HTTPConnection | None = None
 
     def lines(self, body: bytes, path: str = "") -> Answer:
@@ -78,7 +117,7 @@ class Post:
             connection = self._connection
             assert connection is not None
             try:
-                connection.request("POST", self._base + (path or EVENTS), body, self._headers)
+                connection.request("POST", self._address.base + (path or EVENTS), body, self._headers)
                 answer = connection.getresponse()
                 said = answer.read(MAX_ANSWER)
             except socket.timeout:
@@ -97,17 +136,8 @@ class Post:
 
     def _open(self) -> None:
         self.close()
-        if self._tls:
-            context = ssl.create_default_context()
-            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                self._host, self._port, timeout=CONNECT, context=context
-            )
-        else:
-            connection = http.client.HTTPConnection(self._host, self._port, timeout=CONNECT)
-        connection.connect()
-        connection.sock.settimeout(ANSWER)
-        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._connection = connection
+        self._connection = connect(self._address, ANSWER)
+        self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def close(self) -> None:
         """Closes the kept connection."""

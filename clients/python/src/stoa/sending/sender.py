@@ -1,16 +1,12 @@
-"""The queue, the thread that empties it, and their figures."""
+"""The queue, and the thread that empties it."""
 
 from __future__ import annotations
 
-import collections
-import datetime
 import itertools
 import logging
 import operator
-import os
 import queue
 import random
-import socket
 import sys
 import threading
 import time
@@ -19,6 +15,8 @@ from typing import Any
 
 from . import plain
 from .exits import Exits
+from .figures import Figures
+from .form import MAX_LINE, Form, line as line_of
 from .options import Options
 from .post import Answer, Post
 from .waiting import Line, Waiting
@@ -28,8 +26,6 @@ log = logging.getLogger("stoa")
 #: Events and bytes of one body.
 MAX_BATCH = 500
 MAX_BATCH_BYTES = 512_000
-#: Bytes of one event: as many as Stoa takes by default.
-MAX_LINE = 64_000
 #: Seconds before the second try; each next one waits twice as long, up to the longest.
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
 #: Codes of lines that are refused for now only.
@@ -38,8 +34,6 @@ FOR_NOW = ("overloaded", "unavailable")
 TURNS_AWAKE = 20
 #: Lines that are written before other threads get their turn, and the seconds of it.
 AT_ONCE, COURTESY = 32, 0.0001
-#: Types that are told one by one in the figures of what was dropped.
-MAX_TYPES = 100
 _MORE, _NOW = "more", "now"
 
 
@@ -49,7 +43,6 @@ class Sender:
     def __init__(self, options: Options) -> None:
         self.options = options
         self._exits: Exits | None = None
-        self._registering = threading.Lock()
         self._begin()
 
     def _begin(self) -> None:
@@ -66,23 +59,19 @@ class Sender:
         self._under_way = 0
         self._batch: list[Line] = []
         self._prefix, self._numbers = f"{uuid.uuid4().hex[:12]}-", itertools.count(1)
-        self._instance = f"{socket.gethostname()}:{os.getpid()}"
-        self._write_common()
-        self._stopped: str | None = None
-        self._sent = self._rejected = self._failures = self._dropped = self._untold = 0
-        self._since: str | None = None
-        self._dropped_by_type: collections.Counter[str] = collections.Counter()
-        self._last_error: str | None = None
-        self._said: set[str] = set()
+        self._form = Form(self.options.service)
+        self._figures = Figures(self.options, self._lock)
+        #: The moment up to which the end of the process waits, once it has begun.
+        self._end: float | None = None
 
     def reconfigured(self) -> None:
         """Takes changed options: another address or token also ends a stop."""
         with self._lock:
             self._waiting.most, self._waiting.most_bytes = self.options.queue, self.options.queue_bytes
-            self._write_common()
+            self._form = Form(self.options.service)
             if self._way != (self.options.url, self.options.token):
-                self._way, self._stopped = (self.options.url, self.options.token), None
-                self._said.discard("stopped")
+                self._way = (self.options.url, self.options.token)
+                self._figures.go_on()
 
     # The caller's side.
 
@@ -102,10 +91,11 @@ class Sender:
                 return None
             id = f"{self._prefix}{next(self._numbers)}" if id is None else plain.cut(str(id), 128)  # noqa: A001
             if type.__class__ is not str:
+                if type is None:
+                    raise TypeError("its type is None: name it, as in stoa.emit('task.started', {…})")
                 type = plain.cut(str(type))  # noqa: A001
-            if self._stopped is not None:
-                with self._lock:
-                    self._drop(type)
+            if self._figures.stopped is not None:
+                self._figures.drop(type)
                 return id
             project = options.project if project_id is None else plain.cut(str(project_id), 512)
             if priority is not None:
@@ -117,7 +107,7 @@ class Sender:
                 redacted = self._redacted(plain.event(waits, options.content))
                 if redacted is None:
                     return None
-                self._queue(Line(str(redacted["type"]), text=self._line(redacted, b"")))
+                self._queue(Line(str(redacted["type"]), text=line_of(redacted)))
             return id
         except Exception as error:
             self._fault(f"an event was left out: {plain.error(error)}", type)
@@ -137,16 +127,10 @@ class Sender:
         except Exception as error:
             self._fault(f"a message was left out: {plain.error(error)}", type)
 
-    def _write_common(self) -> None:
-        self._source = f"{self.options.service}"
-        said = {"source": plain.cut(self._source, 256), "metadata": {"instance": self._instance}}
-        self._common = plain.line(said)[:-1] + b","
-
     def _redacted(self, event: dict[str, Any]) -> dict[str, Any] | None:
-        event["source"], event["metadata"] = self._source, {"instance": self._instance}
         try:
             assert self.options.before_send is not None
-            changed = self.options.before_send(event)
+            changed = self.options.before_send(self._form.whole(event))
         except Exception as error:
             # An event that was to be made harmless and was not must not go out.
             self._fault(f"before_send raised, and its event was left out: {plain.error(error)}", event["type"])
@@ -158,11 +142,11 @@ class Sender:
 
     def _queue(self, line: Line) -> None:
         with self._lock:
-            if self._stopped is not None:
-                self._drop(line.type)
+            if self._figures.stopped is not None:
+                self._figures.drop(line.type)
                 return
             for gone in self._waiting.add(line):
-                self._drop(gone.type)
+                self._figures.drop(gone.type)
             if self._thread is None:
                 self._start()
             full = self._waiting.number >= MAX_BATCH or self._waiting.bytes >= MAX_BATCH_BYTES
@@ -171,20 +155,10 @@ class Sender:
                 self._asleep, self._hurried = False, full
                 self._bell.put(_MORE)
 
-    def _drop(self, type: str) -> None:  # noqa: A002 - the name on the wire
-        self._dropped += 1
-        self._untold += 1
-        if self._since is None:
-            self._since = datetime.datetime.now(datetime.timezone.utc).isoformat()
-        known = type in self._dropped_by_type or len(self._dropped_by_type) < MAX_TYPES
-        self._dropped_by_type[type if known else "other"] += 1
-
     def _fault(self, message: str, type: Any) -> None:  # noqa: A002 - the name on the wire
         try:
-            with self._lock:
-                self._last_error = message
-                self._drop(str(type))
-            self._once("emit", "%s", message)
+            self._figures.drop(str(type))
+            self._figures.fault(message, "emit")
         except Exception:
             pass
 
@@ -192,11 +166,7 @@ class Sender:
         """Counts a fault of telling. See :func:`stoa.sending.failed`."""
         try:
             fault = sys.exc_info()[1]
-            message = f"{what}: {type(fault).__name__}: {plain.error(fault)}" if fault is not None else what
-            with self._lock:
-                self._failures += 1
-                self._last_error = message
-            self._once(what, "%s", message)
+            self._figures.failed(f"{what}: {type(fault).__name__}: {plain.error(fault)}" if fault is not None else what, what)
             if self.options.debug:
                 log.warning("%s", what, exc_info=True)
         except Exception:
@@ -228,16 +198,7 @@ class Sender:
     def stats(self) -> dict[str, Any]:
         """The figures. See :func:`stoa.stats`."""
         with self._lock:
-            return {
-                "sent": self._sent,
-                "rejected": self._rejected,
-                "dropped": self._dropped,
-                "dropped_by_type": dict(self._dropped_by_type),
-                "failures": self._failures,
-                "queued": self._waiting.number + self._under_way,
-                "stopped": self._stopped,
-                "last_error": self._last_error,
-            }
+            return self._figures.shown(self._waiting.number + self._under_way)
 
     # The thread's side.
 
@@ -249,7 +210,14 @@ class Sender:
         self._thread = thread
 
     def _last(self) -> None:
-        self.flush(self.options.exit_timeout)
+        """The end of the process, of which Python may tell more than once: all of them have the same time together."""
+        now = time.monotonic()
+        if self._end is None:
+            self._end = now + self.options.exit_timeout
+        if not self.flush(max(0.0, self._end - now)):
+            left = self.stats()["queued"]
+            what = "1 event was" if left == 1 else f"{left} events were"
+            self._figures.say("end", "%s not sent before the process ended (STOA_EXIT_TIMEOUT)", what)
 
     def _work(self) -> None:
         while True:
@@ -257,12 +225,10 @@ class Sender:
                 self._turn()
             except Exception as error:
                 with self._lock:
-                    self._failures += 1
-                    self._last_error = plain.error(error)
                     for line in self._batch:
-                        self._drop(line.type)
+                        self._figures.drop(line.type)
                     self._under_way, self._batch = 0, []
-                self._once("thread", "events could not be sent: %s", plain.error(error))
+                self._figures.failed(f"events could not be sent: {plain.error(error)}", "thread")
                 time.sleep(FIRST_WAIT)
 
     def _turn(self) -> None:
@@ -285,12 +251,11 @@ class Sender:
             for n, group in enumerate(groups, 1):
                 self._later = sum(map(len, groups[n:]))
                 self._batch = [line for later in groups[n - 1 :] for line in later]
-                if self._stopped is None:
+                if self._figures.stopped is None:
                     self._deliver(group)
                 else:
-                    with self._lock:
-                        for line in group:
-                            self._drop(line.type)
+                    for line in group:
+                        self._figures.drop(line.type)
             with self._lock:
                 self._batch, self._under_way, self._later = [], 0, 0
 
@@ -309,25 +274,15 @@ class Sender:
         written = []
         for n, line in enumerate(batch, 1):
             if line.held:
-                line.text = self._line(plain.event(line.held, self.options.content), self._common)
+                line.text = self._form.line(plain.event(line.held, self.options.content))
                 line.held = b""
             if len(line.text) <= MAX_LINE:
                 written.append(line)
             else:
-                with self._lock:
-                    self._drop(line.type)
+                self._figures.drop(line.type)
             if n % AT_ONCE == 0 and not self._awaited:
                 time.sleep(COURTESY)
         return written
-
-    def _line(self, event: dict[str, Any], common: bytes) -> bytes:
-        """An event as a line. What all events of the process have in common is written once."""
-        text = plain.line(event)
-        if len(text) > MAX_LINE:
-            short = {key: plain.preview(value, plain.PREVIEW) for key, value in event["data"].items()}
-            event["data"] = {key: value[:500] if isinstance(value, str) else value for key, value in short.items()}
-            text = plain.line(event)
-        return common + text[1:] if common else text
 
     def _deliver(self, batch: list[Line]) -> None:
         """Sends a batch until it is answered for good."""
@@ -337,7 +292,7 @@ class Sender:
             again, wait = (batch, None) if answer is None else self._judge(batch, answer)
             with self._lock:
                 self._under_way = len(again) + self._later
-                if self._stopped:
+                if self._figures.stopped:
                     return
             if again and (answer is None or answer.status != 413):
                 self._back_off(tries, wait)
@@ -369,10 +324,7 @@ class Sender:
             # Of any fault, also an unknown one, the events are whole: they are tried again.
             post.close()
             why = f"Stoa cannot be reached at {self.options.url}: {plain.error(error)}"
-            self._once("unreachable", "%s; events wait, then the oldest are dropped", why)
-            with self._lock:
-                self._failures += 1
-                self._last_error = why
+            self._figures.failed(f"{why}; events wait, then the oldest are dropped", "unreachable")
             return None
         return answer
 
@@ -384,38 +336,33 @@ class Sender:
             self._stop(f"Stoa refuses the events ({answer.error}): set STOA_TOKEN to a producer's token", batch)
             return [], None
         if answer.status in (408, 429) or answer.status >= 500:
-            with self._lock:
-                self._failures += 1
-                self._last_error = f"Stoa takes no events now: {answer.error}"
+            self._figures.failed(f"Stoa takes no events now: {answer.error}")
             return batch, answer.retry_after
         if answer.status == 413 and len(batch) > 1:
             return batch, None
         refused = answer.rejected
+        if answer.status in (404, 405) and refused is None and not batch[0].path:
+            self._stop(f"there is no Stoa at {self._posted_by[0]}: write STOA_URL as http://host:8000", batch)
+            return [], None
         if refused is None and answer.status // 100 != 2:
             refused = {n: (str(answer.status), answer.error) for n in range(len(batch))}
         refused = refused or {}
         again = [line for n, line in enumerate(batch) if n in refused and refused[n][0] in FOR_NOW]
         bad = [(line, *refused[n]) for n, line in enumerate(batch) if n in refused and refused[n][0] not in FOR_NOW]
-        with self._lock:
-            self._sent += len(batch) - len(again) - len(bad)
-            self._rejected += len(bad)
-            if bad:
-                line, code, message = bad[-1]
-                self._last_error = f"{line.type} was refused ({code}): {message}"
+        self._figures.answered(len(batch) - len(again) - len(bad), len(bad))
         if bad:
-            self._once(f"refused {bad[-1][1]}", "%s", self._last_error)
+            line, code, message = bad[-1]
+            self._figures.fault(f"{line.type} was refused ({code}): {message}", f"refused {code}")
         if not again:
             self._tell_dropped()
         return again, answer.retry_after
 
     def _stop(self, why: str, batch: list[Line]) -> None:
-        # Told first: who reads in the figures that it stopped finds the reason in the log.
-        self._once("stopped", "%s; nothing more is sent", why)
+        # A logger of the program's own may emit, so nothing is said under the lock.
+        self._figures.stop(why)
         with self._lock:
-            self._stopped = self._last_error = why
-            self._failures += 1
             for line in [*batch, *self._waiting.clear()]:
-                self._drop(line.type)
+                self._figures.drop(line.type)
             self._under_way = 0
 
     def _back_off(self, tries: int, wait: float | None) -> None:
@@ -433,25 +380,8 @@ class Sender:
     def _tell_dropped(self) -> None:
         with self._lock:
             # While the queue is full there is no room for the word, and more will be dropped.
-            if not self._untold or self._waiting.number >= self._waiting.most // 2:
-                return
-            count, since, self._untold, self._since = self._untold, self._since, 0, None
-            types = dict(self._dropped_by_type.most_common(10))
-        self.emit(
-            "system.client.dropped",
-            {
-                "level": "warning",
-                "message": f"{count} events of {self._source} were dropped before they could be sent",
-                "count": count,
-                "since": since,
-                "types": types,
-                "status": "degraded",
-            },
-        )
-
-    def _once(self, what: str, message: str, *args: Any) -> None:
-        """Says each kind of fault once; all of them with STOA_DEBUG."""
-        if what not in self._said or self.options.debug:
-            if len(self._said) < MAX_TYPES:
-                self._said.add(what)
-            log.warning(message, *args)
+            is_full = self._waiting.number >= self._waiting.most // 2
+            told = None if is_full else self._figures.untold()
+        if told is not None:
+            message = f"{told['count']} events of {self._form.source} were dropped before they could be sent"
+            self.emit("system.client.dropped", {"level": "warning", "message": message, **told, "status": "degraded"})

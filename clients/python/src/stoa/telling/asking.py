@@ -80,6 +80,8 @@ class _Question:
             raise exceptions.StoaError("stopped", str(stopped))
         try:
             found = get(sending.options(), ["api", "v1", "inputs", self.request], {"project_id": self.project, "wait": f"{wait:.3f}"}, wait)
+        except ValueError as fault:
+            raise exceptions.StoaError("address", str(fault)) from None
         except (OSError, http.client.HTTPException):
             return "again", self._back_off(None)
         if found.status == 200:

@@ -26,8 +26,15 @@ FRAMEWORKS = {
     "fastmcp": ("mcp.server.fastmcp.tools.tool_manager", "mcp"),
     "open_telemetry": ("opentelemetry.sdk.trace", "open_telemetry"),
 }
-#: Names under which a framework may be asked for, too.
-ALSO = {"langgraph": "langchain", "openai-agents": "openai_agents", "agents": "openai_agents", "llama-index": "llama_index"}
+#: Names under which frameworks may be asked for, too.
+ALSO = {
+    "langgraph": ("langchain",),
+    "agents": ("openai_agents",),
+    "autogen_agentchat": ("autogen",),
+    "mcp": ("mcp", "fastmcp"),
+    "opentelemetry": ("open_telemetry",),
+    "otel": ("open_telemetry",),
+}
 
 
 class Watched:
@@ -77,7 +84,7 @@ def watch(
         )
         if options.disabled:
             return _watched
-        chosen = _names(only) if only is not None else _names(options.frameworks) or set(FRAMEWORKS)
+        chosen = _names(only if only is not None else options.frameworks or FRAMEWORKS)
         without = _names(exclude or ())
         with _lock:
             for name, (module, file) in FRAMEWORKS.items():
@@ -90,7 +97,15 @@ def watch(
 
 
 def _names(given: Iterable[str]) -> set[str]:
-    return {ALSO.get(name, name) for name in given}
+    """The frameworks that are asked for, however they are written. A name that is none is said, and counts as a fault."""
+    names: set[str] = set()
+    for word in given.split(",") if isinstance(given, str) else given:
+        name = str(word).strip().lower().replace("-", "_")
+        named = ALSO.get(name) or ((name,) if name in FRAMEWORKS else ())
+        if not named:
+            sending.failed(f"stoa.watch: {word!r} is none of {', '.join(sorted({*FRAMEWORKS, *ALSO}))}")
+        names.update(named)
+    return names
 
 
 def _install(name: str, file: str, module: ModuleType) -> None:
