@@ -1,72 +1,26 @@
-"""`STOA_CONTENT`: how much of what is said leaves the program, whoever says it, and that a stream stays one.
+"""`STOA_CONTENT`: how much of what is said leaves the program, whoever says it.
 
 With `none` no text of the work goes out, and Stoa still sees agents, tasks and tools; with `preview` of each text the beginning.
 """
 
-import asyncio
 import collections
 import contextlib
-import http.client
 import json
 import os
 import pathlib
 import re
-import socket
 import subprocess
-import sys
-import threading
-import urllib.error
-import urllib.parse
-import urllib.request
 
 import pytest
 
 from conftest import PATIENCE, ROOT, Stoa
+from telling_kit import project, rejected, sending, server, shown, stoa  # noqa: F401 - fixtures
 from test_watching import Shown, interpreter
 
-sys.path.insert(0, str(ROOT / "clients/python/src"))
-
-import stoa  # noqa: E402
-from stoa import sending  # noqa: E402
-from stoa.sending import plain  # noqa: E402
+from stoa.sending import plain
 
 STREAMS = ROOT / "tests/data/producers"
 SECRET = "the SECRET word"
-
-
-@pytest.fixture(scope="module")
-def server():
-    here = Stoa()
-    before = dict(vars(sending.options()))
-    yield here
-    stoa.flush(PATIENCE)
-    vars(sending.options()).update(before)
-    sending.configure()
-    here.stop()
-
-
-@pytest.fixture
-def project(server, request):
-    sending.configure(url=server.url, service="shop", exit_timeout=0.0)
-    return re.sub(r"[^A-Za-z0-9_.-]", ".", request.node.name)
-
-
-def shown(server, project):
-    """The events of a project in the history, and their text."""
-    assert stoa.flush(PATIENCE), stoa.stats()
-    found, cursor = [], ""
-    while True:
-        query = urllib.parse.urlencode({"limit": 500, "project_id": project})
-        with urllib.request.urlopen(f"{server.url}/api/v1/events?{query}{cursor}", timeout=PATIENCE) as answer:
-            page = json.load(answer)
-        found += page["events"]
-        if not page.get("next"):
-            return found
-        cursor = f"&after={page['next']}"
-
-
-def rejected():
-    return stoa.stats()["rejected"]
 
 
 #: Messages with the secret in every field that says something, known to a protocol or not.
@@ -348,196 +302,3 @@ def test_arguments_in_pieces_stay_what_they_are(server, project, content):
     assert told["short"] == args["short"]
     most = plain.PREVIEW if content == "preview" else plain.MAX_CONTENT
     assert told["long"] == json.dumps(args["long"])[: most - 1] + "…"
-
-
-class Lossy:
-    """A proxy that passes everything on to Stoa, and loses its answers to some bodies."""
-
-    def __init__(self, address, loses):
-        self.address, self.loses, self.lost, self.paths = address, loses, 0, []
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=self._serve, args=(self.socket.accept()[0],), daemon=True).start()
-
-    def _serve(self, connection):
-        with connection, connection.makefile("rb") as read:
-            while line := read.readline():
-                path, length = line.split()[1].decode(), 0
-                while (header := read.readline()) != b"\r\n":
-                    name, _, value = header.decode().partition(":")
-                    length = int(value) if name.lower() == "content-length" else length
-                body = read.read(length)
-                self.paths.append(path)
-                onward = http.client.HTTPConnection(self.address, timeout=PATIENCE)
-                onward.request("POST", path, body, {"Content-Type": "application/x-ndjson"})
-                answer = onward.getresponse()
-                said = answer.read()
-                onward.close()
-                if self.loses(body, self.lost):
-                    self.lost += 1
-                    return
-                connection.sendall(b"HTTP/1.1 %d OK\r\nContent-Length: %d\r\n\r\n" % (answer.status, len(said)) + said)
-
-    def close(self):
-        self.socket.close()
-
-
-#: Streams whose body with the text is lost three times: with a run of its own, and with none that has a name.
-LOSSY = {
-    "ag-ui": [
-        [{"type": "RUN_STARTED", "threadId": "t", "runId": "r"}, {"type": "TEXT_MESSAGE_START", "messageId": "m", "role": "assistant"}],
-        [{"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": "hello "}],
-        [{"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": "hello "}],
-        [{"type": "TEXT_MESSAGE_END", "messageId": "m"}, {"type": "RUN_FINISHED", "threadId": "t", "runId": "r"}],
-    ],
-    "vercel": [
-        [{"type": "start"}, {"type": "text-start", "id": "0"}, {"type": "text-delta", "id": "0", "delta": "hello "}],
-        [{"type": "text-delta", "id": "0", "delta": "hello "}, {"type": "text-end", "id": "0"}, {"type": "finish"}],
-    ],
-    "langgraph": [
-        [{"type": "event", "method": "custom", "params": {"namespace": [], "timestamp": 1, "data": "hello "}}],
-        [{"type": "event", "method": "custom", "params": {"namespace": [], "timestamp": 1, "data": "hello "}}],
-    ],
-}
-
-
-@pytest.mark.parametrize("speaks", LOSSY)
-def test_what_is_sent_again_after_a_lost_answer_is_told_once(server, project, speaks):
-    proxy = Lossy(server.address, lambda body, lost: b"hello " in body and lost < 3)
-    sending.configure(url=proxy.url, content="full")
-    before = rejected()
-    try:
-
-        def stream():
-            for messages in LOSSY[speaks]:
-                yield from messages
-                # Each group is a body of its own.
-                assert stoa.flush(PATIENCE), stoa.stats()
-
-        collections.deque(stoa.tee(stream(), speaks=speaks, agent="lead", project=project), maxlen=0)
-        events = shown(server, project)
-        assert proxy.lost == 3 and rejected() == before, (proxy.lost, stoa.stats())
-    finally:
-        sending.configure(url=server.url)
-        proxy.close()
-    said = [event["data"].get("content") or event["data"].get("value") for event in events if event["type"] in ("agent.message.appended", "custom.event")]
-    assert said == ["hello ", "hello "], [event["type"] for event in events]
-    assert collections.Counter(event["type"] for event in events)["workflow.run.started"] == 1
-    numbers = [int(urllib.parse.parse_qs(urllib.parse.urlsplit(path).query)["body"][0]) for path in proxy.paths]
-    assert numbers == sorted(numbers) and len(set(numbers)) == len(LOSSY[speaks])
-
-
-def test_a_body_with_a_number_may_come_again(server, project):
-    def post(number, *messages, thread="t", door="ag-ui"):
-        said = {"project": project, "thread": thread, "body": number}
-        query = urllib.parse.urlencode({key: value for key, value in said.items() if value is not None})
-        lines = "\n".join(json.dumps(message) for message in messages).encode()
-        request = urllib.request.Request(f"{server.url}/{door}/in?{query}", lines, {"Content-Type": "application/x-ndjson"})
-        try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-                found = json.load(answer)
-                return found["accepted"], found["duplicates"]
-        except urllib.error.HTTPError as error:
-            return error.code, json.load(error)["error"]["message"]
-
-    begin = {"type": "RUN_STARTED", "threadId": "t", "runId": "r"}
-    start = {"type": "TEXT_MESSAGE_START", "messageId": "m", "role": "assistant"}
-    piece = {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": "a"}
-    assert post(1, begin, start) == (2, 0)
-    assert post(2, piece) == (1, 0) and post(2, piece) == post(2, piece) == (0, 1)
-    # The same words once more are others, in a body of another number.
-    assert post(5, piece, piece) == (2, 0) and post(5, piece, piece) == (0, 2)
-    status, why = post(2, piece)
-    assert status == 400 and "body 2" in why and "body 5" in why
-    assert post(6, piece) == (1, 0)
-    assert post(0, begin, thread="other") == (1, 0)
-    status, why = post(1, begin, thread=None)
-    assert status == 400 and "thread" in why
-    # One whose beginning was taken before it was refused begins again where it began.
-    assert post(7, piece, {"type": "TEXT_MESSAGE_CONTENT"}, piece) == (2, 0) and post(7, piece, {"type": "TEXT_MESSAGE_CONTENT"}, piece) == (0, 2)
-    text = "".join(event["data"]["content"] for event in shown(server, project) if event["type"] == "agent.message.appended")
-    assert text == "a" * 6
-
-
-def test_a_decorated_generator_takes_what_is_thrown_and_sent(server, project):
-    sending.configure(content="preview", project=project)
-    seen = []
-
-    @contextlib.contextmanager
-    @stoa.task
-    def handling():
-        try:
-            yield 1
-        except KeyError as error:
-            seen.append(error)
-
-    with handling():
-        raise KeyError("mine")
-    assert [str(error) for error in seen] == ["'mine'"]
-
-    @contextlib.contextmanager
-    @stoa.task
-    def passing():
-        yield 1
-
-    with pytest.raises(KeyError), passing():
-        raise KeyError("mine")
-
-    @stoa.task
-    def counting():
-        got = yield 1
-        try:
-            got = yield got
-        except ValueError as error:
-            got = error
-        yield got
-        return "end"
-
-    counter = counting()
-    fault = ValueError()
-    assert (next(counter), counter.send("V"), counter.throw(fault)) == (1, "V", fault)
-    with pytest.raises(StopIteration) as ended:
-        next(counter)
-    assert ended.value.value == "end"
-
-    @stoa.task
-    async def later():
-        got = yield 1
-        try:
-            yield got
-        except ValueError as error:
-            yield error
-
-    async def main():
-        here = later()
-        return await here.__anext__(), await here.asend("V"), await here.athrow(fault), await here.aclose()
-
-    assert asyncio.run(main()) == (1, "V", fault, None)
-    ends = [(event["type"], event["data"].get("error_type")) for event in shown(server, project) if re.match(r"task\.(completed|failed)", event["type"])]
-    assert ends == [("task.completed", None), ("task.failed", "KeyError"), ("task.completed", None), ("task.completed", None)]
-
-
-@pytest.mark.parametrize("seconds", [1e13, float("inf")])
-def test_a_question_may_wait_for_longer_than_any_calendar(server, project, seconds):
-    sending.configure(content="preview", project=project)
-    asked = threading.Thread(target=lambda: answers.append(stoa.ask("Now?", timeout=seconds)), daemon=True)
-    answers = []
-    asked.start()
-    request = None
-    while request is None:
-        request = next((event["data"] for event in shown(server, project) if event["type"] == "input.requested"), None)
-        assert asked.is_alive()
-    assert "expires_at" not in request
-    stoa.emit("input.received", {"request_id": request["request_id"], "answer": "yes"}, project_id=project)
-    asked.join(PATIENCE)
-    assert answers == ["yes"]
-
-
-def test_a_timeout_that_is_no_number_is_refused_in_words():
-    with pytest.raises(stoa.StoaError, match="give seconds"):
-        stoa.ask("Now?", timeout=float("nan"))
