@@ -40,8 +40,11 @@ impl Translator {
         }
     }
 
-    /// A body begins: a stream that is begun in its first message is none within another.
-    pub fn begin_body(&mut self) {
+    /// A body begins, which may have a number within its thread: a stream that is begun in its first message is none within
+    /// another.
+    pub fn begin_body(&mut self, number: Option<u64>) {
+        self.numbering
+            .begin_body(self.language, &self.context, number);
         if let State::Vercel(state) = &mut self.state {
             state.begin_body();
         }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::state::{Run, Vercel};
 use crate::{
-    event::{Object, mint_id},
+    event::Object,
     translate::{
         fields::{field, text},
         output::{By, Output},
@@ -18,7 +18,7 @@ impl Vercel {
         let named = message.filter(|id| !id.is_empty()).map(str::to_owned);
         let id = named
             .or_else(|| self.named.clone())
-            .unwrap_or_else(|| format!("run-{}", mint_id()));
+            .unwrap_or_else(|| out.numbering.mint());
         out.begin(&id);
         self.texts.clear();
         self.calls.clear();

@@ -35,6 +35,9 @@ pub(crate) const LANGGRAPH: &str = "/langgraph/in";
 /// The most bytes of a parameter.
 const MAX_PARAMETER: usize = 256;
 
+/// The facts of a stream, and the number of the body.
+type Said = (StreamContext, Option<u64>);
+
 /// The parameters of a stream.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct StreamParameters {
@@ -42,13 +45,28 @@ pub(crate) struct StreamParameters {
     agent: Option<String>,
     thread: Option<String>,
     run: Option<String>,
+    body: Option<u64>,
 }
 
 impl Parameters for StreamParameters {
-    const NAMES: &'static [&'static str] = &["project", "agent", "thread", "run"];
+    const NAMES: &'static [&'static str] = &["project", "agent", "thread", "run", "body"];
 }
 
 impl StreamParameters {
+    /// The number of the body within its thread.
+    fn number(&self) -> Result<Option<u64>, Error> {
+        let is_of_thread = self
+            .thread
+            .as_ref()
+            .is_some_and(|thread| !thread.is_empty());
+        match self.body {
+            Some(_) if !is_of_thread => Err(Error::bad_request(
+                "body is the number of a body within its thread: say thread, too",
+            )),
+            number => Ok(number),
+        }
+    }
+
     /// The facts of the stream.
     fn context(self) -> Result<StreamContext, Error> {
         let fact = |name: &str, value: Option<String>| match value.filter(|v| !v.is_empty()) {
@@ -111,9 +129,9 @@ async fn take(
         Role::may_publish,
         "publishing takes a token with the role producer or admin",
     );
-    let context = may.and_then(|()| parameters.context());
-    let context = match context {
-        Ok(context) => context,
+    let said = may.and_then(|()| Ok((parameters.number()?, parameters.context()?)));
+    let (number, context) = match said {
+        Ok(said) => said,
         Err(refusal) => {
             api.metrics.refused("http", &refusal);
             return refusal.into_response();
@@ -125,8 +143,8 @@ async fn take(
     };
     let is_json = says_json(headers) || media_type(headers).is_empty();
     let receipt = match is_json {
-        true => take_json(api, caller, language, context, body).await,
-        false => take_stream(api, caller, language, context, body).await,
+        true => take_json(api, caller, language, (context, number), body).await,
+        false => take_stream(api, caller, language, (context, number), body).await,
     };
     match receipt {
         Ok(receipt) => answer(&receipt),
@@ -142,7 +160,7 @@ async fn take_json(
     api: &Api,
     caller: &Caller,
     language: Language,
-    context: StreamContext,
+    said: Said,
     body: Body,
 ) -> Result<Receipt, Error> {
     let body = read_body(caller.address, body, &api.body).await?;
@@ -150,7 +168,7 @@ async fn take_json(
         return Err(empty(language));
     }
     let messages = json_events(api, &body)?;
-    let mut session = Session::open(api, caller, language, context, messages.first());
+    let mut session = Session::go_on(api, caller, language, said, messages.first())?;
     let receipt = relay(api, caller, &mut session, messages).await?;
     session.close();
     Ok(receipt)
@@ -161,12 +179,12 @@ async fn take_stream(
     api: &Api,
     caller: &Caller,
     language: Language,
-    context: StreamContext,
+    said: Said,
     body: Body,
 ) -> Result<Receipt, Error> {
     let max = api.intake.limits().max_event;
-    let is_whole = context.thread.is_none();
-    let mut context = Some(context);
+    let is_whole = said.0.thread.is_none();
+    let mut said = Some(said);
     let mut session: Option<Session<'_>> = None;
     let mut messages = Messages::new(max, too_large(max));
     let mut upload = Upload::new(api, caller);
@@ -186,12 +204,12 @@ async fn take_stream(
             Ok(NextPart::End) => true,
         };
         while let Some((number, message)) = messages.next(is_end) {
-            if let Some(context) = context.take() {
+            if let Some(said) = said.take() {
                 let first = match &message {
                     Raw::Text(text) => Some(text),
                     _ => None,
                 };
-                session = Some(Session::open(api, caller, language, context, first));
+                session = Some(Session::go_on(api, caller, language, said, first)?);
             }
             let Some(session) = &mut session else {
                 continue;

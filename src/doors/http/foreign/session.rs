@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::threads::{Broken, Kept, Key};
+use super::threads::{Kept, Key, Mark, Newest};
 use crate::{
     doors::http::{api::Api, caller::Caller},
     error::Error,
@@ -20,8 +20,8 @@ pub(crate) struct Session<'a> {
     translator: Translator,
     /// The state before the body.
     before: Option<Translator>,
-    /// A hash of the body's first message.
-    first: u64,
+    /// The mark by which the body is known when it is sent again.
+    mark: Mark,
     /// Whether the body was answered.
     is_answered: bool,
     /// Whether messages of other languages are events of their own.
@@ -37,29 +37,52 @@ impl<'a> Session<'a> {
         context: StreamContext,
         first: Option<&Bytes>,
     ) -> Self {
-        let key = Key::new(
-            intake::flow(&caller.who, caller.address),
-            language,
-            &context,
-        );
-        let mut hasher = DefaultHasher::new();
-        first.hash(&mut hasher);
-        let first = hasher.finish();
-        let kept = api.threads.get(&key);
-        let (before, broken) = kept.map_or((None, None), |kept| (kept.state, kept.broken));
-        let went_on = broken.filter(|broken| broken.first != first);
-        let state = went_on
-            .map(|broken| broken.state)
-            .or_else(|| before.clone());
+        let key = key(caller, language, &context);
+        let kept = api.threads.get(&key).unwrap_or_default();
+        Self::begin(api, key, (language, context), kept, first_mark(first))
+    }
+
+    /// The same of a body that may have a number.
+    ///
+    /// # Errors
+    /// A later body of its thread has come.
+    pub(super) fn go_on(
+        api: &'a Api,
+        caller: &Caller,
+        language: Language,
+        (context, number): (StreamContext, Option<u64>),
+        first: Option<&Bytes>,
+    ) -> Result<Self, Error> {
+        let key = key(caller, language, &context);
+        let kept = api.threads.get(&key).unwrap_or_default();
+        if let (Some(number), Some(newest)) = (number, kept.number())
+            && number < newest
+        {
+            return Err(Error::bad_request(format!(
+                "body {number} of the thread comes after body {newest}: number bodies upwards, and send one after the other"
+            )));
+        }
+        let mark = number.map_or_else(|| first_mark(first), Mark::Number);
+        Ok(Self::begin(api, key, (language, context), kept, mark))
+    }
+
+    fn begin(
+        api: &'a Api,
+        key: Key,
+        (language, context): (Language, StreamContext),
+        kept: Kept,
+        mark: Mark,
+    ) -> Self {
+        let (before, went_on) = kept.before(mark);
         let new = || Translator::new(language, context, api.threads.limits());
-        let mut translator = state.unwrap_or_else(new);
-        translator.begin_body();
+        let mut translator = went_on.or_else(|| before.clone()).unwrap_or_else(new);
+        translator.begin_body(mark.number());
         Self {
             api,
             key,
             translator,
             before,
-            first,
+            mark,
             is_answered: false,
             is_plain: false,
         }
@@ -134,23 +157,37 @@ impl<'a> Session<'a> {
 impl Drop for Session<'_> {
     fn drop(&mut self) {
         let state = self.translator.clone();
-        let kept = match self.is_answered {
-            true if state.is_empty() => {
+        let before = self.before.take();
+        let kept = match (self.is_answered, self.mark) {
+            (true, Mark::First(_)) if state.is_empty() => {
                 self.api.threads.remove(&self.key);
                 return;
             }
-            true => Kept {
+            (true, Mark::First(_)) => Kept {
                 state: Some(state),
-                broken: None,
+                newest: None,
             },
-            false => Kept {
-                state: self.before.take(),
-                broken: Some(Broken {
-                    first: self.first,
-                    state,
-                }),
+            (true, Mark::Number(number)) => Kept {
+                state: Some(state),
+                newest: Some(Newest::Answered { number, before }),
+            },
+            (false, mark) => Kept {
+                state: before,
+                newest: Some(Newest::Broken { mark, state }),
             },
         };
         self.api.threads.put(self.key.clone(), kept);
     }
+}
+
+fn key(caller: &Caller, language: Language, context: &StreamContext) -> Key {
+    let producer = intake::flow(&caller.who, caller.address);
+    Key::new(producer, language, context)
+}
+
+/// The mark of a body without a number: a hash of its first message.
+fn first_mark(first: Option<&Bytes>) -> Mark {
+    let mut hasher = DefaultHasher::new();
+    first.hash(&mut hasher);
+    Mark::First(hasher.finish())
 }

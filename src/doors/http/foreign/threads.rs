@@ -1,7 +1,8 @@
 //! Streams that go on in a further body: remembered for a while, and bounded in number and in bytes.
 //!
 //! A body begins with the state in which the last one of its thread ended. A body that broke off, or was refused in the middle,
-//! may be sent again whole, or go on where it ended: its first message tells which, so both states are remembered.
+//! may be sent again whole, or go on where it ended: its number tells which, or its first message, so both states are
+//! remembered. One with a number may be sent again after it was answered, too: whoever lost the answer can't know.
 
 use std::{
     collections::HashMap,
@@ -53,21 +54,84 @@ impl Key {
 }
 
 /// A stream between two bodies.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Kept {
-    /// The state in which the last body that was answered ended.
+    /// The state in which the next body begins; none at the beginning of the stream.
     pub(super) state: Option<Translator>,
-    /// The body since then that was not answered.
-    pub(super) broken: Option<Broken>,
+    /// The newest body, as far as it may come again.
+    pub(super) newest: Option<Newest>,
 }
 
-/// A body that broke off.
+/// The newest body of a stream, which may come again.
 #[derive(Debug, Clone)]
-pub(super) struct Broken {
+pub(super) enum Newest {
+    /// It was answered.
+    Answered {
+        /// Its number.
+        number: u64,
+        /// The state in which it began.
+        before: Option<Translator>,
+    },
+    /// It broke off; the stream's state is that in which it began.
+    Broken {
+        /// The mark by which it is known.
+        mark: Mark,
+        /// The state in which it ended.
+        state: Translator,
+    },
+}
+
+/// The mark by which a body is known that is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// The number that its sender gave it.
+    Number(u64),
     /// A hash of its first message.
-    pub(super) first: u64,
-    /// The state in which it ended.
-    pub(super) state: Translator,
+    First(u64),
+}
+
+impl Mark {
+    /// The number, if it is one.
+    pub(super) fn number(self) -> Option<u64> {
+        match self {
+            Self::Number(number) => Some(number),
+            Self::First(_) => None,
+        }
+    }
+}
+
+impl Kept {
+    /// The number of the newest body, if it has one.
+    pub(super) fn number(&self) -> Option<u64> {
+        match &self.newest {
+            Some(Newest::Answered { number, .. }) => Some(*number),
+            Some(Newest::Broken { mark, .. }) => mark.number(),
+            None => None,
+        }
+    }
+
+    /// The state in which the body with this mark begins, and the one in which it goes on with a body that broke off.
+    pub(super) fn before(self, mark: Mark) -> (Option<Translator>, Option<Translator>) {
+        match self.newest {
+            Some(Newest::Answered { number, before }) if mark == Mark::Number(number) => {
+                (before, None)
+            }
+            Some(Newest::Broken { mark: other, state }) if mark != other => {
+                (self.state, Some(state))
+            }
+            _ => (self.state, None),
+        }
+    }
+
+    /// All states that are remembered.
+    fn states(&self) -> impl Iterator<Item = &Translator> {
+        let other = match &self.newest {
+            Some(Newest::Answered { before, .. }) => before.as_ref(),
+            Some(Newest::Broken { state, .. }) => Some(state),
+            None => None,
+        };
+        self.state.iter().chain(other)
+    }
 }
 
 #[derive(Debug)]
@@ -111,11 +175,7 @@ impl Threads {
         let mut table = self.table();
         self.expire(&mut table, key);
         let kept = table.entries.get(key).map(|entry| &entry.kept);
-        kept.is_some_and(|kept| {
-            let broken = kept.broken.as_ref().map(|broken| &broken.state);
-            let mut states = kept.state.iter().chain(broken);
-            states.any(Translator::is_open)
-        })
+        kept.is_some_and(|kept| kept.states().any(Translator::is_open))
     }
 
     /// The thread as it was left.
@@ -125,15 +185,19 @@ impl Threads {
         table.entries.get(key).map(|entry| entry.kept.clone())
     }
 
-    /// Remembers a thread as it is now.
+    /// Remembers a thread as it is now, unless a later body has come meanwhile.
     pub(super) fn put(&self, key: Key, kept: Kept) {
         let mut table = self.table();
+        let known = table
+            .entries
+            .get(&key)
+            .and_then(|known| known.kept.number());
+        if kept.number().is_some_and(|number| known > Some(number)) {
+            return;
+        }
         table.remove(&key);
-        let states = kept
-            .state
-            .iter()
-            .chain(kept.broken.as_ref().map(|broken| &broken.state));
-        let held = states.map(Translator::held).sum::<usize>() + size_of::<(Key, Entry)>();
+        let states = kept.states().map(Translator::held);
+        let held = states.sum::<usize>() + size_of::<(Key, Entry)>();
         if held <= self.limits.bytes {
             self.make_room(&mut table, held);
             table.held += held;
@@ -224,7 +288,7 @@ mod tests {
         let context = StreamContext::default();
         Kept {
             state: Some(Translator::new(Language::AgUi, context, limits)),
-            broken: None,
+            newest: None,
         }
     }
 
@@ -276,5 +340,47 @@ mod tests {
         let threads = Threads::new(none, TranslationMetrics::default());
         threads.put(key(1, "a"), kept(translator));
         assert!(threads.table().entries.is_empty());
+    }
+
+    #[test]
+    fn the_newest_body_may_come_again_and_an_older_one_changes_nothing() {
+        let translator = TranslatorLimits { open: 4, joined: 4 };
+        let limits = ThreadLimits {
+            threads: 3,
+            bytes: 1 << 20,
+            ttl: Duration::from_secs(60),
+            translator,
+        };
+        let numbered = |number, is_first: bool| {
+            let before = kept(translator).state.filter(|_| !is_first);
+            Kept {
+                newest: Some(Newest::Answered { number, before }),
+                ..kept(translator)
+            }
+        };
+        let begins = |kept: Kept, mark| {
+            let (before, went_on) = kept.before(mark);
+            (before.is_some(), went_on.is_some())
+        };
+        let (again, next) = (Mark::Number(4), Mark::Number(5));
+        assert_eq!(begins(numbered(4, true), again), (false, false));
+        assert_eq!(begins(numbered(4, true), next), (true, false));
+        let broken = |mark| Kept {
+            state: None,
+            newest: kept(translator)
+                .state
+                .map(|state| Newest::Broken { mark, state }),
+        };
+        assert_eq!(begins(broken(again), again), (false, false));
+        assert_eq!(begins(broken(again), next), (false, true));
+        assert_eq!(begins(broken(Mark::First(4)), again), (false, true));
+        let threads = Threads::new(limits, TranslationMetrics::default());
+        for number in [4, 5, 4] {
+            threads.put(key(1, "a"), numbered(number, false));
+        }
+        assert_eq!(
+            threads.get(&key(1, "a")).and_then(|kept| kept.number()),
+            Some(5)
+        );
     }
 }

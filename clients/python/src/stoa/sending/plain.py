@@ -10,6 +10,8 @@ import marshal
 import time
 from typing import Any, Callable
 
+from .bare import CONTENT, facts as bare_facts, stand_in
+
 #: Characters of one text.
 MAX_TEXT = 2_000
 #: Characters of one text of ``content`` where all of it is wanted.
@@ -24,8 +26,6 @@ MAX_ENTRIES = 100
 MAX_KEY = 128
 #: Values of one event.
 MAX_VALUES = 1_000
-#: The keys of ``data`` that say what was written, asked and answered, rather than that it was.
-CONTENT = frozenset(("content", "args", "result", "answer", "input", "output", "prompt", "error", "reason", "blocker"))
 #: Kinds of values that nobody can change.
 UNCHANGING = frozenset((str, int, float, bool, type(None)))
 #: Bytes of an event that wait as they are; what is larger is cut at once.
@@ -93,6 +93,9 @@ def event(waits: bytes, content: str) -> dict[str, Any]:
     """The event that waited, of plain values."""
     type_, id_, now, project, priority, is_plain, value = marshal.loads(waits)
     facts = value if is_plain else data(value, content)
+    if content == "none":
+        facts = bare_facts(facts) if is_plain else facts
+        stand_in(type_, facts)
     said = {"type": type_, "id": id_, "timestamp": now, "project_id": project, "data": facts}
     if priority is not None:
         said["priority"] = priority
@@ -122,27 +125,21 @@ def data(value: Any, content: str) -> dict[str, Any]:
     if value is None:
         return {}
     budget = [MAX_VALUES]
+    if content == "none":
+        return bare_facts(_plain(value, budget, 0, MAX_TEXT))
     if not isinstance(value, dict):
         whole = _plain(value, budget, 0, MAX_TEXT)
         return whole if isinstance(whole, dict) else {"value": whole}
     said: dict[str, Any] = {}
     for key, each in list(value.items())[:MAX_ENTRIES]:
         if key in CONTENT:
-            if content != "none":
-                most = _most(key, content)
-                said[key] = preview(_plain(each, budget, 1, most), most)
+            most = MAX_CONTENT if content == "full" else PREVIEW
+            said[key] = preview(_plain(each, budget, 1, most), most)
         elif each.__class__ is str and len(each) <= MAX_TEXT and key.__class__ is str and len(key) <= MAX_KEY:
             said[key] = each
         else:
             said[_key(key)] = _plain(each, budget, 1, MAX_TEXT)
     return said
-
-
-def _most(key: Any, content: str) -> int:
-    """The characters that a text of this name may have."""
-    if key not in CONTENT:
-        return MAX_TEXT
-    return MAX_CONTENT if content == "full" else PREVIEW
 
 
 def preview(value: Any, most: int) -> Any:

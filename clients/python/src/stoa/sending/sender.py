@@ -59,6 +59,8 @@ class Sender:
         self._under_way = 0
         self._batch: list[Line] = []
         self._prefix, self._numbers = f"{uuid.uuid4().hex[:12]}-", itertools.count(1)
+        #: Numbers of bodies: one that is sent again has the same, so that Stoa knows it.
+        self._bodies = itertools.count(1)
         self._form = Form(self.options.service)
         self._figures = Figures(self.options, self._lock)
         #: The moment up to which the end of the process waits, once it has begun.
@@ -284,11 +286,11 @@ class Sender:
                 time.sleep(COURTESY)
         return written
 
-    def _deliver(self, batch: list[Line]) -> None:
+    def _deliver(self, batch: list[Line], body: int = 0) -> None:
         """Sends a batch until it is answered for good."""
-        tries = 0
+        tries, body = 0, body or next(self._bodies)
         while batch:
-            answer = self._try(batch)
+            answer = self._try(batch, body)
             again, wait = (batch, None) if answer is None else self._judge(batch, answer)
             with self._lock:
                 self._under_way = len(again) + self._later
@@ -300,14 +302,17 @@ class Sender:
             if answer is not None and answer.status == 413 and again:
                 half = (len(again) + 1) // 2
                 self._later += len(again) - half
-                self._deliver(again[:half])
+                # It begins as the whole did, of which some may have come.
+                self._deliver(again[:half], body)
                 again = again[half:]
                 self._later -= len(again)
                 with self._lock:
                     self._under_way = len(again) + self._later
+            if len(again) < len(batch):
+                body = next(self._bodies)
             batch = again
 
-    def _try(self, batch: list[Line]) -> Answer | None:
+    def _try(self, batch: list[Line], body: int) -> Answer | None:
         way, post = self._way, self._post
         try:
             if post is None or self._posted_by != way:
@@ -319,7 +324,9 @@ class Sender:
             self._stop(str(error), batch)
             return Answer(0, {}, None)
         try:
-            answer = post.lines(b"\n".join(line.text for line in batch), batch[0].path)
+            path = batch[0].path
+            path += str(body) if path.endswith("body=") else ""
+            answer = post.lines(b"\n".join(line.text for line in batch), path)
         except Exception as error:
             # Of any fault, also an unknown one, the events are whole: they are tried again.
             post.close()

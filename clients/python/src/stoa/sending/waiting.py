@@ -34,7 +34,7 @@ class Line:
 
     def __init__(self, type: str, held: bytes = b"", text: bytes = b"", path: str = "") -> None:  # noqa: A002 - the name on the wire
         self.type, self.held, self.text = type, held, text
-        #: The door for what is no event of Stoa's.
+        #: The door for what is no event of Stoa's. After ``body=`` comes the number of the body.
         self.path = path
         self.place, self.size = 0, len(held) + len(text)
 

@@ -42,11 +42,12 @@ class _Question:
         options = sending.options()
         self.project = project or (here.project if here is not None else None) or options.project
         self.request = uuid.uuid4().hex
+        if timeout is not None and timeout != timeout:
+            raise exceptions.StoaError("invalid", "the timeout is no number: give seconds, or None to wait as long as it takes")
         self.end = None if timeout is None else time.monotonic() + timeout
         self._facts = {"message": str(message), **place, **facts}
         if timeout is not None:
-            end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=timeout)
-            self._facts["expires_at"] = end.isoformat()
+            self._facts["expires_at"] = _moment(timeout)
         self._place = place
         self._times = self._tries = self._again = 0
         self._is_known = False
@@ -123,6 +124,15 @@ class _Question:
         except exceptions.StoaError:
             pass
         return "again", 0
+
+
+def _moment(seconds: float) -> str | None:
+    """The moment after so many seconds; none for one that no calendar has."""
+    try:
+        end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
+    except OverflowError:
+        return None
+    return end.isoformat()
 
 
 def ask(message: str, *, options: Any = None, timeout: float | None = None, default: Any = _NONE, project: str | None = None, **facts: Any) -> Any:

@@ -162,7 +162,9 @@ class Agent(Block):
         events.agent_status(self.agent_id, "working", self.project, run_id=self.run_id)
         if self._task_name:
             self.task_id = f"{self.run_id}:{uuid.uuid4().hex[:8]}"
-            events.task_begun(self.task_id, self._task_name, self.agent_id, self.project, run_id=self.run_id)
+            # The work is described in words of the program's data; the name of the agent is one of its code.
+            name = self._task_name if events.may_say() else self.name
+            events.task_begun(self.task_id, name, self.agent_id, self.project, run_id=self.run_id)
 
     def _tell_end(self, error: BaseException | None) -> None:
         if self.task_id is not None:
@@ -253,22 +255,30 @@ def decorated(function: Any, name: str, make: Callable[[str, Any], Block]) -> An
             source = function(*args, **kwargs)
             fault: BaseException | None = None
             _safely(here.begin)
+            step, given = source.asend, None
             try:
                 while True:
                     token = _current.set(here)
                     try:
-                        piece = await source.__anext__()
+                        piece = await step(given)
                     except StopAsyncIteration:
                         return
                     finally:
                         _current.reset(token)
-                    yield piece
+                    try:
+                        step, given = source.asend, (yield piece)
+                    except GeneratorExit:
+                        raise
+                    except BaseException as thrown:  # noqa: BLE001 - the function's own to take
+                        step, given = source.athrow, thrown
             except BaseException as error:
                 fault = error
                 raise
             finally:
-                await source.aclose()
-                _safely(here.end, fault)
+                try:
+                    await source.aclose()
+                finally:
+                    _safely(here.end, fault)
 
         return pieces
     if inspect.isgeneratorfunction(function):
@@ -279,23 +289,30 @@ def decorated(function: Any, name: str, make: Callable[[str, Any], Block]) -> An
             source = function(*args, **kwargs)
             fault: BaseException | None = None
             _safely(here.begin)
-            sent: Any = None
+            step, given = source.send, None
             try:
                 while True:
                     token = _current.set(here)
                     try:
-                        piece = source.send(sent)
+                        piece = step(given)
                     except StopIteration as end:
                         return end.value
                     finally:
                         _current.reset(token)
-                    sent = yield piece
+                    try:
+                        step, given = source.send, (yield piece)
+                    except GeneratorExit:
+                        raise
+                    except BaseException as thrown:  # noqa: BLE001 - the function's own to take
+                        step, given = source.throw, thrown
             except BaseException as error:
                 fault = error
                 raise
             finally:
-                source.close()
-                _safely(here.end, fault)
+                try:
+                    source.close()
+                finally:
+                    _safely(here.end, fault)
 
         return parts
     if inspect.iscoroutinefunction(function):

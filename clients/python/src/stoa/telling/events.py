@@ -10,12 +10,11 @@ from typing import Any
 
 from .. import sending
 from ..sending import plain
+from ..sending.beginnings import Beginnings
 
 _ODD = re.compile(r"[^A-Za-z0-9_.:-]+")
 #: Names of things that were told, of which each is told once.
 MAX_KNOWN = 10_000
-#: Messages whose length is counted at a time.
-MAX_MESSAGES = 1_000
 
 
 class _Known:
@@ -37,7 +36,7 @@ class _Known:
 
 
 _known = _Known()
-_lengths: collections.OrderedDict[str, int] = collections.OrderedDict()
+_beginnings = Beginnings()
 
 
 def slug(name: str) -> str:
@@ -50,6 +49,11 @@ def slug(name: str) -> str:
 def agent_id(name: str) -> str:
     """The id of an agent of this service."""
     return slug(f"{sending.options().service}:{name}")
+
+
+def may_say() -> bool:
+    """Says if texts of the work go out at all; where they do not, a name that is made of one must be another."""
+    return sending.options().content != "none"
 
 
 def tell(type: str, project: str | None = None, priority: str | None = None, **facts: Any) -> str | None:  # noqa: A002
@@ -136,15 +140,7 @@ def text(message: str, piece: str, agent: str | None, project: str | None = None
     if not piece or content == "none":
         return
     if content == "preview":
-        before = _lengths.get(message, 0)
-        _lengths[message] = before + len(piece)
-        if len(_lengths) > MAX_MESSAGES:
-            _lengths.pop(next(iter(_lengths)), None)
-        if before >= plain.PREVIEW:
-            return
-        if before + len(piece) > plain.PREVIEW:
-            piece = piece[: plain.PREVIEW - before] + "…"
-        piece = piece[: plain.PREVIEW]
+        piece = _beginnings.piece(message, piece, plain.PREVIEW)
     type_ = "agent.reasoning.appended" if kind == "reasoning" else "agent.message.appended"
     # A piece has at most what an event may hold of it.
     for begin in range(0, len(piece), plain.MAX_CONTENT):
@@ -154,7 +150,7 @@ def text(message: str, piece: str, agent: str | None, project: str | None = None
 
 def text_ended(message: str, agent: str | None, project: str | None = None, kind: str = "text", **facts: Any) -> None:
     """A text is whole."""
-    _lengths.pop(message, None)
+    _beginnings.end(message)
     tell("agent.message.completed", project, message_id=message, agent_id=agent, kind=kind, **facts)
 
 

@@ -126,7 +126,9 @@ class Bus:
 
     def _human_feedback_received(self, event: Any, run: str) -> None:
         request = getattr(event, "request_id", None) or f"{run}:{event.method_name}"
-        events.tell("input.received", request_id=str(request), answer=event.feedback, outcome=event.outcome, run_id=run)
+        # The outcome is what the model made of the answer.
+        outcome = event.outcome if events.may_say() else "resolved"
+        events.tell("input.received", request_id=str(request), answer=event.feedback, outcome=outcome, run_id=run)
 
     # Tasks and agents:
 
@@ -134,8 +136,7 @@ class Bus:
         task = event.task
         key = f"{run}:{getattr(task, 'id', event.task_id)}"
         _keep(self._announced, key, None)
-        name = getattr(task, "name", None) or getattr(task, "description", None) or event.task_name or "task"
-        events.tell("task.created", task_id=key, task_name=" ".join(str(name).split())[:200], run_id=run)
+        events.tell("task.created", task_id=key, task_name=_task_name(task, event.task_name), run_id=run)
 
     def _task_completed(self, event: Any, run: str) -> None:
         self._task_over(event, run, None)
@@ -152,10 +153,10 @@ class Bus:
         events.task_ended(key, agent, error=error, run_id=run, duration_ms=self._took(event))
 
     def _agent_execution_started(self, event: Any, run: str) -> None:
-        agent = events.agent_arrived(event.agent.role, role=" ".join(str(event.agent.goal).split())[:200])
+        goal = " ".join(str(event.agent.goal).split())[:200] if events.may_say() else None
+        agent = events.agent_arrived(event.agent.role, role=goal)
         task = event.task
-        name = getattr(task, "name", None) or getattr(task, "description", None) or "task"
-        events.task_begun(f"{run}:{task.id}", name, agent, run_id=run)
+        events.task_begun(f"{run}:{task.id}", _task_name(task), agent, run_id=run)
         events.agent_status(agent, "working", run_id=run)
 
     def _agent_execution_completed(self, event: Any, run: str) -> None:
@@ -257,6 +258,12 @@ class Bus:
     def _tool_usage_error(self, event: Any, run: str) -> None:
         call = event.started_event_id or event.event_id
         events.tool_ended(call, event.tool_name, error=str(event.error), **self._place(event, run))
+
+
+def _task_name(task: Any, given: Any = None) -> str:
+    """The name of a task. One without has its description, which is made of the crew's input."""
+    described = (getattr(task, "description", None) or given) if events.may_say() else None
+    return " ".join(str(getattr(task, "name", None) or described or "task").split())[:200]
 
 
 def _coworker(event: Any) -> str | None:

@@ -7,7 +7,6 @@ import uuid
 from types import ModuleType
 from typing import Any
 
-from .. import sending
 from ..telling import events
 from ..telling.blocks import Agent, Tool, current, decorated
 from .langchain import said
@@ -59,8 +58,9 @@ def install(module: ModuleType) -> None:
     @functools.wraps(run)
     def ran(self: Any, task: Any, *args: Any, **kwargs: Any) -> Any:
         def make(name: str, given: Any) -> Agent:
-            first = " ".join(str(task).split())[:80] if sending.options().content != "none" else name
-            return Agent(name, role=getattr(self, "description", None), task=first)
+            first = " ".join(str(task).split())[:80]
+            role = getattr(self, "description", None) if events.may_say() else None
+            return Agent(name, role=role, task=first)
 
         def streamed() -> Any:
             return (yield from run(self, task, *args, **kwargs))

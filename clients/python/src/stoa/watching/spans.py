@@ -70,7 +70,7 @@ class Spans:
         if span.run is None:
             span.run = uuid.uuid4().hex
             events.run_started(span.run, name, session_id=attributes.get("gen_ai.conversation.id"))
-        span.agent = events.agent_arrived(name, role=attributes.get("gen_ai.agent.description"))
+        span.agent = events.agent_arrived(name, role=attributes.get("gen_ai.agent.description") if events.may_say() else None)
         span.task = f"{span.run}:{uuid.uuid4().hex[:8]}"
         with self._lock:
             self._busy[span.run, span.agent] += 1

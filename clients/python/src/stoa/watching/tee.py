@@ -9,13 +9,14 @@ from urllib.parse import urlencode
 
 from .. import sending
 from ..sending import plain
+from ..sending.beginnings import Beginnings
+from .pieces import Pieces
+from .shapes import BARE
 
 #: Done with each piece of a stream.
 Look = Callable[[Any], None]
 #: The protocols that Stoa reads, and their doors.
 DOORS = {"ag-ui": "/ag-ui/in", "vercel": "/vercel/in", "langgraph": "/langgraph/in"}
-#: Keys of the text in these protocols, beside those of events.
-TEXTS = plain.CONTENT | {"delta", "text", "value", "snapshot", "messages", "chunk", "inputTextDelta", "payload", "rawEvent"}
 #: Characters of a line that has not ended.
 MAX_REST = 1_000_000
 
@@ -29,7 +30,7 @@ def tee(stream: Any, look: Look | None = None, *, speaks: str | None = None, age
     both.
     """
     if look is None:
-        look = _as_it_is
+        look = AsItIs()
         if speaks is not None:
             relay = _relay(speaks, agent, project)
             look = relay if relay is not None else look
@@ -57,12 +58,28 @@ def _looked(look: Look, piece: Any) -> None:
         sending.failed("a piece of a stream could not be told")
 
 
-def _as_it_is(piece: Any) -> None:
-    facts = plain.plain(piece)
-    if not isinstance(facts, dict):
-        facts = {"content": facts}
-    kind = facts.pop("type", None) or type(piece).__name__
-    sending.emit(str(kind), facts)
+class AsItIs:
+    """Publishes the pieces of one stream as events."""
+
+    def __init__(self) -> None:
+        self._texts = Beginnings()
+
+    def __call__(self, piece: Any) -> None:
+        is_preview = sending.options().content == "preview"
+        facts = plain.plain(piece, plain.MAX_CONTENT)
+        if not isinstance(facts, dict):
+            if is_preview and isinstance(facts, str):
+                facts = self._texts.piece(None, facts, plain.PREVIEW)
+                if not facts:
+                    return
+            facts = {"content": facts}
+        kind = facts.pop("type", None) or type(piece).__name__
+        if is_preview:
+            own = facts.get("message_id") or facts.get("messageId") or facts.get("id")
+            for key in ("content", "delta"):
+                if isinstance(facts.get(key), str) and (own is not None or key == "delta"):
+                    facts[key] = self._texts.piece(own, facts[key], plain.PREVIEW)
+        sending.emit(str(kind), facts)
 
 
 def _relay(speaks: str, agent: str | None, project: str | None) -> Relay | None:
@@ -79,16 +96,22 @@ class Relay:
     def __init__(self, speaks: str, agent: str | None, project: str | None) -> None:
         # The stream's own name: its messages go out in several bodies, and beside those of others.
         facts = {"project": project or sending.options().project, "agent": agent, "thread": uuid.uuid4().hex}
-        self._path = f"{DOORS[speaks]}?{urlencode({key: value for key, value in facts.items() if value})}"
+        # The sender numbers the bodies: one that comes twice is told once.
+        self._path = f"{DOORS[speaks]}?{urlencode({key: value for key, value in facts.items() if value})}&body="
         self._speaks = speaks
+        self._pieces = Pieces(speaks)
         self._rest = ""
 
     def __call__(self, piece: Any) -> None:
         for message in self._messages(piece):
             content = sending.options().content
-            said = plain.plain(message, plain.MAX_CONTENT if content == "full" else plain.PREVIEW)
-            if isinstance(said, dict):
-                said = _without_texts(said) if content == "none" else said
+            said = plain.plain(message, plain.MAX_CONTENT)
+            said = self._pieces.fit(said, content) if isinstance(said, dict) else None
+            if said is not None and content == "none":
+                said = BARE[self._speaks](said)
+            elif said is not None and content == "preview":
+                said = plain.plain(said, plain.PREVIEW)
+            if said is not None:
                 kind = said.get("type") or said.get("event") or said.get("method") or "message"
                 sending.forward(self._path, f"{self._speaks}.{kind}", said)
 
@@ -123,9 +146,3 @@ def _json(line: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     return said if isinstance(said, dict) else None
-
-
-def _without_texts(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_texts(each) for key, each in value.items() if key not in TEXTS}
-    return [_without_texts(each) for each in value] if isinstance(value, list) else value
