@@ -23,6 +23,8 @@ pub struct Otlp {
     pub max_values: Count<4096, 1, { 1 << 20 }>,
     /// Spans that are remembered, so that later ones find their parents; all producers share them.
     pub remembered_spans: Count<50_000, 100, { 1 << 24 }>,
+    /// Bytes that these may hold, with their errors and questions.
+    pub remembered_bytes: Count<{ 64 << 20 }, { 1 << 16 }, { 1 << 40 }>,
     /// Seconds for which a trace is remembered after its last span.
     pub remember_for: Seconds<600_000>,
     /// Seconds that a span waits for the parent that tells its agent, before it goes without; 0 waits for none.

@@ -84,17 +84,17 @@ impl WatchedMetrics {
         );
         r.register(
             "otlp_spans",
-            "Spans that came, by what became of them (taken, ignored, repeated, rejected, beyond, nameless)",
+            "Spans that came, by what became of them (taken, ignored, repeated, rejected, beyond, nameless, unreadable)",
             self.spans.clone(),
         );
         r.register(
             "otlp_left_out",
-            "Attributes of spans that a limit left out (attributes, depth, values)",
+            "Attributes of spans that a limit left out (attributes, depth, values), and spans whose trace was a run in too many projects (runs)",
             self.left_out.clone(),
         );
         r.register(
             "otlp_forgotten",
-            "Spans that are no longer remembered (number, age, producers)",
+            "Spans that are no longer remembered (number, bytes, age, producers)",
             self.forgotten.clone(),
         );
         r.register(

@@ -349,6 +349,7 @@ pub(super) fn spans(config: &Config) -> SpansOptions {
         },
         max_bytes: otlp.max_bytes.into(),
         remembered: otlp.remembered_spans.into(),
+        remembered_bytes: otlp.remembered_bytes.into(),
         memory: MemoryLimits {
             wait: otlp.parent_wait.get(),
             waiting_bytes: otlp.max_bytes.into(),

@@ -2,6 +2,7 @@
 
 mod hooks;
 mod otlp;
+mod otlp_refused;
 
 use std::net::SocketAddr;
 

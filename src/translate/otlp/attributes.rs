@@ -23,10 +23,21 @@ impl Attributes {
 
     /// About how many bytes they hold.
     pub(super) fn held(&self) -> usize {
-        let values = self.0.iter().map(|(_, value)| match value {
-            Value::String(text) => text.len() + 48,
-            _ => 256,
-        });
-        values.sum()
+        self.0.iter().map(|(_, value)| 16 + held(value)).sum()
     }
+}
+
+/// About how many bytes a value holds.
+fn held(value: &Value) -> usize {
+    let inside = match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(held).sum(),
+        // A name, and its part of a tree.
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(key, value)| 32 + key.len() + held(value))
+            .sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    size_of::<Value>() + inside
 }

@@ -1,5 +1,10 @@
 //! The limits on reading a request, and the count of what they left out.
 
+use serde_json::Value;
+
+use super::table;
+use crate::event::lenient;
+
 /// The limits on reading a request.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadLimits {
@@ -26,6 +31,19 @@ pub struct Cut {
     pub depth: usize,
     /// Attributes with too many values.
     pub values: usize,
+}
+
+/// Checks the values in a text that is JSON, which is read later.
+pub(super) fn inside(key: &str, value: Value, limits: &ReadLimits) -> Result<Value, Exceeded> {
+    let is_too_much = value.as_str().is_some_and(|text| {
+        let may_be = text.len() / 2 > limits.values && table::is_json(key);
+        // Empty lists and objects are counted twice.
+        may_be && lenient::count_values(text.as_bytes()) > 2 * limits.values + 1
+    });
+    if is_too_much {
+        return Err(Exceeded::Values);
+    }
+    Ok(value)
 }
 
 /// The part of the limits that one attribute has left.

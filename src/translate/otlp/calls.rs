@@ -111,8 +111,8 @@ fn end(span: &Span, meaning: &Meaning, event: Told, what: &str, to: &mut Teller<
         Ended::Failed(fault) => to.fault(event, fault),
         Ended::Done | Ended::Asked(_) => event,
     };
-    let event = event.id(event_id(span.id, what)).at(span.ended_at());
-    to.tell(event, span.id);
+    let event = event.id(event_id(span.key(), what)).at(span.ended_at());
+    to.tell(event, span.key());
 }
 
 fn model(span: &Span, meaning: &Meaning, place: &Place, to: &mut Teller<'_>) {
@@ -128,7 +128,7 @@ fn model(span: &Span, meaning: &Meaning, place: &Place, to: &mut Teller<'_>) {
         .map(one_line);
     let mut event = place
         .on(to.event(name))
-        .with("call_id", hex::span_text(span.id))
+        .with("call_id", hex::span_text(span.key()))
         .with_some("model", model)
         .with_some("provider", span.text(Fact::Provider).map(one_line))
         .with("duration_ms", span.duration_ms());
@@ -171,7 +171,7 @@ fn messages(span: &Span, place: &Place, to: &mut Teller<'_>) {
         let Some(content) = to.words.cut(said.trim()) else {
             continue;
         };
-        let message = format!("{}:{kind}", hex::span_text(span.id));
+        let message = format!("{}:{kind}", hex::span_text(span.key()));
         let about = |name: &'static str, to: &Teller<'_>| {
             place
                 .on(to.event(name))
@@ -181,10 +181,10 @@ fn messages(span: &Span, place: &Place, to: &mut Teller<'_>) {
         };
         let at = span.ended_at();
         let appended = about(name, to).with("content", content);
-        to.tell(appended.id(event_id(span.id, kind)).at(at), span.id);
+        to.tell(appended.id(event_id(span.key(), kind)).at(at), span.key());
         let whole = about("agent.message.completed", to);
-        let id = event_id(span.id, &format!("{kind}.end"));
-        to.tell(whole.id(id).at(at), span.id);
+        let id = event_id(span.key(), &format!("{kind}.end"));
+        to.tell(whole.id(id).at(at), span.key());
     }
 }
 
@@ -206,7 +206,7 @@ fn tool(span: &Span, meaning: &Meaning, place: &Place, to: &mut Teller<'_>) {
         .on(to.event(name))
         .with(
             "tool_call_id",
-            call.unwrap_or_else(|| hex::span_text(span.id)),
+            call.unwrap_or_else(|| hex::span_text(span.key())),
         )
         .with("tool_name", tool.as_str())
         .with("duration_ms", span.duration_ms())
@@ -235,6 +235,6 @@ fn handed(
         .with("kind", "handoff")
         .with_some("task_id", place.task.as_deref())
         .with("run_id", place.run.as_str());
-    let event = event.id(event_id(span.id, "goto")).at(span.ended_at());
-    to.tell(event, span.id);
+    let event = event.id(event_id(span.key(), "goto")).at(span.ended_at());
+    to.tell(event, span.key());
 }

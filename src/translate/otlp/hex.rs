@@ -1,6 +1,6 @@
 //! The ids of traces and spans.
 
-use super::span::{SpanId, TraceId};
+use super::span::{SpanId, SpanKey, TraceId};
 
 /// The id in these bytes; none if it has another length, or is nothing but zeros.
 pub(super) fn trace(bytes: &[u8]) -> Option<TraceId> {
@@ -33,7 +33,7 @@ pub(super) fn trace_text(id: TraceId) -> String {
     format!("{id:032x}")
 }
 
-/// The text of a span's id.
-pub(super) fn span_text(id: SpanId) -> String {
-    format!("{id:016x}")
+/// The text of a span, which is one of its trace: other traces may have a span of the same id.
+pub(super) fn span_text((trace, id): SpanKey) -> String {
+    format!("{trace:032x}-{id:016x}")
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, value::RawValue};
 
 use super::{
     attributes::Attributes,
-    budget::{Budget, Cut, Exceeded, ReadLimits},
+    budget::{self, Budget, Cut, Exceeded, ReadLimits},
     hex,
     span::{Request, Span, Unreadable},
     table,
@@ -60,8 +60,8 @@ struct SpanText<'b> {
     span_id: Option<Cow<'b, str>>,
     #[serde(borrow, default)]
     parent_span_id: Option<Cow<'b, str>>,
-    #[serde(default)]
-    flags: Option<f64>,
+    #[serde(borrow, default)]
+    flags: Option<&'b RawValue>,
     #[serde(borrow, default)]
     name: Option<Cow<'b, str>>,
     #[serde(borrow, default)]
@@ -189,9 +189,14 @@ fn resource_spans(from: ResourceSpans<'_>, limits: &ReadLimits, request: &mut Re
         let scope: ScopeSpans<'_> = parse(raw)?;
         let room = limits.spans.saturating_sub(request.spans.len());
         let beyond = each(scope.spans, room, |raw| {
-            match span(parse(raw)?, &resource, limits, &mut request.cut)? {
-                Some(span) => request.spans.push(span),
-                None => request.nameless += 1,
+            let read = parse(raw).and_then(|from| span(from, &resource, limits, &mut request.cut));
+            match read {
+                Ok(Some(span)) => request.spans.push(span),
+                Ok(None) => request.nameless += 1,
+                Err(odd) => {
+                    request.odd += 1;
+                    request.fault.get_or_insert(odd.0);
+                }
             }
             Ok(())
         })?;
@@ -222,7 +227,7 @@ fn span(
         name: from.name.unwrap_or_default().into_owned(),
         start,
         end: from.end_time_unix_nano.map_or(0, number).max(start),
-        flags: from.flags.map_or(0, |flags| flags as u32),
+        flags: from.flags.map_or(0, number) as u32,
         failed: *code == 2 || *code == "STATUS_CODE_ERROR",
         message: status
             .and_then(|status| status.message)
@@ -269,7 +274,7 @@ fn attributes(
         let key = pair.key.as_deref();
         let key = key.and_then(|key| table::known(key, limits.texts));
         if let (Some(key), Some(raw)) = (key, pair.value) {
-            match value(raw, limits) {
+            match value(raw, limits).and_then(|value| budget::inside(key, value, limits)) {
                 Ok(value) => into.put(key, value),
                 Err(exceeded) => cut.count(exceeded),
             }

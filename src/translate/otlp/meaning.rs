@@ -10,10 +10,12 @@ use super::{
     span::Span,
     table::{self, Fact, Kind},
 };
-use crate::translate::{one_line, slug};
+use crate::translate::{Words, one_line, slug};
 
 /// The project and the service of programs that name none.
 const NAMELESS: &str = "default";
+/// Bytes of what is remembered of any span: its place among others, its agent's and its task's.
+const REMEMBERED: usize = 512;
 /// The service that SDKs name where nobody did.
 const UNKNOWN: &str = "unknown_service";
 
@@ -31,14 +33,35 @@ pub(super) enum Ended {
     Done,
     Failed(Fault),
     /// It waits for answers to these questions.
-    Asked(Vec<Question>),
+    Asked(Arc<[Question]>),
 }
 
 /// An error in words, as far as texts are taken over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Fault {
-    pub(super) message: String,
-    pub(super) kind: Option<String>,
+    pub(super) message: Arc<str>,
+    pub(super) kind: Option<Arc<str>>,
+}
+
+impl Ended {
+    /// The bytes of its texts.
+    fn held(&self) -> usize {
+        match self {
+            Self::Done => 0,
+            Self::Failed(fault) => {
+                fault.message.len() + fault.kind.as_ref().map_or(0, |kind| kind.len())
+            }
+            Self::Asked(questions) => {
+                let ids = questions
+                    .iter()
+                    .map(|one| 2 * one.id.as_ref().map_or(64, String::len));
+                let words = questions
+                    .iter()
+                    .map(|one| size_of::<Question>() + one.words.len());
+                ids.chain(words).sum()
+            }
+        }
+    }
 }
 
 /// The meaning of a span.
@@ -57,7 +80,18 @@ pub(super) struct Meaning {
 }
 
 impl Meaning {
-    pub(super) fn of(span: &Span) -> Self {
+    /// About how many bytes a remembered span with this meaning holds.
+    pub(super) fn held(&self) -> usize {
+        let named = self
+            .agent
+            .as_ref()
+            .map_or(0, |agent| agent.id.len() + agent.name.len());
+        let task = self.task.as_ref().map_or(0, |task| 2 * task.len());
+        REMEMBERED + self.project.len() + self.source.len() + named + task + self.ended.held()
+    }
+
+    /// The meaning; of its texts only what is ever told.
+    pub(super) fn of(span: &Span, words: Words) -> Self {
         let metadata = metadata(span);
         let inner = |fact: Fact| inner(span, metadata.as_ref(), fact);
         let service = service(span);
@@ -98,7 +132,7 @@ impl Meaning {
             }
         }
         if kind == Some(Kind::Agent) && task.is_none() {
-            task = Some(hex::span_text(span.id).into());
+            task = Some(hex::span_text(span.key()).into());
         }
         Self {
             kind,
@@ -107,7 +141,7 @@ impl Meaning {
             service,
             agent: named,
             task,
-            ended: ended(span),
+            ended: ended(span, words),
         }
     }
 }
@@ -166,11 +200,15 @@ pub(super) fn session(span: &Span) -> Option<String> {
     Some(one_line(&session)).filter(|session| !session.is_empty())
 }
 
-fn ended(span: &Span) -> Ended {
+fn ended(span: &Span, words: Words) -> Ended {
     let raised = span.exception.as_ref();
     let asked = interrupt::questions(&span.message).or_else(|| interrupt::questions(&raised?.1));
     if let Some(questions) = asked {
-        return Ended::Asked(questions);
+        let cut = questions.into_iter().map(|one| Question {
+            words: words.cut(&one.words).unwrap_or_default(),
+            ..one
+        });
+        return Ended::Asked(cut.collect());
     }
     if !span.failed {
         return Ended::Done;
@@ -184,7 +222,7 @@ fn ended(span: &Span) -> Ended {
         .filter(|kind| !kind.is_empty());
     let kind = span.text(Fact::ErrorType).or(kind);
     Ended::Failed(Fault {
-        message: message.to_owned(),
-        kind: kind.map(|kind| one_line(kind.rsplit('.').next().unwrap_or(kind))),
+        message: words.cut(message).unwrap_or_default().into(),
+        kind: kind.map(|kind| one_line(kind.rsplit('.').next().unwrap_or(kind)).into()),
     })
 }

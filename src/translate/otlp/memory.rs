@@ -11,15 +11,20 @@ use super::{
     calls::{self, Place},
     hex,
     meaning::{Ended, Meaning, Named},
+    settling::Unsettled,
     span::{Span, SpanId, TraceId},
     table::{Fact, Kind},
+    taking::{Outcome, Taking},
     tasks::{Attempt, Task},
     telling::{Events, Teller},
-    things::{Handed, Thing, Waiter},
+    things::{Handed, Thing},
     trace::{Around, Memo, Trace},
     undo::Undo,
 };
-use crate::translate::{Told, Words, slug};
+use crate::{
+    config::Content,
+    translate::{Words, slug},
+};
 
 /// Characters of a project in the id of an event.
 const PROJECT: usize = 100;
@@ -35,40 +40,6 @@ pub struct MemoryLimits {
     pub keep: Duration,
     /// The texts that are taken over.
     pub words: Words,
-}
-
-/// The fate of a span.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It gave events, or gives them as soon as its parent is known.
-    Taken,
-    /// It is only a link between others.
-    Ignored,
-    /// It came before.
-    Repeated,
-}
-
-/// Events, each with the span that gave it.
-#[derive(Debug, Default)]
-pub struct Taking {
-    pub(super) events: Events,
-}
-
-impl Taking {
-    /// The count of the events.
-    pub fn len(&self) -> usize {
-        self.events.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.events.is_empty()
-    }
-
-    /// The events, each with the number of its span.
-    pub fn into_events(self) -> impl Iterator<Item = (Told, u64)> {
-        self.events.into_iter()
-    }
 }
 
 /// The memory of one producer's spans.
@@ -87,6 +58,13 @@ pub struct Memory {
     /// All spans in the order in which they came.
     pub(super) order: VecDeque<(TraceId, SpanId)>,
     pub(super) undo: Vec<Undo>,
+    pub(super) unsettled: Unsettled,
+    /// About how many bytes are remembered, beside those that wait.
+    pub(super) held: usize,
+    /// Spans whose trace was a run in too many projects already.
+    runless: usize,
+    /// Things that were looked at: work that must not grow with what is remembered.
+    pub(super) looked: usize,
 }
 
 impl Memory {
@@ -103,6 +81,10 @@ impl Memory {
             deadlines: VecDeque::new(),
             order: VecDeque::new(),
             undo: Vec::new(),
+            unsettled: Unsettled::default(),
+            held: 0,
+            runless: 0,
+            looked: 0,
         }
     }
 
@@ -127,45 +109,78 @@ impl Memory {
         None
     }
 
+    /// About how many bytes are remembered, beside those of waiting spans.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Says of how many spans the traces were runs in too many projects, since it was asked last.
+    pub fn take_runless(&mut self) -> usize {
+        std::mem::take(&mut self.runless)
+    }
+
     /// Takes a span that ended, and adds the events that follow from it and from all before.
     pub fn take(&mut self, span: &Span, now: Instant, to: &mut Taking) -> Outcome {
-        let (trace_id, id) = (span.trace, span.id);
-        let meaning = Meaning::of(span);
+        let mut fate = Outcome::Ignored;
+        self.take_all(std::slice::from_ref(span), now, to, |outcome| {
+            fate = outcome
+        });
+        fate
+    }
+
+    /// Takes some spans. The facts of whole traces are told once for all of them.
+    pub fn take_all(
+        &mut self,
+        spans: &[Span],
+        now: Instant,
+        to: &mut Taking,
+        mut fate: impl FnMut(Outcome),
+    ) {
+        for span in spans {
+            let held = |memory: &Self| memory.traces.get(&span.trace).map_or(0, |trace| trace.held);
+            let before = held(self);
+            let outcome = self.add(span, now, &mut to.events);
+            self.held = self.held + held(self) - before;
+            fate(outcome);
+        }
+        while self.waiting_bytes > self.limits.waiting_bytes && self.tell_next(&mut to.events) {}
+        self.settle(&mut to.events);
+    }
+
+    fn add(&mut self, span: &Span, now: Instant, events: &mut Events) -> Outcome {
+        let (trace_id, id) = span.key();
+        let meaning = Meaning::of(span, self.limits.words);
+        if span.text(Fact::SpanType) == Some("pending_span") {
+            self.begin(span, &meaning, now);
+            return Outcome::Ignored;
+        }
         let trace = self
             .traces
             .entry(trace_id)
             .or_insert_with(|| Trace::new(now));
         trace.touched = now;
-        if span.text(Fact::SpanType) == Some("pending_span") {
-            self.begin(span, &meaning);
-            return Outcome::Ignored;
+        self.unsettled.occasion = Some((span.key(), meaning.source.clone()));
+        let is_waiting = self.waiting.contains_key(&(trace_id, id));
+        let known = trace.spans.get(&id);
+        if known.is_some_and(|known| is_waiting || known.is_told && known.is_ended) {
+            // What waited for it may have been told in vain.
+            self.tell_waiters(trace_id, id, events);
+            return Outcome::Repeated;
         }
-        let memo = Memo {
-            parent: span.parent,
-            project: meaning.project.clone(),
-            agent: meaning.agent.as_ref().map(|agent| agent.id.clone()),
-            task: meaning.task.clone(),
-            is_agent: meaning.kind == Some(Kind::Agent),
-            is_ended: true,
-            is_told: meaning.kind.is_none(),
-        };
-        match trace.spans.get_mut(&id) {
-            Some(known) if known.is_told && known.is_ended => return Outcome::Repeated,
-            Some(_) if self.waiting.contains_key(&(trace_id, id)) => return Outcome::Repeated,
-            Some(known) => *known = memo,
-            None => {
-                trace.spans.insert(id, memo);
-                self.order.push_back((trace_id, id));
-            }
-        }
+        let root = trace.root_mark();
+        let before = trace.put(id, Memo::of(span, &meaning));
         trace.end(span, &meaning);
-        let events = &mut to.events;
+        if trace.root_mark() != root {
+            self.unsettled.traces.insert(trace_id);
+        }
+        match before {
+            Some(before) => self.recount(span.key(), &before),
+            None => self.order.push_back((trace_id, id)),
+        }
         if meaning.kind.is_some() {
             self.tell_span(span, &meaning, now, events);
         }
         self.tell_waiters(trace_id, id, events);
-        self.tell_trace(trace_id, id, &meaning, events);
-        while self.waiting_bytes > self.limits.waiting_bytes && self.tell_next(events) {}
         match meaning.kind {
             Some(_) => Outcome::Taken,
             None => Outcome::Ignored,
@@ -178,28 +193,27 @@ impl Memory {
         while self.deadline().is_some_and(|deadline| deadline <= now) {
             count += usize::from(self.tell_next(&mut to.events));
         }
+        self.settle(&mut to.events);
         count
     }
 
     /// Notes the begin of a span: its children know it before it ends.
-    fn begin(&mut self, span: &Span, meaning: &Meaning) {
+    fn begin(&mut self, span: &Span, meaning: &Meaning, now: Instant) {
         let Some(id) = span.parent else { return };
         let parent = span.text(Fact::PendingParent).and_then(hex::span_of);
-        let task = meaning.kind == Some(Kind::Agent);
-        let task = task.then(|| Arc::from(hex::span_text(id)));
+        let is_agent = meaning.kind == Some(Kind::Agent);
         let memo = Memo {
             parent,
-            project: meaning.project.clone(),
-            agent: meaning.agent.as_ref().map(|agent| agent.id.clone()),
-            is_agent: task.is_some(),
-            task,
+            task: is_agent.then(|| hex::span_text((span.trace, id)).into()),
             is_ended: false,
             is_told: false,
+            ..Memo::of(span, meaning)
         };
-        if let Some(trace) = self.traces.get_mut(&span.trace)
-            && !trace.spans.contains_key(&id)
-        {
-            trace.spans.insert(id, memo);
+        let trace = self.traces.entry(span.trace);
+        let trace = trace.or_insert_with(|| Trace::new(now));
+        trace.touched = now;
+        if !trace.spans.contains_key(&id) {
+            trace.put(id, memo);
             self.order.push_back((span.trace, id));
         }
     }
@@ -218,18 +232,17 @@ impl Memory {
             return;
         };
         let around = trace.around(span.parent);
+        self.looked += around.looked;
         let has_own = meaning.agent.is_some() || around.agent.is_some();
-        let run = trace.runs.entry(meaning.project.clone()).or_default();
-        run.see(span.start);
+        match trace.run(&meaning.project) {
+            Some(run) => run.see(span.start),
+            None => self.runless += 1,
+        }
         let finds_none = matches!(meaning.kind, Some(Kind::Agent | Kind::NewAgent | Kind::Run));
         if let (false, false, Some(missing)) = (has_own, finds_none, around.missing)
             && !self.limits.wait.is_zero()
         {
-            trace
-                .waiters
-                .entry(missing)
-                .or_default()
-                .push(Waiter::Span(span.id));
+            trace.waiters.push(missing, span.id);
             self.waiting_bytes += span.held();
             let deadline = now + self.limits.wait;
             self.deadlines.push_back((deadline, span.trace, span.id));
@@ -255,7 +268,7 @@ impl Memory {
             let event = teller.event("project.created");
             let event = event.with("project_name", &*meaning.project);
             let project: String = slug(&meaning.project).chars().take(PROJECT).collect();
-            teller.tell(event.id(format!("otel:project:{project}")), span.id);
+            teller.tell(event.id(format!("otel:project:{project}")), span.key());
         }
         if let Some(trace) = self.traces.get_mut(&span.trace) {
             if let Some(memo) = trace.spans.get_mut(&span.id) {
@@ -267,9 +280,13 @@ impl Memory {
             {
                 self.undo
                     .push(Undo::Run(span.trace, meaning.project.clone(), None));
-                run.tell((span.trace, None), false, span.id, &mut teller);
+                run.tell((span.trace, None), span.key(), &mut teller);
             }
         }
+        let run = (span.trace, meaning.project.clone());
+        self.unsettled.runs.insert(run);
+        let occasion = (span.key(), meaning.source.clone());
+        self.unsettled.occasion.get_or_insert(occasion);
         if let Some(named) = &meaning.agent {
             self.tell_agent(span, meaning, named, around, events);
         }
@@ -291,14 +308,18 @@ impl Memory {
             .task
             .as_ref()
             .filter(|_| meaning.kind == Some(Kind::Agent));
+        let before = self.agents.get(&thing).map_or(0, Agent::held);
         let agent = self
             .agents
             .entry(thing.clone())
             .or_insert_with(|| Agent::new(named));
         self.undo.push(Undo::Agent(thing.clone(), agent.told()));
-        agent.see(named, span.text(Fact::Role), span.start);
+        let role = span.text(Fact::Role);
+        let role = role.and_then(|role| Words(Content::Preview).cut(role));
+        agent.see(named, role, span.start);
+        self.held = self.held + agent.held() - before;
         if let Some(trace) = self.traces.get_mut(&span.trace) {
-            trace.agents.insert(thing.clone());
+            trace.see(span.key(), &thing, agent);
         }
         let asks = matches!(meaning.ended, Ended::Asked(_));
         match (task, meaning.kind) {
@@ -314,22 +335,21 @@ impl Memory {
             words: self.limits.words,
             events,
         };
-        agent.arrive(span.start, span.id, &mut teller);
+        agent.arrive(span.start, span.key(), &mut teller);
         if let Some(task) = task {
             self.tell_task(span, meaning, named, task, events);
             let handed = Handed {
-                span: span.id,
                 start: span.start,
                 project: meaning.project.clone(),
                 source: meaning.source.clone(),
                 agent: named.id.clone(),
                 task: Some(task.clone()),
             };
-            self.tell_handed(span.trace, handed, events);
+            self.tell_handed(span.key(), handed, events);
         }
         let mut teller = self.teller(meaning, events);
         if let Some(agent) = self.agents.get_mut(&thing) {
-            agent.tell(span.id, &mut teller);
+            agent.tell(span.key(), &mut teller);
         }
     }
 
@@ -350,7 +370,7 @@ impl Memory {
             let name = calls::task_name(span, named, self.limits.words);
             Task::new(task.clone(), name, named.id.clone())
         });
-        self.undo.push(Undo::Task(thing, known.told()));
+        let (was, looked) = (known.asks_since(), known.looked);
         known.join(Attempt {
             span: span.id,
             trace: span.trace,
@@ -358,11 +378,11 @@ impl Memory {
             end: span.end,
             ended: meaning.ended.clone(),
         });
-        known.tell(span.id, &mut teller);
-        // Its question is answered in another trace, whose run was paused until then.
-        let others: Vec<TraceId> = known.traces().filter(|of| *of != span.trace).collect();
-        for other in others {
-            self.tell_runs(other, span.id, meaning, events);
-        }
+        let told = known.tell(span.key(), &mut teller);
+        let is = known.asks_since();
+        self.looked += known.looked - looked;
+        self.undo.push(Undo::Task(thing.clone(), told));
+        // Its question may be answered in another trace, whose run was paused until then.
+        self.note_asking(&thing, was, is);
     }
 }

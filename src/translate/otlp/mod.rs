@@ -27,21 +27,27 @@ mod memory;
 mod protobuf;
 mod rollback;
 mod runs;
+mod settling;
 mod span;
 mod table;
+mod taking;
 mod tasks;
 mod telling;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_load;
 mod texts;
 mod things;
 mod trace;
 mod undo;
+mod waiters;
 mod waiting;
 
 pub use budget::{Cut, ReadLimits};
-pub use memory::{Memory, MemoryLimits, Outcome, Taking};
+pub use memory::{Memory, MemoryLimits};
 pub use span::{Request, Span, Unreadable};
+pub use taking::{Outcome, Taking};
 
 /// Reads the body of an `ExportTraceServiceRequest` in protobuf.
 ///

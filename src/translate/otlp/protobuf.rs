@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{
     attributes::Attributes,
-    budget::{Budget, Cut, Exceeded, ReadLimits},
+    budget::{self, Budget, Cut, Exceeded, ReadLimits},
     hex,
     span::{Request, Span, Unreadable},
     table,
@@ -209,7 +209,8 @@ fn attribute(
         Ok(())
     })?;
     if let Some(key) = key {
-        match any_value(value, 1, &mut Budget::of(limits))? {
+        let value = any_value(value, 1, &mut Budget::of(limits))?;
+        match value.and_then(|value| budget::inside(key, value, limits)) {
             Ok(value) => into.put(key, value),
             Err(exceeded) => cut.count(exceeded),
         }

@@ -19,8 +19,9 @@ impl Memory {
                     }
                 }
                 Undo::Agent(agent, told) => {
-                    if let Some(agent) = self.agents.get_mut(&agent) {
-                        agent.untell(told);
+                    if let Some(known) = self.agents.get_mut(&agent) {
+                        known.untell(told);
+                        self.unsettled.agents.insert(agent);
                     }
                 }
                 Undo::Task(task, told) => {
@@ -28,17 +29,19 @@ impl Memory {
                         task.untell(told);
                     }
                 }
-                Undo::Run(trace, project, told) => {
-                    let trace = self.traces.get_mut(&trace);
+                Undo::Run(id, project, told) => {
+                    let trace = self.traces.get_mut(&id);
                     if let Some(run) = trace.and_then(|trace| trace.runs.get_mut(&project)) {
                         run.untell(told);
+                        self.unsettled.runs.insert((id, project));
                     }
                 }
                 Undo::Project(project) => drop(self.projects.remove(&project)),
                 Undo::Waited(span) => self.wait_again(span),
-                Undo::Waiter(trace, missing, waiter) => {
+                Undo::Handed((trace, span), parent, handed) => {
                     if let Some(trace) = self.traces.get_mut(&trace) {
-                        trace.waiters.entry(missing).or_default().push(waiter);
+                        trace.waiters.push(parent, span);
+                        trace.handed.insert(span, handed);
                     }
                 }
             }

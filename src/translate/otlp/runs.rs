@@ -1,20 +1,23 @@
 //! Runs: a trace is one, in each project that it works for.
 
+use std::{collections::HashSet, sync::Arc};
+
 use super::{
+    agents::short,
     hex,
     meaning::{Ended, Fault, Meaning, bare, session},
-    span::{Span, SpanId, TraceId, milliseconds, moment},
+    span::{Span, SpanKey, TraceId, milliseconds, moment},
     table::Fact,
     telling::{Teller, event_id},
 };
-use crate::translate::{Told, one_line};
+use crate::translate::{Told, one_line, slug};
 
 /// The end of a trace: the span that has no other above it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Root {
     name: String,
-    start: u64,
-    end: u64,
+    pub(super) start: u64,
+    pub(super) end: u64,
     fault: Option<Fault>,
     session: Option<String>,
     before: Option<TraceId>,
@@ -39,12 +42,17 @@ impl Root {
         }
     }
 
+    /// The bytes of its texts.
+    pub(super) fn held(&self) -> usize {
+        let fault = self.fault.as_ref().map_or(0, |fault| fault.message.len());
+        let session = self.session.as_ref().map_or(0, String::len);
+        size_of::<Self>() + self.name.len() + session + fault
+    }
+
     /// Of two roots of one trace the one that lasted longer is its.
-    pub(super) fn join(own: &mut Option<Self>, new: Self) {
+    pub(super) fn outlasts(&self, other: &Self) -> bool {
         let length = |root: &Self| (root.end - root.start, root.start);
-        if own.as_ref().is_none_or(|own| length(&new) > length(own)) {
-            *own = Some(new);
-        }
+        length(self) > length(other)
     }
 }
 
@@ -54,6 +62,8 @@ pub(super) struct Run {
     /// The start of the first span of agents.
     first: Option<u64>,
     told: Option<ToldRun>,
+    /// Its tasks that wait for an answer.
+    pub(super) asking: HashSet<Arc<str>>,
 }
 
 /// The told facts of a run.
@@ -73,16 +83,19 @@ impl Run {
         self.told.clone()
     }
 
+    pub(super) fn is_told(&self) -> bool {
+        self.told.is_some()
+    }
+
     pub(super) fn untell(&mut self, told: Option<ToldRun>) {
         self.told = told;
     }
 
-    /// Tells the difference between what is known and what was told; `asks` says whether one of its tasks waits for an answer.
+    /// Tells the difference between what is known and what was told.
     pub(super) fn tell(
         &mut self,
         (trace, root): (TraceId, Option<&Root>),
-        asks: bool,
-        span: SpanId,
+        span: SpanKey,
         to: &mut Teller<'_>,
     ) {
         let Some(first) = self.first else { return };
@@ -90,7 +103,7 @@ impl Run {
             status: match root {
                 None => "running",
                 Some(root) if root.fault.is_some() => "failed",
-                Some(_) if asks => "paused",
+                Some(_) if !self.asking.is_empty() => "paused",
                 Some(_) => "completed",
             },
             started: root.map_or(first, |root| first.min(root.start)),
@@ -133,7 +146,10 @@ impl Run {
         if let Some(fault) = now.root.as_ref().and_then(|root| root.fault.as_ref()) {
             event = to.fault(event, fault);
         }
-        let id = event_id(span, &format!("run.{}:{:08x}", now.status, trace as u32));
+        // More than one span may tell of a run, and a span of more than one.
+        let project = slug(&to.project);
+        let run = format!("{:08x}:{}", trace as u32, short(&project));
+        let id = event_id(span, &format!("run.{}:{run}", now.status));
         to.tell(event.id(id).at(at), span);
     }
 }

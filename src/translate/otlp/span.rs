@@ -14,6 +14,8 @@ use crate::timestamp::Timestamp;
 
 pub(super) type TraceId = u128;
 pub(super) type SpanId = u64;
+/// A span among those of all traces.
+pub(super) type SpanKey = (TraceId, SpanId);
 
 /// The reason why a body is no request with spans.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -27,6 +29,10 @@ pub struct Request {
     pub spans: Vec<Span>,
     /// Spans without an id or with one of another length.
     pub nameless: usize,
+    /// Spans with a field that can't be read.
+    pub odd: usize,
+    /// The fault of the first of those.
+    pub fault: Option<String>,
     /// The count of things that the limits left out.
     pub cut: Cut,
 }
@@ -56,6 +62,10 @@ pub struct Span {
 const PARENT_IS_REMOTE: u32 = 0x200;
 
 impl Span {
+    pub(super) fn key(&self) -> SpanKey {
+        (self.trace, self.id)
+    }
+
     /// Whether its program has no span above it.
     pub(super) fn is_local_root(&self) -> bool {
         self.flags & PARENT_IS_REMOTE != 0
@@ -84,8 +94,11 @@ impl Span {
     }
 
     /// About how many bytes it holds.
-    pub(super) fn held(&self) -> usize {
-        size_of::<Self>() + self.name.len() + self.message.len() + self.attributes.held()
+    pub fn held(&self) -> usize {
+        let raised = self.exception.as_ref();
+        let raised = raised.map_or(0, |(kind, message)| kind.len() + message.len());
+        let own = self.name.len() + self.message.len() + self.attributes.held();
+        size_of::<Self>() + own + raised + self.resource.held()
     }
 }
 

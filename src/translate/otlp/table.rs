@@ -241,6 +241,9 @@ const TABLE: &[(Fact, &[&str])] = &[
 /// The attributes that hold texts, which are not read at all where none are taken over.
 const TEXTS: &[Fact] = &[ToolArgs, ToolResult, Input, Output, FirstInput, FirstOutput];
 
+/// The attributes that hold JSON, also as text.
+const JSON: &[Fact] = &[Metadata, Input, Output];
+
 /// The kind of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -329,6 +332,11 @@ static KNOWN: LazyLock<HashMap<&'static str, (&'static str, bool)>> = LazyLock::
 pub(super) fn known(key: &str, with_texts: bool) -> Option<&'static str> {
     let (name, is_text) = KNOWN.get(key)?;
     (with_texts || !is_text).then_some(name)
+}
+
+/// Whether an attribute holds JSON, also as text.
+pub(super) fn is_json(key: &str) -> bool {
+    JSON.iter().any(|fact| keys(*fact).contains(&key))
 }
 
 /// The type and the message that the attributes of an exception say.

@@ -1,11 +1,11 @@
 //! The tasks of agents: the set of attempts decides on everything, in whatever order they became known.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     interrupt::Question,
     meaning::{Ended, Fault},
-    span::{SpanId, TraceId, milliseconds, moment},
+    span::{SpanId, SpanKey, TraceId, milliseconds, moment},
     telling::{Teller, event_id},
 };
 use crate::translate::Told;
@@ -45,7 +45,13 @@ pub(super) struct Task {
     attempts: Vec<Attempt>,
     told: Option<Summary>,
     /// Questions that were told, and whether their answers were.
-    questions: Vec<(String, bool)>,
+    questions: HashMap<String, bool>,
+    /// The place of the attempt that came last: only there can a question be new or answered.
+    joined: usize,
+    /// Whether something that was told was taken back: then it may be anywhere.
+    is_untold: bool,
+    /// Attempts whose questions were looked at.
+    pub(super) looked: usize,
 }
 
 /// The facts of a task that follow from its attempts.
@@ -58,8 +64,8 @@ pub(super) struct Summary {
     fault: Option<Fault>,
 }
 
-/// The told facts of a task, to go back to.
-pub(super) type ToldTask = (Option<Summary>, Vec<(String, bool)>);
+/// The told facts of a task, to go back to: its summary, and of questions that were told whether their answers were.
+pub(super) type ToldTask = (Option<Summary>, Vec<(String, Option<bool>)>);
 
 impl Task {
     pub(super) fn new(id: Arc<str>, name: String, agent: Arc<str>) -> Self {
@@ -69,32 +75,49 @@ impl Task {
             agent,
             attempts: Vec::new(),
             told: None,
-            questions: Vec::new(),
+            questions: HashMap::new(),
+            joined: 0,
+            is_untold: false,
+            looked: 0,
         }
     }
 
     /// Adds an attempt. The result is the same in whatever order attempts are added.
     pub(super) fn join(&mut self, mut new: Attempt) {
+        let mut within = Vec::new();
         while let Some(at) = self.attempts.iter().position(|own| own.meets(&new)) {
             let own = self.attempts.remove(at);
             let (start, end) = (own.start.min(new.start), own.end.max(new.end));
-            let outer = if own.length() >= new.length() {
-                own
+            let (outer, inner) = if own.length() >= new.length() {
+                (own, new)
             } else {
-                new
+                (new, own)
             };
+            within.extend(self.requests(&inner));
             new = Attempt {
                 start,
                 end,
                 ..outer
             };
         }
+        let place = (new.start, new.span);
+        let own = self.requests(&new);
         self.attempts.push(new);
+        // A question of a span within is asked by the one around it, or is none.
+        within.retain(|request| !own.contains(request));
+        for request in within {
+            self.questions.remove(&request);
+        }
         self.attempts
             .sort_by_key(|attempt| (attempt.start, attempt.span));
         if self.attempts.len() > MAX_ATTEMPTS {
-            self.attempts.remove(0);
+            let gone = self.attempts.remove(0);
+            for request in self.requests(&gone) {
+                self.questions.remove(&request);
+            }
         }
+        let is_it = |own: &Attempt| (own.start, own.span) == place;
+        self.joined = self.attempts.iter().position(is_it).unwrap_or(0);
     }
 
     /// The traces that worked on it.
@@ -102,19 +125,21 @@ impl Task {
         self.attempts.iter().map(|attempt| attempt.trace)
     }
 
-    /// Whether it waits for an answer since an attempt of this trace.
-    pub(super) fn asks_in(&self, trace: TraceId) -> bool {
-        let last = self.attempts.last();
-        last.is_some_and(|last| last.trace == trace && matches!(last.ended, Ended::Asked(_)))
-    }
-
-    /// The told facts, to go back to.
-    pub(super) fn told(&self) -> ToldTask {
-        (self.told.clone(), self.questions.clone())
+    /// The trace since whose attempt it waits for an answer.
+    pub(super) fn asks_since(&self) -> Option<TraceId> {
+        let last = self.attempts.last()?;
+        matches!(last.ended, Ended::Asked(_)).then_some(last.trace)
     }
 
     pub(super) fn untell(&mut self, (told, questions): ToldTask) {
-        (self.told, self.questions) = (told, questions);
+        self.told = told;
+        for (request, was_answered) in questions.into_iter().rev() {
+            match was_answered {
+                Some(was_answered) => self.questions.insert(request, was_answered),
+                None => self.questions.remove(&request),
+            };
+        }
+        self.is_untold = true;
     }
 
     fn summary(&self) -> Option<Summary> {
@@ -131,10 +156,13 @@ impl Task {
         })
     }
 
-    /// Tells the difference between what is known and what was told, on the occasion of a span.
-    pub(super) fn tell(&mut self, span: SpanId, to: &mut Teller<'_>) {
-        let Some(now) = self.summary() else { return };
-        let before = self.told.replace(now.clone());
+    /// Tells the difference between what is known and what was told, on the occasion of a span; returns what was told before.
+    pub(super) fn tell(&mut self, span: SpanKey, to: &mut Teller<'_>) -> ToldTask {
+        let before = self.told.clone();
+        let Some(now) = self.summary() else {
+            return (before, Vec::new());
+        };
+        self.told = Some(now.clone());
         let begun = moment(now.last.start);
         let id = |what: &str| event_id(span, what);
         if before.is_none() {
@@ -143,9 +171,9 @@ impl Task {
             let assigned = assigned.with("task_name", self.name.as_str());
             to.tell(assigned.id(id("assigned")).at(moment(first.start)), span);
         }
-        self.tell_questions(span, to);
+        let questions = self.tell_questions(span, to);
         if before.as_ref() == Some(&now) {
-            return;
+            return (before, questions);
         }
         let (number, was_last) = before
             .as_ref()
@@ -193,46 +221,81 @@ impl Task {
         }
         let end = name.rsplit('.').next().unwrap_or(name);
         to.tell(told.id(id(end)).at(moment(now.last.end)), span);
+        (before, questions)
     }
 
-    /// Tells questions that nobody was told of yet, and those that were answered: the task went on after them.
-    fn tell_questions(&mut self, span: SpanId, to: &mut Teller<'_>) {
+    /// Tells questions that nobody was told of yet, and those that were answered: the task went on after them. Returns what was
+    /// told of them before.
+    fn tell_questions(
+        &mut self,
+        span: SpanKey,
+        to: &mut Teller<'_>,
+    ) -> Vec<(String, Option<bool>)> {
+        let mut before = Vec::new();
         let mut told = std::mem::take(&mut self.questions);
+        // The attempt that came last may ask, and may be the answer to the one before it.
+        let new = self.joined.saturating_sub(1)..=self.joined;
+        let is_untold = std::mem::take(&mut self.is_untold);
         for (at, attempt) in self.attempts.iter().enumerate() {
             let Ended::Asked(asked) = &attempt.ended else {
                 continue;
             };
+            if !is_untold && !new.contains(&at) {
+                continue;
+            }
+            self.looked += 1;
+            let key = (attempt.trace, attempt.span);
             let next = self.attempts.get(at + 1);
-            for (n, question) in asked.iter().enumerate() {
-                let request = self.request(attempt, n, question);
-                let known = told.iter().position(|(id, _)| *id == request);
-                let known = known.unwrap_or_else(|| {
+            for (n, (question, request)) in asked.iter().zip(self.requests(attempt)).enumerate() {
+                let known = told.get(&request).copied();
+                if known.is_none() {
                     let event = self.about("input.requested", attempt.trace, to);
                     let words = to.words.cut(&question.words);
                     let event = event
                         .with("request_id", request.as_str())
                         .with("kind", "input_required")
                         .with("message", words.unwrap_or_else(|| ASKS.into()));
-                    let id = event_id(attempt.span, &format!("asked{n}"));
+                    let id = event_id(key, &format!("asked{n}"));
                     to.tell(event.id(id).at(moment(attempt.end)), span);
-                    told.push((request.clone(), false));
-                    told.len() - 1
-                });
-                if let (Some(next), false) = (next, told[known].1) {
-                    told[known].1 = true;
+                }
+                let was_answered = known.unwrap_or(false);
+                if let (Some(next), false) = (next, was_answered) {
                     let event = self.about("input.received", next.trace, to);
-                    let event = event.with("request_id", request);
-                    let id = event_id(attempt.span, &format!("answered{n}"));
+                    let event = event.with("request_id", request.as_str());
+                    let id = event_id(key, &format!("answered{n}"));
                     to.tell(event.id(id).at(moment(next.start)), span);
+                }
+                let is_answered = was_answered || next.is_some();
+                if known != Some(is_answered) {
+                    before.push((request.clone(), known));
+                    told.insert(request, is_answered);
                 }
             }
         }
         self.questions = told;
+        before
+    }
+
+    /// The ids of an attempt's questions.
+    fn requests(&self, attempt: &Attempt) -> Vec<String> {
+        let Ended::Asked(asked) = &attempt.ended else {
+            return Vec::new();
+        };
+        let asked = asked.iter().enumerate();
+        asked
+            .map(|(n, question)| self.request(attempt, n, question))
+            .collect()
     }
 
     fn request(&self, attempt: &Attempt, n: usize, question: &Question) -> String {
         let own = question.id.clone();
-        own.unwrap_or_else(|| format!("{}:{}:{n}", self.id, super::hex::span_text(attempt.span)))
+        own.unwrap_or_else(|| {
+            format!(
+                "{}:{}:{n}",
+                self.id,
+                super::hex::span_text((attempt.trace, attempt.span))
+            )
+        })
     }
 
     fn about(&self, name: &'static str, trace: TraceId, to: &Teller<'_>) -> Told {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{hex, meaning::Fault, span::SpanId};
+use super::{hex, meaning::Fault, span::SpanKey};
 use crate::translate::{Told, Words};
 
 /// Events and the spans that gave them.
-pub(super) type Events = Vec<(Told, SpanId)>;
+pub(super) type Events = Vec<(Told, SpanKey)>;
 
 /// Collects the events that a span gives, in its project and by its program.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl Teller<'_> {
         Told::new(name).of(&self.project, &self.source)
     }
 
-    pub(super) fn tell(&mut self, event: Told, span: SpanId) {
+    pub(super) fn tell(&mut self, event: Told, span: SpanKey) {
         self.events.push((event, span));
     }
 
@@ -39,6 +39,6 @@ impl Teller<'_> {
 }
 
 /// The id of an event that a span gives: a span that is sent again gives the same.
-pub(super) fn event_id(span: SpanId, what: &str) -> String {
+pub(super) fn event_id(span: SpanKey, what: &str) -> String {
     format!("otel:{}:{what}", hex::span_text(span))
 }

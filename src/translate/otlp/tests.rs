@@ -317,7 +317,7 @@ fn a_child_waits_for_its_agent_and_then_goes_without() {
     let events = told(&mut patient, vec![above()]);
     let llm = named(&events, "llm.completed");
     assert_eq!(llm[0]["data"]["agent_id"], "team:ada");
-    assert_eq!(llm[0]["data"]["task_id"], format!("{:016x}", 1));
+    assert_eq!(llm[0]["data"]["task_id"], format!("{:032x}-{:016x}", 7, 1));
     assert!(patient.deadline().is_none());
     let mut late = memory(60);
     assert_eq!(told(&mut late, vec![child()]).len(), 0);

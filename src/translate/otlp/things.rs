@@ -1,25 +1,13 @@
-//! Things of projects, and what waits for spans around it.
+//! Things of projects, and the work of agents that somebody may have given them.
 
 use std::sync::Arc;
-
-use super::span::SpanId;
 
 /// A thing of a project.
 pub(super) type Thing = (Arc<str>, Arc<str>);
 
-/// Something that waits for a span to become known.
-#[derive(Debug, Clone)]
-pub(super) enum Waiter {
-    /// A span without an agent.
-    Span(SpanId),
-    /// The work of an agent, which somebody may have given it.
-    Handed(Handed),
-}
-
-/// The work of an agent.
+/// The work of an agent, which somebody may have given it.
 #[derive(Debug, Clone)]
 pub(super) struct Handed {
-    pub(super) span: SpanId,
     pub(super) start: u64,
     pub(super) project: Arc<str>,
     pub(super) source: Arc<str>,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::{
     agents::ToldAgent,
     runs::ToldRun,
-    span::{Span, SpanId, TraceId},
+    span::{Span, SpanId, SpanKey, TraceId},
     tasks::ToldTask,
-    things::{Thing, Waiter},
+    things::{Handed, Thing},
 };
 
 /// A change of what was told, with what was told before.
@@ -20,6 +20,6 @@ pub(super) enum Undo {
     Project(Arc<str>),
     /// A span that waited, and the parent that it waited for.
     Waited(Box<Span>),
-    /// A hand-off that waited for this parent.
-    Waiter(TraceId, SpanId, Waiter),
+    /// A hand-off to this span, which waited for that parent.
+    Handed(SpanKey, SpanId, Handed),
 }

@@ -33,6 +33,8 @@ pub struct SpansOptions {
     pub max_bytes: usize,
     /// Spans that are remembered, of all producers.
     pub remembered: usize,
+    /// Bytes that these may hold.
+    pub remembered_bytes: usize,
     /// The limits on the memory of one producer.
     pub memory: MemoryLimits,
 }
@@ -137,9 +139,13 @@ impl Spans {
             !is_silent
         });
         // Each has its part of the common bound.
-        let part = self.options.remembered / before.max(1);
+        let producers_now = before.max(1);
         drop(producers);
-        let (number, age) = own.memory().forget(now, part);
+        let mut memory = own.memory();
+        let (number, age) = memory.forget(now, self.options.remembered / producers_now);
+        let bytes = memory.shrink(self.options.remembered_bytes / producers_now);
+        drop(memory);
+        self.metrics.forgotten("bytes", bytes);
         self.metrics.forgotten("number", number);
         self.metrics.forgotten("age", age + by_age);
     }
@@ -156,10 +162,13 @@ impl Spanning {
     }
 
     /// Waits for the producer's turn.
-    pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, Error> {
+    pub(super) async fn turn(self: &Arc<Self>) -> Result<Turn, Error> {
         let turn = tokio::time::timeout(MAX_WAIT, self.turn.clone().acquire_owned()).await;
         match turn {
-            Ok(Ok(turn)) => Ok(turn),
+            Ok(Ok(permit)) => Ok(Turn {
+                own: self.clone(),
+                _permit: permit,
+            }),
             Ok(Err(_)) | Err(_) => Err(Error::new(
                 "overloaded",
                 "the server is behind with the spans that you exported before; export these again later",
@@ -183,5 +192,46 @@ impl Spanning {
     /// Says whether nobody waited for the producer's waiting spans, and that somebody does now.
     pub(super) fn await_first(&self) -> bool {
         !self.is_awaited.swap(true, Ordering::AcqRel)
+    }
+}
+
+/// A producer's turn. What is told in it is taken back, unless it is said that it was kept: also when the exporter hangs up
+/// meanwhile.
+#[derive(Debug)]
+pub(super) struct Turn {
+    own: Arc<Spanning>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Turn {
+    /// Works on the memory, beside all other work: many spans are milliseconds. The turn goes along, so that it ends with the
+    /// work also when nobody waits for it any longer.
+    pub(super) async fn work<T: Send + 'static>(
+        self,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
+    ) -> Result<(Self, T), Error> {
+        let working = tokio::task::spawn_blocking(move || {
+            let done = work(&mut self.own.memory());
+            (self, done)
+        });
+        working
+            .await
+            .map_err(|_| Error::unavailable("the server goes down; export this again later"))
+    }
+
+    /// Says that what was told was kept.
+    pub(super) fn commit(&self) {
+        self.own.memory().commit();
+    }
+
+    /// Takes back what was told.
+    pub(super) fn roll_back(&self) {
+        self.own.memory().roll_back();
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.roll_back();
     }
 }
