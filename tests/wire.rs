@@ -18,7 +18,9 @@ mod bench_command;
 mod breakers;
 mod bus;
 mod catalogue;
+
 mod clock;
+mod cluster;
 mod compression;
 mod content;
 mod contract;

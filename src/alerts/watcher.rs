@@ -83,6 +83,8 @@ impl Watcher {
         let mut at = self.from;
         loop {
             let newest = *grown.borrow_and_update();
+            // A journal may go back.
+            at = at.min(newest);
             while at < newest {
                 match self.journal.read(at, READ_BATCH).await {
                     Ok(batch) if batch.is_end(at) => break,

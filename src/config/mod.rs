@@ -52,8 +52,8 @@ pub use numbers::{Count, Millis, OutOfBounds, Seconds};
 pub use origins::LOOPBACK;
 pub use otlp::{Content, Hooks, Otlp};
 pub use policy::{
-    ContentFiltering, Journal, JournalDurability, JournalKind, Pace, RateLimiting, Seneca,
-    Transform,
+    ContentFiltering, Journal, JournalAcks, JournalDurability, JournalKind, Pace, RateLimiting,
+    Seneca, Transform,
 };
 pub use recipients::Recipients;
 pub use recovery::{Offsets, Recovery};

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use smart_default::SmartDefault;
 
 use super::{
+    invalid::Invalid,
     numbers::{Count, Millis, Seconds, YEAR},
+    secret::Secret,
     switch::Switch,
 };
 use crate::config::{Recipients, RuleConfig};
@@ -111,6 +113,18 @@ pub struct Journal {
     /// The kind of journal.
     #[default(JournalKind::Sqlite)]
     pub kind: JournalKind,
+    /// With `kind = "redis"`, the engine's address; it may hold a password, so it is not shown.
+    pub url: Secret,
+    /// The addresses of sentinels, which know the engine's primary: the host in `url` is its name then. They may hold
+    /// passwords.
+    pub sentinels: Vec<Secret>,
+    /// The name of the journal in the engine: all nodes with this name share it.
+    #[default = "stoa"]
+    pub deployment: String,
+    /// The promise of an acknowledgement.
+    pub acks: JournalAcks,
+    /// Seconds for a connection with the engine, and for each of its answers.
+    pub timeout: Seconds<2_000, 100, 60_000>,
     /// The file; its folder is made if it is absent.
     #[default(PathBuf::from("stoa.db"))]
     pub path: PathBuf,
@@ -131,6 +145,45 @@ pub struct Journal {
     pub queue_bytes: Count<{ 32 << 20 }, { 64 << 10 }, { 1 << 36 }>,
 }
 
+impl Journal {
+    /// The first key of an engine that can't be used.
+    pub(super) fn invalid_engine(&self) -> Option<Invalid> {
+        if self.kind != JournalKind::Redis {
+            return None;
+        }
+        let wrong = |key, message: String| Some(Invalid::new("journal", key, message));
+        let forms = "must be redis://host:6379, rediss:// (encrypted) or unix:///path/of/the.sock, with user:password@ before the host \
+                     if it asks for one";
+        // The reader's own message may quote the address, with its password.
+        let is_one =
+            |url: &str| redis::parse_redis_url(url).is_some() && redis::Client::open(url).is_ok();
+        if self.url.is_empty() {
+            return wrong(
+                "url",
+                "is empty, but [journal] kind is \"redis\": name the engine, as redis://host:6379"
+                    .into(),
+            );
+        }
+        if !is_one(&self.url) {
+            return wrong("url", forms.into());
+        }
+        if !self.sentinels.iter().all(|url| is_one(url)) {
+            return wrong("sentinels", forms.into());
+        }
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if self.deployment.is_empty() || !self.deployment.chars().all(is_name) {
+            return wrong(
+                "deployment",
+                format!(
+                    "is {:?}: a name has letters, digits, '.', '_' and '-'",
+                    self.deployment
+                ),
+            );
+        }
+        None
+    }
+}
+
 /// The kind of journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -139,6 +192,21 @@ pub enum JournalKind {
     Sqlite,
     /// Memory, which is lost when the server stops.
     Memory,
+    /// Redis or Valkey, which several nodes share.
+    Redis,
+}
+
+/// The promise that an acknowledgement makes where Redis keeps the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JournalAcks {
+    /// The primary has the event.
+    #[default]
+    Primary,
+    /// A replica has it as well.
+    Replica,
+    /// A replica has it as well, and the disk.
+    Disk,
 }
 
 /// The moment at which an event is acknowledged.

@@ -111,6 +111,9 @@ impl Config {
                 ),
             ));
         }
+        if let Some(invalid) = self.journal.invalid_engine() {
+            return Some(invalid);
+        }
         let server = &self.server;
         if let Some((host, port)) = split_port(&server.host) {
             let message = format!(

@@ -7,6 +7,7 @@
 mod codec;
 mod cursor;
 pub(crate) mod missed;
+pub(crate) mod moved;
 mod outbox;
 mod outgoing;
 mod pending;

@@ -8,7 +8,7 @@ use crate::{
 /// The furthest place that was sent, and the text of the cursor after it.
 #[derive(Debug)]
 pub(crate) struct Position {
-    /// The epoch of every cursor after the beginning.
+    /// The epoch of every cursor after the beginning; another one when the journal begins a generation.
     epoch: Epoch,
     /// The cursor of the beginning, as it was named before the start.
     began: Cursor,
@@ -27,6 +27,11 @@ impl Position {
             text: began.to_string(),
             began,
         }
+    }
+
+    /// Names places by another epoch from now on, if the journal has begun a generation.
+    pub(crate) fn follow(&mut self, epoch: Epoch) {
+        self.epoch = epoch;
     }
 
     /// The cursor after all that was sent, with the updates that are unsent below it.

@@ -164,7 +164,7 @@ impl Hub {
         from: Resumption,
         reply: Option<oneshot::Sender<Object>>,
     ) {
-        let known = from.place.and_then(|place| self.stream.as_own(place));
+        let known = from.place.and_then(|place| self.stream.now(place));
         let (from, is_silent) = (from.text, from.is_silent);
         let Some(member) = self.roster.get_mut(id) else {
             return;
@@ -193,7 +193,7 @@ impl Hub {
     pub(super) fn is_own(&self, from: &Resumption) -> bool {
         from.place
             .as_ref()
-            .is_some_and(|place| self.stream.knows(place))
+            .is_some_and(|place| self.stream.knows(place) || self.stream.moved(place).is_some())
     }
 
     /// Parks a member whose queue is full: it gets nothing more until it has read some of it. The hub takes back the

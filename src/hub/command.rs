@@ -67,6 +67,15 @@ impl Resumption {
             ..cursor.into()
         }
     }
+
+    /// Goes on from a member's own place without a word about that.
+    pub(super) fn quietly(place: Cursor) -> Self {
+        Self {
+            text: place.to_string(),
+            place: Some(place),
+            is_silent: true,
+        }
+    }
 }
 
 impl From<String> for Resumption {

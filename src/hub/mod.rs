@@ -43,6 +43,7 @@ mod projections;
 mod questions;
 mod recovery;
 mod requests;
+mod rewind;
 mod room_groups;
 mod room_limits;
 pub(crate) mod roster;
@@ -82,6 +83,7 @@ use crate::{
     backlog::Backlog,
     channel::Listening,
     journal::{JournalError, Seq},
+    ledger::Ledger,
     observe::Metrics,
     timestamp::Timestamp,
 };
@@ -149,6 +151,8 @@ pub struct Hub {
     aggregates: Aggregates,
     /// The load, by which steps of degradation are entered and left.
     load: LoadWatch,
+    /// The intake's ledger, where other nodes append to the journal as well: it learns of their events here.
+    learns: Option<Arc<Ledger>>,
     /// Snapshots on their way to clients.
     snapshots: Snapshots,
     /// The start of the loop, for the statistics.
@@ -184,7 +188,7 @@ impl Hub {
                 None => return,
             }
             let newest = *grown.borrow_and_update();
-            if let Err(error) = self.read(newest).await {
+            if let Err(error) = self.follow(newest).await {
                 tracing::error!(%error, "reading the journal failed; trying again");
                 tokio::time::sleep(READ_RETRY_PAUSE).await;
             }
@@ -252,12 +256,23 @@ impl Hub {
         due.into_iter().flatten().min()
     }
 
+    /// Reads the journal, from an earlier place on if it went back.
+    async fn follow(&mut self, newest: Seq) -> Result<(), JournalError> {
+        if self.stream.is_rewound() {
+            self.begin_anew().await;
+        }
+        self.read(newest).await
+    }
+
     /// Reads the journal beyond the last record. The loop takes all records that it has room for: only then does a
     /// critical update never wait for more than a flush. Doors wait while the hub is far behind.
     async fn read(&mut self, newest: Seq) -> Result<(), JournalError> {
         while let Some(batch) = self.stream.next_batch(newest).await? {
             let (now, listening) = (Instant::now(), self.listening());
             for record in &batch.records {
+                if let Some(ledger) = &self.learns {
+                    ledger.learn(&record.event);
+                }
                 self.projections.observe(&record.event);
                 self.closings.observe(&record.event);
                 self.catchup.remember(record);

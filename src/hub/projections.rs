@@ -35,6 +35,11 @@ pub(super) struct Projections {
     max_moments: usize,
 }
 
+/// A dashboard without events.
+fn dashboard(options: &HubOptions) -> Dashboard {
+    Dashboard::within(options.max_dashboard).sanitizing(options.sanitize != Recipients::Nobody)
+}
+
 impl Projections {
     /// Projections without events; their counters are among `metrics`.
     pub(super) fn new(options: &HubOptions, metrics: &Metrics) -> Self {
@@ -46,8 +51,7 @@ impl Projections {
         });
         Self {
             state: State::new(options.state.clone()),
-            dashboard: Dashboard::within(options.max_dashboard)
-                .sanitizing(options.sanitize != Recipients::Nobody),
+            dashboard: dashboard(options),
             state_metrics,
             dashboard_metrics,
             moments: Vec::new(),
@@ -64,6 +68,13 @@ impl Projections {
     /// Shows Seneca's pages an event again that a restored state holds already.
     pub(super) fn observe_again(&mut self, event: &Arc<Event>) {
         self.dashboard.observe(event);
+    }
+
+    /// Forgets everything, because the journal went back; [`Self::restore`] comes next.
+    pub(super) fn begin_anew(&mut self, options: &HubOptions) {
+        self.state = State::new(options.state.clone());
+        self.dashboard = dashboard(options);
+        self.moments.clear();
     }
 
     /// Replaces the state by one that was kept over a restart.

@@ -21,7 +21,7 @@ use crate::{
     access::authz::{Audience, OBSERVERS, Permissions},
     channel::{Listening, Namespace, Topic},
     config::Recipients,
-    delivery::Form,
+    delivery::{Cursor, Form},
     update::UpdateShape,
 };
 
@@ -238,6 +238,23 @@ impl Roster {
 
     pub(crate) fn get(&self, id: MemberId) -> Option<&Member> {
         self.members.get(id.slot).filter(|m| m.serial == id.serial)
+    }
+
+    /// The place of each member, where the live ones are at this one.
+    pub(super) fn places(&self, live: &Cursor) -> Vec<(MemberId, Cursor)> {
+        let members = self.members.iter();
+        let place = |(slot, member): (usize, &Member)| {
+            let id = MemberId {
+                slot,
+                serial: member.serial,
+            };
+            let place = match &member.behind {
+                Some(behind) => behind.place().clone(),
+                None => live.with_everything_up_to(member.since),
+            };
+            (id, place)
+        };
+        members.map(place).collect()
     }
 
     pub(crate) fn get_mut(&mut self, id: MemberId) -> Option<&mut Member> {

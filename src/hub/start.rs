@@ -55,6 +55,7 @@ impl Hub {
             look_for_slow: None,
             last_flush: Instant::now(),
             aggregates: Aggregates::new(),
+            learns: None,
             snapshots: Snapshots::new(),
             started: Timestamp::now(),
         };
@@ -74,6 +75,11 @@ impl Hub {
     pub async fn restore(&mut self) -> Result<Arc<Ledger>, JournalError> {
         let journal = self.stream.journal().clone();
         let (state, ledger, seq) = checkpoint::restore(&*journal, &self.options.state).await?;
+        let ledger = Arc::new(ledger);
+        // What the intake knows stays, when this begins anew.
+        if journal.is_shared() && self.learns.is_none() {
+            self.learns = Some(ledger.clone());
+        }
         let mut at = seq.saturating_sub(DASHBOARD_REPLAY_EVENTS);
         while at < seq {
             let batch = journal.read(at, READ_BATCH).await?;
@@ -89,6 +95,6 @@ impl Hub {
         self.projections.restore(state);
         self.stream.begin_after(seq);
         self.report_progress();
-        Ok(Arc::new(ledger))
+        Ok(ledger)
     }
 }

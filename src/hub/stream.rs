@@ -15,6 +15,7 @@ use crate::{
     delivery::{
         Cursor, Pending,
         missed::{first_missed, missed},
+        moved::moved,
         position::Position,
     },
     event::Priority,
@@ -38,6 +39,9 @@ pub(super) struct Stream {
     /// Updates of the events that were read, as far as they are unsent.
     pending: Pending,
     position: Position,
+    shares: LevelShares,
+    /// The times that the journal had gone back when the stream last began.
+    rewinds: u64,
     /// The factor by which the windows of low priority are longer than usual.
     low_windows: u32,
 }
@@ -47,10 +51,12 @@ impl Stream {
     pub(super) fn new(journal: Arc<dyn Journal>, table: Table, shares: LevelShares) -> Self {
         Self {
             position: Position::new(&*journal, 0),
+            rewinds: journal.rewinds(),
             journal,
             table: Arc::new(table),
             seq: 0,
             pacer: Pacer::new(shares),
+            shares,
             pending: Pending::default(),
             low_windows: 1,
         }
@@ -63,6 +69,19 @@ impl Stream {
         self.journal.release(seq);
     }
 
+    /// Forgets what was read and not sent, because the journal went back; [`Self::begin_after`] comes next.
+    pub(super) fn begin_anew(&mut self) {
+        self.rewinds = self.journal.rewinds();
+        self.pacer = Pacer::new(self.shares);
+        self.pending = Pending::default();
+        self.seq = 0;
+    }
+
+    /// Whether the journal went back since the stream began.
+    pub(super) fn is_rewound(&self) -> bool {
+        self.rewinds != self.journal.rewinds()
+    }
+
     /// The next records up to `newest`; none at the end, or while the waiting updates leave no room for more.
     ///
     /// # Errors
@@ -72,7 +91,9 @@ impl Stream {
             return Ok(None);
         }
         let batch = self.journal.read(self.seq, READ_BATCH).await?;
-        Ok((!batch.is_end(self.seq)).then_some(batch))
+        // A journal that went back meanwhile may have read of its other history.
+        let is_usable = !batch.is_end(self.seq) && !self.is_rewound();
+        Ok(is_usable.then_some(batch))
     }
 
     /// Notes that all records up to `to` were read; damaged ones are passed over.
@@ -118,6 +139,7 @@ impl Stream {
         for &(seq, bit) in &update.unsent {
             self.pending.clear(seq, bit);
         }
+        self.position.follow(self.journal.epoch());
         self.position.advance(update.last(), &self.pending);
     }
 
@@ -143,6 +165,11 @@ impl Stream {
         &self.journal
     }
 
+    /// Whether a place was read, or is none any more since the journal went back.
+    pub(super) fn has_passed(&self, seq: Seq) -> bool {
+        self.seq >= seq || (self.rewinds > 0 && seq > self.journal.bounds().last)
+    }
+
     pub(super) fn table(&self) -> &Arc<Table> {
         &self.table
     }
@@ -163,6 +190,7 @@ impl Stream {
 
     /// The cursor of a snapshot: after everything that was read, sent or not. Sums of usage are parted here.
     pub(super) fn everything_read(&mut self) -> String {
+        self.position.follow(self.journal.epoch());
         self.pacer.part_sums_at(self.seq);
         self.position.everything_up_to(self.seq)
     }
@@ -194,6 +222,21 @@ impl Stream {
     /// The text of a cursor of this journal.
     pub(super) fn name(&self, place: Cursor) -> String {
         self.position.name(place)
+    }
+
+    /// A place as the journal's present history names it.
+    pub(super) fn now(&self, place: Cursor) -> Option<Cursor> {
+        match self.knows(&place) {
+            true => self.as_own(place),
+            false => self.moved(&place),
+        }
+    }
+
+    /// A place of a history that ended as the present one names it: what was put back is where it is now, and all else
+    /// after the last common place is missing. None if it is not known what became of it.
+    pub(super) fn moved(&self, place: &Cursor) -> Option<Cursor> {
+        let (common, now) = self.journal.lost(place.epoch)?;
+        moved(place, (common, &*now), self.journal.epoch())
     }
 
     /// Whether a cursor is of this journal. A cursor of another journal, or of records that this one has lost, doesn't

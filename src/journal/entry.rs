@@ -170,6 +170,23 @@ impl InMemory {
             }
     }
 
+    /// A stored text, parsed while that is cheap to hold.
+    pub(super) fn stored(seq: Seq, text: Arc<str>, accepted: Instant) -> Self {
+        let by = PublishedBy::default();
+        let form = match parse_of(seq, &text, accepted, by) {
+            Some(record) if record.held <= MIN_PARSED_BYTES + MAX_PARSED_RATIO * text.len() => {
+                Form::Parsed(record)
+            }
+            _ => Form::Text(text),
+        };
+        Self {
+            seq,
+            form,
+            accepted,
+            by,
+        }
+    }
+
     /// The record, parsed if it has to be; none when its text can't be read.
     pub(super) fn record(&self) -> Option<Arc<Record>> {
         match &self.form {

@@ -7,9 +7,13 @@
 mod entry;
 mod epoch;
 mod flow;
+mod generations;
 mod memory;
+mod queue;
 mod record;
+mod redis;
 mod sqlite;
+mod tail;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +29,7 @@ pub use epoch::Epoch;
 pub use flow::{FlowId, PublishedBy};
 pub use memory::{MemoryJournal, Retention};
 pub use record::{Record, Seq};
+pub use redis::{Acks, Fault, RedisJournal, RedisOptions};
 pub use sqlite::{
     Durability, HeldBytes, OpenError, Repaired, SqliteJournal, SqliteOptions, repair,
 };
@@ -154,6 +159,28 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
 
     /// Notes that the live stream has read everything up to here: nothing newer may be trimmed, whatever the retention.
     fn release(&self, read: Seq);
+
+    /// The times that the stream went back: newest places were lost, and others are there now. It is counted before any
+    /// of the others can be read.
+    fn rewinds(&self) -> u64 {
+        0
+    }
+
+    /// For an epoch whose newest places were lost, as far as this is remembered: the last place that is still the same, and
+    /// the way from a lost place to the one at which its event was put back.
+    fn lost(&self, _epoch: Epoch) -> Option<(Seq, Box<dyn Fn(Seq) -> Option<Seq>>)> {
+        None
+    }
+
+    /// Whether other nodes append to it as well.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Whether this node does what one of all nodes does for all: checkpoints, trimming, the emitters' bus.
+    fn leads(&self) -> bool {
+        true
+    }
 
     /// The places that are kept now.
     fn bounds(&self) -> Bounds;

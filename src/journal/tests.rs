@@ -12,8 +12,11 @@ fn event(id: &str) -> Event {
     }
 }
 
-/// A journal of each kind; the folder goes with the test.
-fn journals(max_events: usize) -> (Vec<Box<dyn Journal>>, tempfile::TempDir) {
+/// The folder and the engine of a test's journals, which go with the test.
+type Kept = (tempfile::TempDir, Option<kit::redis::Redis>);
+
+/// A journal of each kind. That of an engine is left out, and said to be, where no engine is installed.
+async fn journals(max_events: usize) -> (Vec<Box<dyn Journal>>, Kept) {
     let retention = Retention {
         max_events,
         max_age: Duration::from_secs(3600),
@@ -27,11 +30,17 @@ fn journals(max_events: usize) -> (Vec<Box<dyn Journal>>, tempfile::TempDir) {
         held: HeldBytes::default(),
         breaker: crate::breaker::Breaker::alone("journal", Duration::from_millis(200)),
     });
-    let journals: Vec<Box<dyn Journal>> = vec![
+    let mut journals: Vec<Box<dyn Journal>> = vec![
         Box::new(MemoryJournal::new(retention)),
         Box::new(file.unwrap()),
     ];
-    (journals, folder)
+    let engine = kit::redis::Redis::start().await;
+    if let Some(engine) = &engine {
+        let options = redis::testing::options(&engine.url(), retention);
+        let journal = tokio::task::spawn_blocking(|| RedisJournal::open(options));
+        journals.push(Box::new(journal.await.unwrap().unwrap()));
+    }
+    (journals, (folder, engine))
 }
 
 /// Waits until the journal has trimmed the events before `first`.
@@ -49,7 +58,7 @@ async fn until_first(journal: &dyn Journal, first: Seq) {
 
 #[tokio::test]
 async fn keeps_order_and_answers_duplicates_with_the_first_place() {
-    let (journals, _folder) = journals(100);
+    let (journals, _kept) = journals(100).await;
     for journal in journals {
         let first = journal
             .append(vec![event("a"), event("b"), event("a")])
@@ -80,7 +89,7 @@ async fn keeps_order_and_answers_duplicates_with_the_first_place() {
 
 #[tokio::test]
 async fn retention_trims_the_oldest_and_forgets_their_ids() {
-    let (journals, _folder) = journals(2);
+    let (journals, _kept) = journals(2).await;
     for journal in journals {
         journal
             .append(vec![event("a"), event("b"), event("c")])
@@ -125,7 +134,7 @@ async fn what_is_dear_to_hold_is_kept_as_text_and_read_in_portions() {
         "{}",
         entry.held()
     );
-    let (journals, _folder) = journals(1_000);
+    let (journals, _kept) = journals(1_000).await;
     for journal in journals {
         let ids: Vec<String> = (0..40).map(|n| format!("d{n}")).collect();
         let events = ids.iter().map(|id| dear(id)).collect();

@@ -23,6 +23,10 @@ pub struct JournalMetrics {
     pub given_up: Counter,
     /// Transactions in which events were written, each with all that waited.
     pub transactions: Counter,
+    /// Events that the engine lost and that were put back.
+    pub healed: Counter,
+    /// Events that the engine lost and that are gone.
+    pub lost: Counter,
     /// Bytes that the newest events hold.
     pub tail_bytes: Gauge,
     /// Bytes that wait to be written.
@@ -85,6 +89,16 @@ impl JournalMetrics {
             "journal_transactions",
             "Transactions in which events were written, each with all that waited",
             self.transactions.clone(),
+        );
+        registry.register(
+            "journal_healed",
+            "Events that the journal's engine lost and that this node put back",
+            self.healed.clone(),
+        );
+        registry.register(
+            "journal_lost",
+            "Events that this node had read, that the journal's engine lost, and that this node could not put back",
+            self.lost.clone(),
         );
         registry.register(
             "journal_tail_bytes",

@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::{essential::Ended, former_list::FormerListError};
 use crate::{
     access::authn::TokenSetupError,
-    journal::{JournalError, OpenError},
+    journal::{Fault, JournalError, OpenError},
     net::{SetupError, TlsError},
     update::RuleError,
 };
@@ -52,6 +52,9 @@ pub enum ServeError {
     /// The journal's file can't be used.
     #[error("{0}")]
     Open(#[from] OpenError),
+    /// The journal's engine can't be used.
+    #[error("the journal's engine ([journal] url) can't be used: {0}")]
+    Engine(#[from] Fault),
     /// The clock is wrong, so events can't be dated.
     #[error(
         "the clock of this machine stands before 1970: set it; events, tokens and answers are dated by it"

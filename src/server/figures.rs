@@ -55,7 +55,7 @@ fn limits(config: &Config) -> FigureLimits {
         connections: config.server.max_connections.into(),
         journal_bytes: match journal.kind {
             JournalKind::Memory => journal.max_bytes.get().min(journal.memory_bytes.get()),
-            JournalKind::Sqlite => journal.max_bytes.get(),
+            JournalKind::Sqlite | JournalKind::Redis => journal.max_bytes.get(),
         },
         state_bytes: config.performance.max_state_bytes.into(),
         journal_queue_bytes: config.journal.queue_bytes.into(),

@@ -5,10 +5,11 @@ use std::{path::PathBuf, sync::Arc};
 use super::{error::ServeError, former_list};
 use crate::{
     breaker::{BreakerLimits, Breakers},
-    config::{Config, Journal as Settings, JournalDurability, JournalKind},
+    config::{Config, Journal as Settings, JournalAcks, JournalDurability, JournalKind},
     decision::{DecisionKeeper, Decisions},
     journal::{
-        Durability, HeldBytes, Journal, MemoryJournal, Retention, SqliteJournal, SqliteOptions,
+        Acks, Durability, HeldBytes, Journal, MemoryJournal, RedisJournal, RedisOptions, Retention,
+        SqliteJournal, SqliteOptions,
     },
 };
 
@@ -23,13 +24,20 @@ pub(super) fn kept(journal: &Settings) -> String {
             let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
             format!("events are kept in {}", path.display())
         }
+        // The address may hold a password.
+        JournalKind::Redis => format!(
+            "events are kept by Redis or Valkey, for all nodes of the deployment {:?}",
+            journal.deployment
+        ),
     }
 }
 
 /// Checks whether the journal could be opened, as far as that can be known while a server may use it.
 pub(super) fn check(config: &Config) -> Result<(), ServeError> {
-    if config.journal.kind == JournalKind::Sqlite {
-        SqliteJournal::check(&config.journal.path)?;
+    match config.journal.kind {
+        JournalKind::Memory => {}
+        JournalKind::Sqlite => SqliteJournal::check(&config.journal.path)?,
+        JournalKind::Redis => RedisJournal::check(&engine(config))?,
     }
     check_former_list(config)
 }
@@ -49,6 +57,7 @@ pub(super) fn former_list_path(config: &Config) -> Result<Option<PathBuf>, Serve
     match config.journal.kind {
         JournalKind::Memory if is_named => Err(ServeError::NothingKeepsBans),
         JournalKind::Memory => Ok(None),
+        JournalKind::Redis => Ok(is_named.then(|| named.clone())),
         JournalKind::Sqlite if is_named => Ok(Some(named.clone())),
         JournalKind::Sqlite => Ok(Some(config.journal.path.with_extension("access.json"))),
     }
@@ -64,49 +73,92 @@ pub(super) struct Opened {
     pub(super) keeper: Option<Arc<dyn DecisionKeeper>>,
 }
 
+/// The bounds of the journal.
+fn retention(config: &Config) -> Retention {
+    let journal = &config.journal;
+    Retention {
+        max_events: journal.max_events.into(),
+        max_age: journal.max_age.get(),
+        max_bytes: match journal.kind {
+            JournalKind::Memory => journal.max_bytes.get().min(journal.memory_bytes.get()),
+            JournalKind::Sqlite | JournalKind::Redis => journal.max_bytes.into(),
+        },
+    }
+}
+
+/// The bytes that it may hold in memory.
+fn held(journal: &Settings) -> HeldBytes {
+    HeldBytes {
+        tail: journal.tail_bytes.into(),
+        queue: journal.queue_bytes.into(),
+    }
+}
+
+/// The engine that several nodes share.
+fn engine(config: &Config) -> RedisOptions {
+    let journal = &config.journal;
+    RedisOptions {
+        url: journal.url.to_string(),
+        sentinels: journal
+            .sentinels
+            .iter()
+            .map(|url| url.to_string())
+            .collect(),
+        deployment: journal.deployment.clone(),
+        node: match config.cluster.node_id.as_str() {
+            "" => uuid::Uuid::new_v4().to_string(),
+            name => name.into(),
+        },
+        acks: match journal.acks {
+            JournalAcks::Primary => Acks::Primary,
+            JournalAcks::Replica => Acks::Replica,
+            JournalAcks::Disk => Acks::Disk,
+        },
+        timeout: journal.timeout.get(),
+        retention: retention(config),
+        held: held(journal),
+    }
+}
+
 /// Opens the journal, or makes it.
 pub(super) fn open(config: &Config, breakers: &Breakers) -> Result<Opened, ServeError> {
-    let retention = Retention {
-        max_events: config.journal.max_events.into(),
-        max_age: config.journal.max_age.get(),
-        max_bytes: match config.journal.kind {
-            JournalKind::Memory => config
-                .journal
-                .max_bytes
-                .get()
-                .min(config.journal.memory_bytes.get()),
-            JournalKind::Sqlite => config.journal.max_bytes.into(),
-        },
-    };
-    if config.journal.kind == JournalKind::Memory {
-        return Ok(Opened {
+    let retention = retention(config);
+    match config.journal.kind {
+        JournalKind::Memory => Ok(Opened {
             journal: Arc::new(MemoryJournal::new(retention)),
             decisions: Decisions::default(),
             keeper: None,
-        });
+        }),
+        JournalKind::Redis => {
+            let journal = Arc::new(RedisJournal::open(engine(config))?);
+            Ok(Opened {
+                decisions: journal.decisions()?,
+                keeper: Some(journal.clone()),
+                journal,
+            })
+        }
+        JournalKind::Sqlite => {
+            let journal = Arc::new(SqliteJournal::open(&SqliteOptions {
+                path: config.journal.path.clone(),
+                durability: match config.journal.durability {
+                    JournalDurability::Process => Durability::Process,
+                    JournalDurability::Disk => Durability::Disk,
+                },
+                retention,
+                held: held(&config.journal),
+                breaker: breakers.part_with(
+                    "journal",
+                    BreakerLimits {
+                        open_for: config.breakers.journal_open_for.get(),
+                        ..breakers.limits()
+                    },
+                ),
+            })?);
+            Ok(Opened {
+                decisions: journal.decisions()?,
+                keeper: Some(journal.clone()),
+                journal,
+            })
+        }
     }
-    let journal = Arc::new(SqliteJournal::open(&SqliteOptions {
-        path: config.journal.path.clone(),
-        durability: match config.journal.durability {
-            JournalDurability::Process => Durability::Process,
-            JournalDurability::Disk => Durability::Disk,
-        },
-        retention,
-        held: HeldBytes {
-            tail: config.journal.tail_bytes.into(),
-            queue: config.journal.queue_bytes.into(),
-        },
-        breaker: breakers.part_with(
-            "journal",
-            BreakerLimits {
-                open_for: config.breakers.journal_open_for.get(),
-                ..breakers.limits()
-            },
-        ),
-    })?);
-    Ok(Opened {
-        decisions: journal.decisions()?,
-        keeper: Some(journal.clone()),
-        journal,
-    })
 }

@@ -174,6 +174,12 @@ impl CatchUp {
         self.recent.push(record.clone());
     }
 
+    /// Forgets all that was read: the journal went back.
+    pub(in crate::hub) fn begin_anew(&mut self) {
+        self.recent = Recent::new(self.recent.max_bytes());
+        self.kept = Kept::default();
+    }
+
     /// Forgets these members, which are in the order of the queue.
     fn forget_all(&mut self, members: &[MemberId]) {
         let mut next = members.iter().peekable();

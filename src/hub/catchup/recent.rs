@@ -27,6 +27,11 @@ impl Recent {
         }
     }
 
+    /// Bytes that the records may hold.
+    pub(in crate::hub) fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
     /// Keeps one more record; the oldest ones make room for it.
     pub(in crate::hub) fn push(&mut self, record: Arc<Record>) {
         self.bytes += record.held + RECORD_OVERHEAD_BYTES;

@@ -170,7 +170,7 @@ impl Hub {
     fn may_go(&self, emit: &Emit) -> bool {
         let oldest = || self.stream.pacer().oldest_ready(emit.flow);
         emit.again.is_none_or(|again| again <= Instant::now())
-            && self.stream.seq() >= emit.after
+            && self.stream.has_passed(emit.after)
             && oldest().is_none_or(|oldest| oldest > emit.after)
     }
 

@@ -4,8 +4,11 @@ use std::fmt;
 
 use rusqlite::{Connection, Row, TransactionBehavior};
 
-use super::{damage::is_damage, options::Durability, queue::Decide};
-use crate::decision::{Ban, Decision, Decisions, Revocation, Revoked, Who};
+use super::{damage::is_damage, options::Durability};
+use crate::{
+    decision::{Ban, Decision, Decisions, Revocation, Revoked, Who},
+    journal::queue::Decide,
+};
 
 /// The reason why the tables can't be read.
 #[derive(Debug)]

@@ -19,13 +19,11 @@ mod generations;
 mod kept;
 mod open_error;
 mod options;
-mod queue;
 mod reader;
 mod repair;
 mod schema;
 mod sessions;
 mod shared;
-mod tail;
 #[cfg(test)]
 mod tests;
 mod trim;
@@ -46,18 +44,18 @@ use crate::{
     error::Error,
     journal::{
         Appending, Batch, Bounds, Entry, Epoch, Health, Journal, JournalError, KeptText, Seq,
+        generations::Generations,
+        queue::{self, Append, Decide, Job, Queue},
+        tail::Tail,
     },
     observe::JournalMetrics,
 };
 use damage::Damage;
-use generations::Generations;
 pub use open_error::OpenError;
 pub use options::{Durability, HeldBytes, SqliteOptions};
-use queue::{Append, Decide, Job, Queue};
 use reader::Reader;
 pub use repair::{Repaired, repair};
 use shared::Shared;
-use tail::Tail;
 use watch::Watch;
 use writer::Writer;
 

@@ -6,14 +6,14 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::{
     file::{self, APPLICATION_ID},
-    generations::{self, Generations},
+    generations,
     open_error::OpenError,
     options::Durability,
 };
 use crate::{
     config::Rules,
     event::Event,
-    journal::{Bounds, Seq},
+    journal::{Bounds, Seq, generations::Generations},
     ledger::{Ledger, Speaker},
 };
 

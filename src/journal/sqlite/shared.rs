@@ -7,10 +7,10 @@ use std::{
 
 use tokio::sync::watch::{Sender, channel};
 
-use super::{damage::Damage, queue::Queue, tail::Tail, watch::Lost};
+use super::{damage::Damage, watch::Lost};
 use crate::{
     breaker::Breaker,
-    journal::{Bounds, Seq},
+    journal::{Bounds, Seq, queue::Queue, tail::Tail},
     observe::JournalMetrics,
 };
 

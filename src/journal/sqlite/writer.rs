@@ -11,14 +11,16 @@ use super::{
     clock::Now,
     decisions, kept,
     options::{Durability, SqliteOptions},
-    queue::{Append, Decide, Job, Queue, TakeLimits},
     sessions,
     shared::Shared,
     trim::Trimmer,
     watch::{Lost, Watch},
 };
 use crate::{
-    journal::{Entry, JournalError, Outcome, Seq},
+    journal::{
+        Entry, JournalError, Outcome, Seq,
+        queue::{Append, Decide, Job, Queue, TakeLimits},
+    },
     timestamp::Timestamp,
 };
 

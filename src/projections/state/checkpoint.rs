@@ -176,6 +176,13 @@ pub async fn keep(
     loop {
         tokio::time::sleep(CHECKPOINT_CHECK_INTERVAL).await;
         let at = backlog.done().min(journal.bounds().last);
+        // A journal may go back, or be another one.
+        saved = saved.min(journal.bounds().last);
+        // One of all nodes saves it for all.
+        if !journal.leads() {
+            saved_at = Instant::now();
+            continue;
+        }
         let due = at >= saved + EVERY || (at > saved && saved_at.elapsed() >= AT_LEAST);
         if !due {
             continue;

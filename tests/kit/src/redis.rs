@@ -1,10 +1,16 @@
 //! A real Redis (or Valkey) on a free port of this machine, which keeps nothing.
 
-use std::process::{Child, Command, Stdio};
+use std::{
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
 
 use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection, cmd};
 
 use crate::{PATIENCE, not_checked, process::free_port, until};
+
+/// The file of all that one has.
+const DUMP: &str = "dump.rdb";
 
 /// A Redis; killed with this value.
 #[derive(Debug)]
@@ -12,6 +18,8 @@ pub struct Redis {
     child: Option<Child>,
     program: &'static str,
     port: u16,
+    /// Its own: a replica writes what it is sent there, and would give it to the next one.
+    folder: PathBuf,
     settings: Vec<String>,
 }
 
@@ -32,10 +40,14 @@ impl Redis {
             not_checked("neither redis-server nor valkey-server is installed");
             return None;
         };
+        let port = free_port();
+        let folder = std::env::temp_dir().join(format!("stoa-redis-{}-{port}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
         let mut redis = Self {
             child: None,
             program,
-            port: free_port(),
+            port,
+            folder,
             settings: settings.iter().map(ToString::to_string).collect(),
         };
         redis.again().await;
@@ -49,7 +61,7 @@ impl Redis {
             .args(["--port", &self.port.to_string()])
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .args(&self.settings)
-            .current_dir(std::env::temp_dir())
+            .current_dir(&self.folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         self.child = Some(command.spawn().expect("it starts"));
@@ -59,6 +71,65 @@ impl Redis {
             client.get_multiplexed_async_connection().await.ok()
         })
         .await;
+    }
+
+    /// Starts one on a port with what another one has now.
+    pub async fn from_dump(port: u16, other: &Self) -> Self {
+        other.command(&["SAVE"]).await;
+        let mut redis = Self::with(&[]).await.expect("one is installed");
+        redis.kill();
+        let (from, to) = (other.folder.join(DUMP), redis.folder.join(DUMP));
+        std::fs::copy(from, to).expect("it was saved");
+        redis.port = port;
+        redis.again().await;
+        redis
+    }
+
+    /// Has it copy another one, and waits until it has all that this has now.
+    pub async fn follow(&self, primary: &Self) {
+        let port = primary.port.to_string();
+        self.command(&["REPLICAOF", "127.0.0.1", &port]).await;
+        until("the replica to be up to date", async || {
+            let info = self.info("replication").await;
+            info.contains("master_link_status:up").then_some(())
+        })
+        .await;
+        let mut connection = primary.connection().await;
+        let mut wait = cmd("WAIT");
+        wait.arg(1).arg(10_000);
+        let replicas: u64 = wait.query_async(&mut connection).await.expect("it answers");
+        assert_eq!(replicas, 1);
+    }
+
+    /// Makes it a primary, with what it has.
+    pub async fn promote(&self) {
+        self.command(&["REPLICAOF", "NO", "ONE"]).await;
+    }
+
+    /// A part of what it says of itself.
+    pub async fn info(&self, section: &str) -> String {
+        let mut connection = self.connection().await;
+        let mut info = cmd("INFO");
+        info.arg(section);
+        info.query_async(&mut connection).await.expect("it answers")
+    }
+
+    /// Runs a command.
+    pub async fn command(&self, words: &[&str]) {
+        let mut connection = self.connection().await;
+        let (name, arguments) = words.split_first().expect("a command");
+        let mut command = cmd(name);
+        command.arg(arguments);
+        let done: redis::Value = command
+            .query_async(&mut connection)
+            .await
+            .expect("it is done");
+        drop(done);
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// SIGKILL.
@@ -110,5 +181,6 @@ impl Redis {
 impl Drop for Redis {
     fn drop(&mut self) {
         self.kill();
+        std::fs::remove_dir_all(&self.folder).ok();
     }
 }

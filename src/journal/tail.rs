@@ -1,6 +1,6 @@
 //! The newest records in memory. The live stream reads these as long as it keeps up, without a query.
 //!
-//! Their bound is in bytes of memory, whether the live stream has read them or not: all of them are in the file too.
+//! Their bound is in bytes of memory, whether the live stream has read them or not: all of them are kept elsewhere too.
 
 use std::{
     collections::VecDeque,
@@ -10,7 +10,7 @@ use std::{
 use crate::journal::{Batch, Seq, entry::InMemory};
 
 #[derive(Debug)]
-pub(super) struct Tail {
+pub(in crate::journal) struct Tail {
     inner: Mutex<Inner>,
     max_bytes: usize,
 }
@@ -26,7 +26,7 @@ struct Inner {
 }
 
 impl Tail {
-    pub(super) fn new(last: Seq, max_bytes: usize) -> Self {
+    pub(in crate::journal) fn new(last: Seq, max_bytes: usize) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 records: VecDeque::new(),
@@ -37,7 +37,7 @@ impl Tail {
         }
     }
 
-    pub(super) fn push(&self, records: impl Iterator<Item = InMemory>) {
+    pub(in crate::journal) fn push(&self, records: impl Iterator<Item = InMemory>) {
         let mut inner = self.lock();
         for record in records {
             inner.bytes += record.held();
@@ -50,8 +50,16 @@ impl Tail {
         }
     }
 
+    /// Forgets all records: the stream goes on after this place.
+    pub(in crate::journal) fn begin_after(&self, last: Seq) {
+        let mut inner = self.lock();
+        inner.records.clear();
+        inner.bytes = 0;
+        inner.last = last;
+    }
+
     /// The records after `after`, if the first of them is in memory.
-    pub(super) fn read(&self, after: Seq, limit: usize) -> Option<Batch> {
+    pub(in crate::journal) fn read(&self, after: Seq, limit: usize) -> Option<Batch> {
         let found: Vec<InMemory> = {
             let inner = self.lock();
             if after >= inner.last {
@@ -72,7 +80,7 @@ impl Tail {
         Some(batch)
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::journal) fn bytes(&self) -> usize {
         self.lock().bytes
     }
 

@@ -15,7 +15,7 @@ use crate::{
 
 /// A job of the writer.
 #[derive(Debug)]
-pub(super) enum Job {
+pub(in crate::journal) enum Job {
     Append(Append),
     Decide(Decide),
     Checkpoint {
@@ -41,25 +41,25 @@ pub(super) enum Job {
 
 /// Events to be kept, with their text.
 #[derive(Debug)]
-pub(super) struct Append {
-    pub(super) entries: Vec<Entry>,
+pub(in crate::journal) struct Append {
+    pub(in crate::journal) entries: Vec<Entry>,
     /// Delivery is measured from this time.
-    pub(super) accepted: Instant,
+    pub(in crate::journal) accepted: Instant,
     /// The producer is answered when the events are kept.
-    pub(super) reply: oneshot::Sender<Result<Vec<Outcome>, JournalError>>,
+    pub(in crate::journal) reply: oneshot::Sender<Result<Vec<Outcome>, JournalError>>,
 }
 
 /// An admin's decisions to be kept.
 #[derive(Debug)]
-pub(super) struct Decide {
+pub(in crate::journal) struct Decide {
     /// The decisions, in this order.
-    pub(super) decisions: Vec<Decision>,
+    pub(in crate::journal) decisions: Vec<Decision>,
     /// The admin is answered when they are kept.
-    pub(super) reply: oneshot::Sender<Result<(), JournalError>>,
+    pub(in crate::journal) reply: oneshot::Sender<Result<(), JournalError>>,
 }
 
 #[derive(Debug)]
-pub(super) struct Queue {
+pub(in crate::journal) struct Queue {
     inner: Mutex<Inner>,
     /// Wakes the writer.
     grown: Condvar,
@@ -87,26 +87,26 @@ struct Inner {
 
 /// The jobs that the writer takes at a time.
 #[derive(Debug, Default)]
-pub(super) struct Taken {
+pub(in crate::journal) struct Taken {
     /// The jobs, in order.
-    pub(super) jobs: Vec<Job>,
+    pub(in crate::journal) jobs: Vec<Job>,
     /// The bytes that the appends among them hold. They count until [`Queue::done`].
-    pub(super) bytes: usize,
+    pub(in crate::journal) bytes: usize,
     /// The events of these appends.
-    pub(super) events: usize,
+    pub(in crate::journal) events: usize,
     /// The bytes that the decisions among them hold. They count until [`Queue::decided`].
-    pub(super) decision_bytes: usize,
+    pub(in crate::journal) decision_bytes: usize,
 }
 
 /// The most that the writer takes at a time, unless a single job is larger.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct TakeLimits {
-    pub(super) events: usize,
-    pub(super) bytes: usize,
+pub(in crate::journal) struct TakeLimits {
+    pub(in crate::journal) events: usize,
+    pub(in crate::journal) bytes: usize,
 }
 
 impl Queue {
-    pub(super) fn new(max_bytes: usize) -> Arc<Self> {
+    pub(in crate::journal) fn new(max_bytes: usize) -> Arc<Self> {
         Arc::new(Self {
             inner: Mutex::new(Inner {
                 jobs: VecDeque::new(),
@@ -126,7 +126,10 @@ impl Queue {
     ///
     /// # Errors
     /// There is no room, or the writer has ended.
-    pub(super) fn append(self: &Arc<Self>, append: Append) -> Result<Ticket, JournalError> {
+    pub(in crate::journal) fn append(
+        self: &Arc<Self>,
+        append: Append,
+    ) -> Result<Ticket, JournalError> {
         let held = append.entries.iter().map(Entry::held).sum::<usize>();
         let mut inner = self.lock();
         if inner.closed {
@@ -168,7 +171,7 @@ impl Queue {
     ///
     /// # Errors
     /// There is no room, or the writer has ended.
-    pub(super) fn decide(&self, decide: Decide) -> Result<(), JournalError> {
+    pub(in crate::journal) fn decide(&self, decide: Decide) -> Result<(), JournalError> {
         let held = decide.decisions.iter().map(Decision::held).sum::<usize>();
         let mut inner = self.lock();
         if inner.closed {
@@ -186,7 +189,7 @@ impl Queue {
     }
 
     /// Queues a job without a bound: there is one of each such kind at a time.
-    pub(super) fn push(&self, job: Job) -> Result<(), JournalError> {
+    pub(in crate::journal) fn push(&self, job: Job) -> Result<(), JournalError> {
         let mut inner = self.lock();
         if inner.closed {
             return Err(gone());
@@ -197,7 +200,7 @@ impl Queue {
     }
 
     /// Waits at most this long for a job, and takes all that wait then, within the limits.
-    pub(super) fn take(&self, wait: Duration, limits: TakeLimits) -> Taken {
+    pub(in crate::journal) fn take(&self, wait: Duration, limits: TakeLimits) -> Taken {
         let mut inner = self.lock();
         if inner.jobs.is_empty() {
             inner.asleep = true;
@@ -228,37 +231,42 @@ impl Queue {
     }
 
     /// Notes that a job of so many bytes and events is written, or was refused.
-    pub(super) fn done(&self, held: usize, events: usize) {
+    pub(in crate::journal) fn done(&self, held: usize, events: usize) {
         let mut inner = self.lock();
         inner.bytes -= held.min(inner.bytes);
         inner.events -= (events as u64).min(inner.events);
     }
 
     /// So much of decisions is written, or was refused.
-    pub(super) fn decided(&self, held: usize) {
+    pub(in crate::journal) fn decided(&self, held: usize) {
         let mut inner = self.lock();
         inner.decision_bytes -= held.min(inner.decision_bytes);
     }
 
     /// Events that are not yet written.
-    pub(super) fn events(&self) -> u64 {
+    pub(in crate::journal) fn events(&self) -> u64 {
         self.lock().events
     }
 
     /// Bytes that the jobs hold.
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::journal) fn bytes(&self) -> usize {
         let inner = self.lock();
         inner.bytes + inner.decision_bytes
     }
 
     /// Refuses further jobs, and answers all that wait.
-    pub(super) fn close(&self) {
+    pub(in crate::journal) fn close(&self) {
         let mut inner = self.lock();
         inner.closed = true;
         inner.jobs.clear();
         inner.bytes = 0;
         inner.events = 0;
         inner.decision_bytes = 0;
+    }
+
+    /// Whether it takes no further jobs.
+    pub(in crate::journal) fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     fn give_up(&self, number: u64) {
@@ -287,13 +295,13 @@ impl Inner {
     }
 }
 
-pub(super) fn gone() -> JournalError {
+pub(in crate::journal) fn gone() -> JournalError {
     JournalError::Unavailable("the server is going down".into())
 }
 
 /// A place in the queue.
 #[derive(Debug)]
-pub(super) struct Ticket {
+pub(in crate::journal) struct Ticket {
     queue: Arc<Queue>,
     number: u64,
     /// Whether the answer is still to come.
@@ -302,7 +310,7 @@ pub(super) struct Ticket {
 
 impl Ticket {
     /// Notes that the answer is there: nothing is to be taken out of the queue.
-    pub(super) fn answered(mut self) {
+    pub(in crate::journal) fn answered(mut self) {
         self.waits = false;
     }
 }

@@ -1,0 +1,43 @@
+//! An admin's decisions as fields of a hash: who or what it is about, and the decision itself.
+
+use std::collections::HashMap;
+
+use crate::decision::{Ban, Decision, Decisions, Revocation};
+
+/// The field of a decision, and its text; none where the decision takes one back.
+pub(super) fn field(decision: &Decision) -> (String, Option<String>) {
+    let name = |kind: &str, of: Result<String, serde_json::Error>| {
+        format!("{kind} {}", of.unwrap_or_default())
+    };
+    match decision {
+        Decision::Ban(ban) => (
+            name("ban", serde_json::to_string(&ban.who)),
+            serde_json::to_string(ban).ok(),
+        ),
+        Decision::Lift(who) => (name("ban", serde_json::to_string(who)), None),
+        Decision::Revoke(revocation) => (
+            name("revocation", serde_json::to_string(&revocation.what)),
+            serde_json::to_string(revocation).ok(),
+        ),
+        Decision::Forgive(what) => (name("revocation", serde_json::to_string(what)), None),
+    }
+}
+
+/// All decisions that the fields tell.
+///
+/// # Errors
+/// One makes no sense: that is no reason to believe the others, since somebody would come in who is kept out.
+pub(super) fn read(fields: HashMap<String, String>) -> Result<Decisions, String> {
+    let mut all = Decisions::default();
+    for (name, text) in fields {
+        let senseless = |error: serde_json::Error| format!("{name:?} makes no sense: {error}");
+        if name.starts_with("ban ") {
+            all.bans
+                .push(serde_json::from_str::<Ban>(&text).map_err(senseless)?);
+        } else {
+            let revocation = serde_json::from_str::<Revocation>(&text);
+            all.revocations.push(revocation.map_err(senseless)?);
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,115 @@
+//! Connections with the engine: to its address, or to the primary that a sentinel names.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use redis::{
+    Client, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError, Value,
+};
+
+/// The engine can't be used now.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Fault {
+    /// The engine, or the way to it, says why.
+    #[error("{0}")]
+    Engine(#[from] RedisError),
+    /// The engine answers, and takes no events.
+    #[error("{0} is a replica: events are only kept by a primary")]
+    Replica(String),
+    /// No sentinel knows a primary.
+    #[error("no sentinel names a primary called {0:?}: {1}")]
+    NoPrimary(String, String),
+    /// Fewer replicas than are asked for have the events.
+    #[error(
+        "no replica said in {0:?} that it has the events ([journal] acks); publish them again, they are not kept twice"
+    )]
+    Alone(Duration),
+    /// Something is kept under a key that no journal keeps there.
+    #[error("{0} holds something that no Stoa wrote")]
+    Foreign(String),
+}
+
+/// The way to the engine.
+#[derive(Debug)]
+pub(super) struct Engine {
+    /// The address; with sentinels its host is the primary's name.
+    info: ConnectionInfo,
+    sentinels: Vec<Client>,
+    timeout: Duration,
+    /// The sentinel that is asked first.
+    next: AtomicUsize,
+}
+
+impl Engine {
+    pub(super) fn new(url: &str, sentinels: &[String], timeout: Duration) -> Result<Self, Fault> {
+        let sentinels = sentinels.iter().map(|url| Client::open(&**url));
+        Ok(Self {
+            info: url.into_connection_info()?,
+            sentinels: sentinels.collect::<Result<_, _>>()?,
+            timeout,
+            next: AtomicUsize::new(0),
+        })
+    }
+
+    /// A connection with the primary. `patience` is the time that an answer may take.
+    pub(super) fn connect(&self, patience: Duration) -> Result<Connection, Fault> {
+        let info = match self.sentinels.is_empty() {
+            true => self.info.clone(),
+            false => self.primary()?,
+        };
+        let at = info.addr().to_string();
+        let mut connection = self.open(Client::open(info)?, patience)?;
+        let role: Vec<Value> = redis::cmd("ROLE").query(&mut connection)?;
+        match role.first() {
+            Some(Value::BulkString(role)) if role == b"master" => Ok(connection),
+            _ => Err(Fault::Replica(at)),
+        }
+    }
+
+    fn open(&self, client: Client, patience: Duration) -> Result<Connection, Fault> {
+        let connection = client.get_connection_with_timeout(self.timeout)?;
+        connection.set_read_timeout(Some(patience))?;
+        connection.set_write_timeout(Some(patience))?;
+        Ok(connection)
+    }
+
+    /// The primary's address, by the first sentinel that knows it; the next time another one is asked first.
+    fn primary(&self) -> Result<ConnectionInfo, Fault> {
+        let (name, is_tls) = match self.info.addr() {
+            ConnectionAddr::TcpTls { host, .. } => (host.clone(), true),
+            ConnectionAddr::Tcp(host, _) => (host.clone(), false),
+            other => (other.to_string(), false),
+        };
+        let from = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut why = String::from("none is given");
+        for n in 0..self.sentinels.len() {
+            let sentinel = &self.sentinels[(from + n) % self.sentinels.len()];
+            match self.ask(sentinel, &name) {
+                Ok(Some((host, port))) => {
+                    let addr = match is_tls {
+                        true => ConnectionAddr::TcpTls {
+                            host,
+                            port,
+                            insecure: false,
+                            tls_params: None,
+                        },
+                        false => ConnectionAddr::Tcp(host, port),
+                    };
+                    return Ok(self.info.clone().set_addr(addr));
+                }
+                Ok(None) => why = "it is not known there".into(),
+                Err(fault) => why = fault.to_string(),
+            }
+        }
+        Err(Fault::NoPrimary(name, why))
+    }
+
+    fn ask(&self, sentinel: &Client, name: &str) -> Result<Option<(String, u16)>, Fault> {
+        let mut connection = self.open(sentinel.clone(), self.timeout)?;
+        let mut ask = redis::cmd("SENTINEL");
+        ask.arg("get-master-addr-by-name").arg(name);
+        Ok(ask.query(&mut connection)?)
+    }
+}

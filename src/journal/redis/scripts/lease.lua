@@ -1,0 +1,12 @@
+-- Takes or renews the lease of the deployment's chores: trimming, checkpoints, the emitter bus.
+--
+-- KEYS: lease
+-- ARGV: node, ms
+-- Answers 1 to its holder.
+
+local holder = redis.call('GET', KEYS[1])
+if holder == false or holder == ARGV[1] then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  return 1
+end
+return 0
