@@ -23,6 +23,7 @@
 mod fair;
 mod former;
 mod homes;
+mod learn;
 mod metrics;
 mod names;
 mod pool;

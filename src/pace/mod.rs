@@ -13,6 +13,7 @@
 //! Plain data without clocks or tasks: time is a parameter, the hub owns it.
 
 pub mod degradation;
+mod figures;
 mod group;
 mod joining;
 mod ready;
@@ -34,7 +35,7 @@ use ready::Ready;
 
 use crate::{
     event::Priority,
-    journal::{FlowId, Seq},
+    journal::Seq,
     update::{Coalescing, Key, agent_entities, coalesce},
 };
 
@@ -215,54 +216,12 @@ impl Pacer {
         }
     }
 
-    /// About how many bytes of memory the updates hold, ready or not.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// The number of updates that may go now.
-    pub fn ready(&self) -> usize {
-        self.ready.len() + self.sums.len()
-    }
-
-    /// The producers of which another number of updates waits than at the last call, each with that number.
-    pub fn take_changed(&mut self) -> Vec<(FlowId, usize)> {
-        self.ready.take_changed()
-    }
-
-    /// The place of a producer's oldest update that may go now and has not gone.
-    pub fn oldest_ready(&self, flow: FlowId) -> Option<Seq> {
-        self.ready.oldest_of(flow)
-    }
-
-    /// Whether a critical update may go now.
-    pub fn urgent(&self) -> bool {
-        self.ready.urgent()
-    }
-
-    /// The number of updates that are held in windows.
-    pub fn held(&self) -> usize {
-        self.held_by_priority.iter().sum()
-    }
-
-    /// The number of updates that are held in windows or may go now, most urgent priority first.
-    pub fn waiting(&self) -> [usize; Priority::ALL.len()] {
-        let mut ready = self.ready.by_level();
-        ready[Priority::Low as usize] += self.sums.len();
-        std::array::from_fn(|level| self.held_by_priority[level] + ready[level])
-    }
-
     /// Takes the update that a window holds.
     fn take_held(&mut self, slot: usize) -> Option<PendingUpdate> {
         let held = self.windows[slot].held.take()?;
         self.summing.remove(&slot);
         self.held_by_priority[held.priority as usize] -= 1;
         Some(held)
-    }
-
-    /// The updates that are held in windows.
-    pub fn held_groups(&self) -> impl Iterator<Item = &PendingUpdate> {
-        self.windows.iter().filter_map(|(_, w)| w.held.as_ref())
     }
 
     fn open(&mut self, key: (Key, u64), now: Instant, length: Duration) -> usize {

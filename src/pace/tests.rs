@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use super::*;
 use crate::{
     event::{Event, EventName, Priority},
-    journal::Record,
+    journal::{FlowId, Record},
     update::{Coalescing, Destination, Planned, Timing, UpdateKind},
 };
 

@@ -1,17 +1,19 @@
 //! The options of each part, made from the configuration.
 
+mod producers;
+
 use std::sync::Arc;
 
 use super::application::Application;
 use crate::{
     access::Authenticator,
     breaker::BreakerLimits,
-    config::{Config, Content, Recipients},
+    config::{Config, Recipients},
     doors::{
         actions::ActionsContext,
         http::{
-            HooksOptions, Hosts, Origins, ProxiedRequests, Renderings, RequestPolicy,
-            RouterOptions, SpansOptions, StreamOptions, ThreadLimits, Threads,
+            Hosts, Origins, ProxiedRequests, Renderings, RequestPolicy, RouterOptions,
+            StreamOptions,
         },
         inputs::{Inputs, InputsContext},
         socketio::{
@@ -24,7 +26,6 @@ use crate::{
     emitter::EmitterOptions,
     hub::{DegradationOptions, HubHandle, HubOptions},
     intake::{Intake, IntakeLimits, PipelineLimits},
-    ledger,
     net::{
         BodyLimits, PackedLimits, Quota, QuotaLimits, Space, Timeouts,
         deflate::{Compression, CompressionLimits},
@@ -33,11 +34,8 @@ use crate::{
     pace::degradation::{Bounds as LoadBounds, Degradation, Tempo},
     projections::state::Limits,
     recovery::{SessionLimits, Sessions},
-    translate::{
-        TranslatorLimits, Words,
-        otlp::{MemoryLimits, ReadLimits},
-    },
 };
+pub(super) use producers::{hooks, spans, threads};
 
 /// Attachments of one packet: as many as Socket.IO's own server takes.
 const MAX_ATTACHMENTS: u64 = 10;
@@ -118,7 +116,7 @@ pub(super) fn hub(config: &Config, told: Arc<Degradation>) -> HubOptions {
             config.rooms.max_free_room_bytes.into(),
         ),
         max_visitors: config.rooms.max_visitors.into(),
-        state: state(config),
+        state: Limits::of(config),
         seneca_broadcast: config.seneca.broadcast,
         aggregates: match config.seneca.aggregates {
             Recipients::Pages if config.seneca.broadcast => Recipients::Everybody,
@@ -142,25 +140,6 @@ pub(super) fn breakers(config: &Config) -> BreakerLimits {
         failures: config.breakers.failures.into(),
         open_for: config.breakers.open_for.get(),
         probes: config.breakers.probes.into(),
-    }
-}
-
-/// The limits of the state.
-pub(super) fn state(config: &Config) -> Limits {
-    Limits {
-        max_entities: config.performance.max_entities.into(),
-        known: ledger::Bounds {
-            things: config.access.max_known.into(),
-            bytes: config.access.max_known_bytes.into(),
-        },
-        max_bytes: config.performance.max_state_bytes.into(),
-        max_facts: config.performance.max_entity_facts.into(),
-        max_calls: config.performance.max_tool_calls.into(),
-        max_inputs: config.performance.max_inputs.into(),
-        max_model_calls: config.performance.max_model_calls.into(),
-        max_models: config.performance.max_models.into(),
-        max_artifacts: config.performance.max_artifacts.into(),
-        max_plan_items: config.performance.max_plan_items.into(),
     }
 }
 
@@ -336,38 +315,6 @@ pub(super) fn stream(config: &Config) -> StreamOptions {
     }
 }
 
-/// The settings of the door of spans.
-pub(super) fn spans(config: &Config) -> SpansOptions {
-    let otlp = &config.otlp;
-    SpansOptions {
-        read: ReadLimits {
-            spans: otlp.max_spans.into(),
-            attributes: otlp.max_attributes.into(),
-            depth: otlp.max_depth.into(),
-            values: otlp.max_values.into(),
-            texts: otlp.content != Content::None,
-        },
-        max_bytes: otlp.max_bytes.into(),
-        remembered: otlp.remembered_spans.into(),
-        remembered_bytes: otlp.remembered_bytes.into(),
-        memory: MemoryLimits {
-            wait: otlp.parent_wait.get(),
-            waiting_bytes: otlp.max_bytes.into(),
-            keep: otlp.remember_for.get(),
-            words: Words(otlp.content),
-        },
-    }
-}
-
-/// The settings of the door of hooks.
-pub(super) fn hooks(config: &Config) -> HooksOptions {
-    HooksOptions {
-        answer_within: config.hooks.answer_within.get(),
-        max_sessions: config.hooks.max_sessions.into(),
-        words: Words(config.otlp.content),
-    }
-}
-
 /// The limits of a client that speaks JSON over a WebSocket.
 pub(super) fn doors(
     config: &Config,
@@ -436,21 +383,6 @@ pub(super) fn connections(config: &Config) -> QuotaLimits {
         per_second: Some(config.server.connections_per_second_per_address.into()),
         exempt: config.server.exempt_addresses.clone(),
     }
-}
-
-/// The streams of other systems that go on in further bodies.
-pub(super) fn threads(config: &Config, metrics: &Metrics) -> Arc<Threads> {
-    let translate = &config.translate;
-    let limits = ThreadLimits {
-        threads: translate.max_threads.into(),
-        bytes: translate.max_thread_bytes.into(),
-        ttl: translate.thread_ttl.get(),
-        translator: TranslatorLimits {
-            open: translate.max_open.into(),
-            joined: translate.max_joined_bytes.into(),
-        },
-    };
-    Threads::new(limits, metrics.translations.clone())
 }
 
 /// The rendered answers with the state; their texts may hold a quarter of the bytes that the state may.

@@ -7,9 +7,9 @@
 use serde_json::{Value, json};
 
 use super::{
-    entities::{Key, Map, Store},
     entity::{Entity, Mask},
     given::{REGISTERED, given_of, is_call, is_thought},
+    store::{Key, Map, Store},
 };
 use crate::{access::authz::Permissions, event::ThingKind};
 

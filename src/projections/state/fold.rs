@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use super::{
     agent::is_over,
-    entities::{Key, Map},
     entity::STARTED,
     folded::State,
     given::REGISTERED,
@@ -15,6 +14,7 @@ use super::{
     model,
     plans::{self, PLANNED_BY},
     runs::{AGENT_RUN, EXECUTION, JOB, run_kind},
+    store::{Key, Map},
 };
 use crate::{
     access::authz::Audience,

@@ -9,12 +9,13 @@ use serde::Deserialize;
 use smallvec::SmallVec;
 
 use super::{
-    entities::{Kept, Key, Map},
+    entities::Kept,
     entity::{Entity, Fact, HIDDEN, Part},
     folded::State,
     given::given_key,
     limits::Limits,
     runs::run_of,
+    store::{Key, Map},
 };
 use crate::{
     access::authz::Audience,

@@ -6,12 +6,12 @@
 use compact_str::CompactString;
 
 use super::{
-    entities::{Key, Map},
     facts::Facts,
     folded::State,
     given::{ASKED_BY, ASKER_HOME, CLOSED_BY},
     meant::{about, home, text},
     questions,
+    store::{Key, Map},
 };
 use crate::{
     access::authz::Audience,

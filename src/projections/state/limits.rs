@@ -1,6 +1,6 @@
 //! Bounds of the state, and the counts of facts and entities that they keep out.
 
-use crate::ledger::Bounds;
+use crate::{config::Config, ledger::Bounds};
 
 /// Bounds of the state.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,20 +27,31 @@ pub struct Limits {
     pub max_plan_items: usize,
 }
 
+impl Limits {
+    /// The bounds that a configuration sets.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            max_entities: config.performance.max_entities.into(),
+            known: Bounds {
+                things: config.access.max_known.into(),
+                bytes: config.access.max_known_bytes.into(),
+            },
+            max_bytes: config.performance.max_state_bytes.into(),
+            max_facts: config.performance.max_entity_facts.into(),
+            max_calls: config.performance.max_tool_calls.into(),
+            max_inputs: config.performance.max_inputs.into(),
+            max_model_calls: config.performance.max_model_calls.into(),
+            max_models: config.performance.max_models.into(),
+            max_artifacts: config.performance.max_artifacts.into(),
+            max_plan_items: config.performance.max_plan_items.into(),
+        }
+    }
+}
+
+/// Those of the configuration as it comes.
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_entities: 10_000,
-            known: Bounds::default(),
-            max_bytes: 64 * 1024 * 1024,
-            max_facts: 64,
-            max_calls: 16,
-            max_inputs: 1_000,
-            max_model_calls: 16,
-            max_models: 16,
-            max_artifacts: 1_000,
-            max_plan_items: 100,
-        }
+        Self::of(&Config::default())
     }
 }
 

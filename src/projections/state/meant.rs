@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{entities::Key, folded::State};
+use super::{folded::State, store::Key};
 use crate::{
     access::authz::Audience,
     event::{Event, ThingKind},

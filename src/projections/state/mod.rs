@@ -19,7 +19,9 @@ mod fold;
 mod folded;
 mod former;
 mod given;
+mod health;
 mod inputs;
+mod json;
 mod limits;
 mod meant;
 mod metrics;
@@ -32,6 +34,7 @@ mod running;
 mod runs;
 mod saved;
 mod snapshot;
+mod store;
 #[cfg(test)]
 mod tests;
 mod usage;

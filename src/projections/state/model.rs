@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    entities::{Key, Map},
     facts::Facts,
     folded::State,
     meant::home,
+    store::{Key, Map},
     usage::{OTHER, SUMS, TOTALS, beginning, is_model, model_key},
 };
 use crate::{

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use super::{
-    entities::Key,
     runs::{AGENT_RUN, JOB, run_kind, run_of},
+    store::Key,
 };
 use crate::projections::qualified::{escaped, plain};
 

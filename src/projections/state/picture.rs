@@ -1,6 +1,6 @@
 //! The state at one place of the stream.
 
-use super::{age::Age, entities::Store};
+use super::{age::Age, store::Store};
 
 /// The state at one place of the stream: it stays as it is while the state goes on.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::{
-    entities::{Key, Map},
     folded::State,
+    store::{Key, Map},
 };
 use crate::{
     access::authz::Audience,

@@ -5,10 +5,10 @@ use std::{collections::HashSet, sync::Arc};
 use serde_json::Value;
 
 use super::{
-    entities::{Key, Map, Store},
     entity::{Entity, Mask},
     given::{ASKED_BY, ASKER_HOME, CLOSED_BY, OWN},
     picture::Picture,
+    store::{Key, Map, Store},
 };
 use crate::{
     access::authz::Permissions,

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{
-    entities::{Key, Map},
     entity::{Entity, Mask},
     picture::Picture,
     runs::{AGENT_RUN, EXECUTION, JOB},
+    store::{Key, Map},
     walk::Walk,
 };
 use crate::{access::authz::Permissions, event::ThingKind};

@@ -6,12 +6,13 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    entities::{Kept, Key, Map},
+    entities::Kept,
     entity::{Entity, Fact, Part},
     folded::State,
     given::given_key,
     limits::Limits,
     picture::Picture,
+    store::{Key, Map},
 };
 use crate::access::authz::Audience;
 

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    entities::{Key, Map, Store},
     given::OWN,
+    store::{Key, Map, Store},
 };
 use crate::{
     access::authz::{Audience, Permissions},

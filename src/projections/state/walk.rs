@@ -6,14 +6,17 @@ use serde_json::{Value, json};
 
 use super::{
     agent::Agent,
-    entities::{Key, Map},
     entity::{Entity, Mask},
     given::{ASKER_HOME, OWN},
+    health,
+    json::{self, field, text},
     names,
     picture::Picture,
-    questions, usage,
+    questions,
+    store::{Key, Map},
+    usage,
 };
-use crate::{access::authz::Permissions, event::ThingKind, timestamp::Timestamp};
+use crate::{access::authz::Permissions, timestamp::Timestamp};
 
 /// The maps of a snapshot, in the order in which they are written.
 const WRITTEN: [Map; 6] = [
@@ -131,7 +134,7 @@ impl Walk {
                 out.push('}');
             }
             if let Some(map) = WRITTEN.get(*begun) {
-                key(out, map.name());
+                json::key(out, map.name());
                 out.push('{');
             }
             *begun += 1;
@@ -141,7 +144,7 @@ impl Walk {
     /// The end of a text, after all entities.
     pub(super) fn tail(&self, mut begun: usize, cursor: &str, out: &mut String) {
         Self::begin(out, &mut begun, WRITTEN.len());
-        key(out, "health");
+        json::key(out, "health");
         self.health(out);
         field(out, "counts", &self.counts());
         field(out, "cursor", &cursor.into());
@@ -164,14 +167,16 @@ impl Walk {
             field(&mut out, "parts", &parts.into());
         }
         for (map, entities) in WRITTEN.into_iter().zip(&chunk.maps) {
-            key(&mut out, map.name());
+            json::key(&mut out, map.name());
             out.push('{');
             out.push_str(entities);
             out.push('}');
         }
-        key(&mut out, "health");
+        json::key(&mut out, "health");
         match frame.part {
-            None | Some((1, _)) => self.health(&mut out),
+            None | Some((1, _)) => {
+                self.health(&mut out);
+            }
             Some(_) => out.push_str("{}"),
         }
         field(&mut out, "counts", frame.counts);
@@ -321,7 +326,7 @@ impl Walk {
             if name == "status" {
                 status = Some(value);
             }
-            self::key(out, name);
+            json::key(out, name);
             out.push_str(value);
         }
         if map == Map::Agents {
@@ -332,7 +337,7 @@ impl Walk {
             }
         }
         if map == Map::Inputs && entity.get(mask, "agent_id").is_some() {
-            self::key(out, "agent_project_id");
+            json::key(out, "agent_project_id");
             out.push_str(entity.get(mask, ASKER_HOME).unwrap_or("null"));
         }
         let (store, project) = (&self.picture.store, self.project.as_deref());
@@ -350,66 +355,8 @@ impl Walk {
         out.push('}');
     }
 
-    /// The health of the system, and of each project whose limited producers report it.
     fn health(&self, out: &mut String) {
-        let health = self.picture.store.map(Map::Health);
-        let seen = |key: &Key, entity: &Entity| {
-            let own = key.project.as_deref().map(|p| (ThingKind::Project, p));
-            entity.seen(&self.permissions, own)
-        };
-        let facts = |entity: &Entity, mask: Mask, out: &mut String| {
-            for (name, value) in entity.shown(mask) {
-                key(out, name);
-                out.push_str(value);
-            }
-        };
-        out.push('{');
-        let own = self.project.as_ref().map(|p| Key::new("", Some(p.clone())));
-        let own = own.and_then(|key| Some((health.get(&key)?, key)));
-        let own = own.and_then(|(entity, key)| Some((entity, seen(&key, entity)?)));
-        let all = Key::new("", None);
-        let all = health.get(&all).and_then(|h| Some((h, seen(&all, h)?)));
-        if let Some((entity, mask)) = own.or(all) {
-            facts(entity, mask, out);
-        }
-        let others = health
-            .into_iter()
-            .filter(|(key, _)| key.project.is_some() && self.project.is_none());
-        let mut any = false;
-        for (k, entity) in others {
-            let (Some(project), Some(mask)) = (&k.project, seen(k, entity)) else {
-                continue;
-            };
-            if !any {
-                key(out, "projects");
-                out.push('{');
-                any = true;
-            }
-            key(out, project);
-            out.push('{');
-            facts(entity, mask, out);
-            out.push('}');
-        }
-        if any {
-            out.push('}');
-        }
-        out.push('}');
+        let project = self.project.as_ref();
+        health::write(&self.picture, &self.permissions, project, out);
     }
-}
-
-fn key(out: &mut String, key: &str) {
-    if !out.ends_with('{') {
-        out.push(',');
-    }
-    text(out, key);
-    out.push(':');
-}
-
-fn field(out: &mut String, name: &str, value: &Value) {
-    key(out, name);
-    out.push_str(&value.to_string());
-}
-
-fn text(out: &mut String, text: &str) {
-    out.push_str(&Value::from(text).to_string());
 }
