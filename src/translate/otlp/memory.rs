@@ -123,7 +123,7 @@ impl Memory {
     pub fn take(&mut self, span: &Span, now: Instant, to: &mut Taking) -> Outcome {
         let mut fate = Outcome::Ignored;
         self.take_all(std::slice::from_ref(span), now, to, |outcome| {
-            fate = outcome
+            fate = outcome;
         });
         fate
     }
