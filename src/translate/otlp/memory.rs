@@ -11,7 +11,6 @@ use super::{
     calls::{self, Place},
     hex,
     meaning::{Ended, Meaning, Named},
-    settling::Unsettled,
     span::{Span, SpanId, TraceId},
     table::{Fact, Kind},
     taking::{Outcome, Taking},
@@ -20,6 +19,7 @@ use super::{
     things::{Handed, Thing},
     trace::{Around, Memo, Trace},
     undo::Undo,
+    unsettled::Unsettled,
 };
 use crate::{
     config::Content,
@@ -123,7 +123,7 @@ impl Memory {
     pub fn take(&mut self, span: &Span, now: Instant, to: &mut Taking) -> Outcome {
         let mut fate = Outcome::Ignored;
         self.take_all(std::slice::from_ref(span), now, to, |outcome| {
-            fate = outcome
+            fate = outcome;
         });
         fate
     }

@@ -37,10 +37,13 @@ mod telling;
 mod tests;
 #[cfg(test)]
 mod tests_load;
+#[cfg(test)]
+mod tests_odd;
 mod texts;
 mod things;
 mod trace;
 mod undo;
+mod unsettled;
 mod waiters;
 mod waiting;
 

@@ -1,26 +1,15 @@
 //! The facts of whole traces, which are told once for all spans that are taken together: a trace may have many agents and runs, and
 //! each of many spans may change them.
 
-use std::{collections::HashSet, mem, sync::Arc};
+use std::mem;
 
 use super::{
     memory::Memory,
-    span::{SpanKey, TraceId},
+    span::TraceId,
     telling::{Events, Teller},
     things::Thing,
     undo::Undo,
 };
-
-/// Things that changed, or that were told in vain, since the last settling.
-#[derive(Debug, Default)]
-pub(super) struct Unsettled {
-    /// Traces whose end became known, or another one.
-    pub(super) traces: HashSet<TraceId>,
-    pub(super) agents: HashSet<Thing>,
-    pub(super) runs: HashSet<(TraceId, Arc<str>)>,
-    /// The span on whose occasion it is told, and its program.
-    pub(super) occasion: Option<(SpanKey, Arc<str>)>,
-}
 
 impl Memory {
     /// Tells what changed about runs, and about agents beside the spans that name them.

@@ -1,5 +1,4 @@
-//! Requests that are made to cost much: work is counted in things that are looked at, and memory in what is kept. Beside these the
-//! faults that only a part of a request has.
+//! Requests that are made to cost much: work is counted in things that are looked at, and memory in what is kept.
 
 use std::{
     collections::BTreeMap,
@@ -19,9 +18,9 @@ const LIMITS: ReadLimits = ReadLimits {
     texts: true,
 };
 /// Spans that are taken together, as the door does it.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 
-fn memory(content: Content) -> Memory {
+pub(super) fn memory(content: Content) -> Memory {
     Memory::new(MemoryLimits {
         wait: Duration::from_secs(60),
         waiting_bytes: 1 << 24,
@@ -31,7 +30,7 @@ fn memory(content: Content) -> Memory {
 }
 
 /// A span of trace 7 that lasts until so many milliseconds.
-fn span(id: u64, parent: u64, end: u64, attributes: &[(&str, &str)]) -> Value {
+pub(super) fn span(id: u64, parent: u64, end: u64, attributes: &[(&str, &str)]) -> Value {
     let attributes = attributes
         .iter()
         .map(|(key, value)| json!({ "key": key, "value": { "stringValue": value } }));
@@ -47,18 +46,18 @@ fn span(id: u64, parent: u64, end: u64, attributes: &[(&str, &str)]) -> Value {
     })
 }
 
-fn request(spans: &[Value]) -> Request {
+pub(super) fn request(spans: &[Value]) -> Request {
     let body = json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": spans }] }] });
     read_json(body.to_string().as_bytes(), &LIMITS).unwrap()
 }
 
-fn read(spans: &[Value]) -> Vec<Span> {
+pub(super) fn read(spans: &[Value]) -> Vec<Span> {
     let request = request(spans);
     assert_eq!((request.odd, request.nameless), (0, 0));
     request.spans
 }
 
-fn agent(name: &str) -> [(&str, &str); 2] {
+pub(super) fn agent(name: &str) -> [(&str, &str); 2] {
     [
         ("gen_ai.operation.name", "invoke_agent"),
         ("gen_ai.agent.name", name),
@@ -72,10 +71,10 @@ fn chat(name: &str) -> [(&str, &str); 2] {
     ]
 }
 
-const NAMELESS: [(&str, &str); 1] = [("gen_ai.operation.name", "chat")];
+pub(super) const NAMELESS: [(&str, &str); 1] = [("gen_ai.operation.name", "chat")];
 
 /// Takes spans, so many together; the events.
-fn told(memory: &mut Memory, spans: &[Span], together: usize) -> Vec<Value> {
+pub(super) fn told(memory: &mut Memory, spans: &[Span], together: usize) -> Vec<Value> {
     let mut events = Vec::new();
     for some in spans.chunks(together) {
         let mut taking = Taking::default();
@@ -86,7 +85,7 @@ fn told(memory: &mut Memory, spans: &[Span], together: usize) -> Vec<Value> {
     events
 }
 
-fn named<'v>(events: &'v [Value], name: &str) -> Vec<&'v Value> {
+pub(super) fn named<'v>(events: &'v [Value], name: &str) -> Vec<&'v Value> {
     events
         .iter()
         .filter(|event| event["type"] == name)
@@ -407,87 +406,4 @@ fn an_endless_trace_holds_no_more_than_is_remembered() {
     });
     told(&mut memory, &read(&pending.collect::<Vec<_>>()), BATCH);
     assert_eq!(memory.traces.len(), 1);
-}
-
-#[test]
-fn one_odd_field_costs_its_span_alone() {
-    let good = span(1, 0, 9, &agent("ada"));
-    for (field, odd) in [
-        ("name", json!(5)),
-        ("links", json!([null])),
-        ("links", json!([{ "traceId": 5 }])),
-        ("attributes", json!({})),
-        ("status", json!({ "message": 5 })),
-        ("events", json!("x")),
-        ("traceId", json!(5)),
-    ] {
-        let mut bad = span(2, 0, 9, &agent("bad"));
-        bad[field] = odd;
-        let request = request(&[bad, good.clone()]);
-        assert_eq!((request.spans.len(), request.odd), (1, 1), "{field}");
-        assert!(request.fault.is_some());
-    }
-    // Numbers of 32 bits may be written as text, too.
-    for (flags, is_remote) in [
-        (json!("512"), true),
-        (json!(512), true),
-        (json!("257"), false),
-        (Value::Null, false),
-    ] {
-        let mut flagged = span(2, 1, 9, &[]);
-        flagged["flags"] = flags;
-        assert_eq!(read(&[flagged])[0].is_local_root(), is_remote);
-    }
-}
-
-#[test]
-fn spans_of_one_id_in_two_traces_are_two() {
-    let mut other = span(1, 0, 9, &agent("ada"));
-    other["traceId"] = format!("{:032x}", 8).into();
-    let mut call = span(2, 1, 9, &NAMELESS);
-    let mut other_call = call.clone();
-    other_call["traceId"] = format!("{:032x}", 8).into();
-    for call in [&mut call, &mut other_call] {
-        let said = json!([{ "role": "assistant", "parts": [{ "type": "text", "content": "Hi" }] }]);
-        let said = json!({ "key": "gen_ai.output.messages", "value": { "stringValue": said.to_string() } });
-        call["attributes"].as_array_mut().unwrap().push(said);
-    }
-    let all = [span(1, 0, 9, &agent("ada")), other, call, other_call];
-    let events = told(&mut memory(Content::Preview), &read(&all), BATCH);
-    for (name, key) in [
-        ("task.assigned", "task_id"),
-        ("llm.completed", "call_id"),
-        ("agent.message.appended", "message_id"),
-    ] {
-        let found = named(&events, name);
-        assert_eq!(found.len(), 2, "{name}");
-        assert_ne!(found[0]["data"][key], found[1]["data"][key], "{name}");
-        assert_ne!(found[0]["id"], found[1]["id"], "{name}");
-    }
-}
-
-#[test]
-fn values_in_a_text_that_is_json_count_too() {
-    let many = format!("[{}1]", "[1],".repeat(6_000));
-    let few = format!("[{}]", " ".repeat(20_000));
-    for (key, text, cut) in [
-        ("gen_ai.output.messages", &many, 1),
-        ("metadata", &many, 1),
-        ("gen_ai.output.messages", &few, 0),
-        ("gen_ai.tool.call.result", &many, 0),
-    ] {
-        let request = request(&[span(1, 0, 9, &[(key, text)])]);
-        assert_eq!((request.cut.values, request.spans.len()), (cut, 1), "{key}");
-    }
-    // A value counts with all that is in it.
-    let mut lists = span(1, 0, 9, &[]);
-    let list =
-        json!({ "arrayValue": { "values": vec![json!({ "stringValue": "x".repeat(100) }); 100] } });
-    lists["attributes"] = json!([{ "key": "gen_ai.output.messages", "value": list }]);
-    assert!(read(&[lists])[0].held() > 10_000);
-    let mut raises = span(1, 0, 9, &[]);
-    let message =
-        json!({ "key": "exception.message", "value": { "stringValue": "x".repeat(10_000) } });
-    raises["events"] = json!([{ "name": "exception", "attributes": [message] }]);
-    assert!(read(&[raises])[0].held() > 10_000);
 }

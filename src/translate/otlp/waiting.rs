@@ -110,7 +110,8 @@ impl Memory {
                 teller.tell(event.at(moment(handed.start)), key);
             }
             (None, Some(missing)) => {
-                if trace.handed.insert(span, handed).is_none() {
+                let is_new = trace.handed.insert(span, handed).is_none();
+                if is_new {
                     trace.waiters.push(missing, span);
                 }
             }

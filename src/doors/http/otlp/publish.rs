@@ -56,16 +56,16 @@ pub(super) async fn take(api: &Api, caller: Caller, request: Request) -> Result<
     let mut taken = Taken::default();
     count_read(&spans, &request, &mut taken);
     let most = (api.authenticator.events_at_once() / EVENTS_OF_SPAN).clamp(1, AT_A_TIME);
-    let mut left = request.spans;
-    while !left.is_empty() {
+    let mut left = request.spans.into_iter();
+    while !left.as_slice().is_empty() {
         let mut bytes = 0;
         let fits = |span: &&Span| {
             bytes += span.held();
             bytes <= BYTES_AT_A_TIME
         };
-        let count = left.iter().take(most).take_while(fits).count().max(1);
-        let rest = left.split_off(count);
-        let some = std::mem::replace(&mut left, rest);
+        let first = left.as_slice().iter().take(most);
+        let count = first.take_while(fits).count().max(1);
+        let some: Vec<Span> = left.by_ref().take(count).collect();
         let (back, (taking, fates)) = turn.work(move |memory| absorb(memory, &some)).await?;
         turn = back;
         let refused = publish(api, &caller, taking).await?;
