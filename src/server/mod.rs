@@ -18,6 +18,7 @@ mod journal;
 mod listen;
 mod options;
 mod play;
+mod producers;
 mod reload;
 mod running;
 mod stop;
@@ -225,7 +226,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     };
     let watched = WatchedMetrics::default();
     metrics.add(|registry| watched.register(registry));
-    let spans = Spans::new(options::spans(config), watched.clone());
+    let spans = Spans::new(producers::spans(config), watched.clone());
     let api = Api {
         hub: handle,
         intake: intake.clone(),
@@ -234,13 +235,13 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         metrics: metrics.clone(),
         breakers: breakers.clone(),
         readiness: readiness.clone(),
-        threads: options::threads(config, &metrics),
+        threads: producers::threads(config, &metrics),
         renderings: options::renderings(config, &metrics),
         stream: options::stream(config),
         body: options::body(config, &metrics),
         figures: figures.clone(),
         spans: spans.clone(),
-        hooks: Hooks::new(options::hooks(config), watched),
+        hooks: Hooks::new(producers::hooks(config), watched),
         bus: bus.as_ref().map(|(_, counters)| counters.clone()),
         inputs,
         operations: application.operations,

@@ -1,7 +1,5 @@
 //! The options of each part, made from the configuration.
 
-mod producers;
-
 use std::sync::Arc;
 
 use super::application::Application;
@@ -35,7 +33,6 @@ use crate::{
     projections::state::Limits,
     recovery::{SessionLimits, Sessions},
 };
-pub(super) use producers::{hooks, spans, threads};
 
 /// Attachments of one packet: as many as Socket.IO's own server takes.
 const MAX_ATTACHMENTS: u64 = 10;

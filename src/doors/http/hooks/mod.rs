@@ -88,10 +88,16 @@ async fn take(
     let query = Query::<InProject>::try_from_uri(uri).ok();
     let project = query.and_then(|Query(query)| query.project);
     let flow = intake::flow(&caller.who, caller.address);
-    let (own, gone) = api.hooks.session(flow, &hook, project.as_deref(), &caller);
+    let sender = (caller.who.clone(), caller.address);
+    let (own, gone) = api.hooks.session(flow, &hook, project.as_deref(), &sender);
     let taken = tell(api, &caller, &own, &hook).await;
     if let Some(gone) = gone {
-        let (told, caller) = gone.leave();
+        let (told, (who, address)) = gone.leave();
+        let caller = Caller {
+            who,
+            address,
+            trace: None,
+        };
         let told = publish(api, &caller, told).await;
         if let Err(refusal) = told {
             api.metrics.refused("http", &refusal);

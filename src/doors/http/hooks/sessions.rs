@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -9,7 +10,7 @@ use std::{
 use tokio::sync::Semaphore;
 
 use crate::{
-    doors::http::caller::Caller,
+    access::Identity,
     journal::FlowId,
     observe::WatchedMetrics,
     translate::{
@@ -23,6 +24,9 @@ type Known = HashMap<(FlowId, String), (Arc<Remembered>, Instant)>;
 
 /// Hooks that are taken at a time.
 pub(super) const AT_A_TIME: usize = 256;
+
+/// Whoever sends hooks, and from which address.
+pub(super) type Sender = (Identity, IpAddr);
 
 /// The settings of the door.
 #[derive(Debug, Clone, Copy)]
@@ -51,19 +55,19 @@ pub(super) struct Remembered {
     pub(super) turn: Semaphore,
     pub(super) session: Mutex<Session>,
     /// Whoever sent its last hook.
-    caller: Mutex<Caller>,
+    sender: Mutex<Sender>,
 }
 
 impl Remembered {
     /// The events by which a session that is forgotten ends, and in whose name.
-    pub(super) fn leave(&self) -> (Vec<Told>, Caller) {
+    pub(super) fn leave(&self) -> (Vec<Told>, Sender) {
         let told = self
             .session
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .leave();
-        let caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner);
-        (told, caller.clone())
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        (told, sender.clone())
     }
 
     fn is_open(&self) -> bool {
@@ -90,7 +94,7 @@ impl Hooks {
         flow: FlowId,
         hook: &Hook,
         project: Option<&str>,
-        caller: &Caller,
+        sender: &Sender,
     ) -> (Arc<Remembered>, Option<Arc<Remembered>>) {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (flow, hook.session().to_owned());
@@ -112,12 +116,12 @@ impl Hooks {
             let own = Remembered {
                 turn: Semaphore::new(1),
                 session: Mutex::new(session),
-                caller: Mutex::new(caller.clone()),
+                sender: Mutex::new(sender.clone()),
             };
             (Arc::new(own), Instant::now())
         });
         *used = Instant::now();
-        *own.caller.lock().unwrap_or_else(PoisonError::into_inner) = caller.clone();
+        *own.sender.lock().unwrap_or_else(PoisonError::into_inner) = sender.clone();
         (own.clone(), gone)
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The settings of the door of spans.
-pub(in crate::server) fn spans(config: &Config) -> SpansOptions {
+pub(super) fn spans(config: &Config) -> SpansOptions {
     let otlp = &config.otlp;
     SpansOptions {
         read: ReadLimits {
@@ -36,7 +36,7 @@ pub(in crate::server) fn spans(config: &Config) -> SpansOptions {
 }
 
 /// The settings of the door of hooks.
-pub(in crate::server) fn hooks(config: &Config) -> HooksOptions {
+pub(super) fn hooks(config: &Config) -> HooksOptions {
     HooksOptions {
         answer_within: config.hooks.answer_within.get(),
         max_sessions: config.hooks.max_sessions.into(),
@@ -45,7 +45,7 @@ pub(in crate::server) fn hooks(config: &Config) -> HooksOptions {
 }
 
 /// The streams of other systems that go on in further bodies.
-pub(in crate::server) fn threads(config: &Config, metrics: &Metrics) -> Arc<Threads> {
+pub(super) fn threads(config: &Config, metrics: &Metrics) -> Arc<Threads> {
     let translate = &config.translate;
     let limits = ThreadLimits {
         threads: translate.max_threads.into(),
