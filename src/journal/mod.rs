@@ -116,6 +116,9 @@ impl KeptText {
     }
 }
 
+/// A way from a lost place to the one at which its event was put back; none for one that was not.
+pub type Way = Box<dyn Fn(Seq) -> Option<Seq>>;
+
 /// A journal kind. All methods may be called from any task.
 pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// The epoch of the cursors that are made now: it tells their places from those of another journal, and from places
@@ -168,7 +171,7 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
 
     /// For an epoch whose newest places were lost, as far as this is remembered: the last place that is still the same, and
     /// the way from a lost place to the one at which its event was put back.
-    fn lost(&self, _epoch: Epoch) -> Option<(Seq, Box<dyn Fn(Seq) -> Option<Seq>>)> {
+    fn lost(&self, _epoch: Epoch) -> Option<(Seq, Way)> {
         None
     }
 

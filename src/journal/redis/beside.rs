@@ -79,10 +79,10 @@ impl Writer {
 
     pub(super) fn sessions(
         &mut self,
-        changes: Vec<(String, Option<String>)>,
+        changes: &[(String, Option<String>)],
     ) -> Result<(), JournalError> {
         self.pipe(|pipe, keys| {
-            for (name, text) in &changes {
+            for (name, text) in changes {
                 match text {
                     Some(text) => pipe.hset(&keys.sessions, name, text).ignore(),
                     None => pipe.hdel(&keys.sessions, name).ignore(),

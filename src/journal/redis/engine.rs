@@ -60,7 +60,7 @@ impl Engine {
             false => self.primary()?,
         };
         let at = info.addr().to_string();
-        let mut connection = self.open(Client::open(info)?, patience)?;
+        let mut connection = self.open(&Client::open(info)?, patience)?;
         let role: Vec<Value> = redis::cmd("ROLE").query(&mut connection)?;
         match role.first() {
             Some(Value::BulkString(role)) if role == b"master" => Ok(connection),
@@ -68,7 +68,7 @@ impl Engine {
         }
     }
 
-    fn open(&self, client: Client, patience: Duration) -> Result<Connection, Fault> {
+    fn open(&self, client: &Client, patience: Duration) -> Result<Connection, Fault> {
         let connection = client.get_connection_with_timeout(self.timeout)?;
         connection.set_read_timeout(Some(patience))?;
         connection.set_write_timeout(Some(patience))?;
@@ -107,7 +107,7 @@ impl Engine {
     }
 
     fn ask(&self, sentinel: &Client, name: &str) -> Result<Option<(String, u16)>, Fault> {
-        let mut connection = self.open(sentinel.clone(), self.timeout)?;
+        let mut connection = self.open(sentinel, self.timeout)?;
         let mut ask = redis::cmd("SENTINEL");
         ask.arg("get-master-addr-by-name").arg(name);
         Ok(ask.query(&mut connection)?)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::journal::{Epoch, Seq};
+use crate::journal::{Epoch, Seq, Way};
 
 /// The losses that are remembered: a client that was away for longer is given the state.
 const REMEMBERED: usize = 16;
@@ -19,9 +19,6 @@ pub(super) struct Loss {
     /// The present place of the event at each; none for one that could not be put back.
     pub(super) now: Vec<Option<Seq>>,
 }
-
-/// A way from a lost place to the present one of its event.
-pub(super) type Way = Box<dyn Fn(Seq) -> Option<Seq>>;
 
 /// All losses that are remembered, the newest last.
 #[derive(Debug, Default)]

@@ -41,7 +41,7 @@ use futures_util::future::{BoxFuture, ready};
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    Appending, Batch, Bounds, Entry, Epoch, Health, Journal, JournalError, KeptText, Seq,
+    Appending, Batch, Bounds, Entry, Epoch, Health, Journal, JournalError, KeptText, Seq, Way,
     queue::{self, Append, Decide, Job, Queue},
 };
 use crate::{
@@ -256,7 +256,7 @@ impl Journal for RedisJournal {
         self.shared.rewinds.load(Ordering::Acquire)
     }
 
-    fn lost(&self, epoch: Epoch) -> Option<(Seq, Box<dyn Fn(Seq) -> Option<Seq>>)> {
+    fn lost(&self, epoch: Epoch) -> Option<(Seq, Way)> {
         self.shared.lost(epoch)
     }
 

@@ -15,12 +15,12 @@ use tokio::sync::watch::{Sender, channel};
 use super::{
     engine::Engine,
     keys::Keys,
-    lost::{Loss, Losses, Way},
+    lost::{Loss, Losses},
     options::RedisOptions,
     scripts::Id,
 };
 use crate::{
-    journal::{Entry, Epoch, Seq, generations::Generations, tail::Tail},
+    journal::{Entry, Epoch, Seq, Way, generations::Generations, tail::Tail},
     observe::JournalMetrics,
 };
 

@@ -108,7 +108,7 @@ impl Writer {
                         reply.send(saved).ok();
                     }
                     Job::Sessions { changes, reply } => {
-                        reply.send(self.sessions(changes)).ok();
+                        reply.send(self.sessions(&changes)).ok();
                     }
                     Job::Stop => stop = true,
                 }
