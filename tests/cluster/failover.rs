@@ -45,7 +45,7 @@ async fn an_engine_that_is_away_is_said_to_be_and_the_node_heals() {
     assert_eq!(get(address, "/healthz").await.0, 200);
     let (status, state) = get(address, "/api/v1/state").await;
     assert_eq!(
-        (status, state["tasks"].as_object().map(|t| t.len())),
+        (status, state["tasks"].as_object().map(serde_json::Map::len)),
         (200, Some(1))
     );
     let (late, hello) = Client::connect(address, json!({ "cursor": seen["cursor"] })).await;

@@ -109,7 +109,7 @@ async fn a_node_that_comes_later_has_the_state_and_the_history() {
     let two = node(&engine, "two").await;
     let (_, state) = get(two.address(), "/api/v1/state").await;
     assert_eq!(
-        state["tasks"].as_object().map(|tasks| tasks.len()),
+        state["tasks"].as_object().map(serde_json::Map::len),
         Some(50)
     );
     let (_, history) = get(two.address(), "/api/v1/events?limit=1000").await;
