@@ -217,4 +217,4 @@ def test_the_examples_of_the_page(server, project):
     assert state["tasks"]["t7"]["status"] == "done"
     assert state["agents"]["shop:Researcher"]["role"] == "finds things"
     assert {task["name"]: task["status"] for task in state["tasks"].values()}["Find it"] == "done"
-    assert "shop:Writer" in state["agents"]
+    assert state["agents"]["shop:Researcher"]["handed_to"] == "shop:Writer"
