@@ -309,7 +309,10 @@ test('reduced motion: the state changes, nothing flies', LIMIT, async () => {
     await connection(page, 'connected');
     await watch(page);
   }
-  await publish(quiet, registered('ida', 'Ida'), turned('ida', 'idle', 'active'));
+  // What comes before a page has its snapshot is in that, and moves nothing.
+  await publish(quiet, registered('ida', 'Ida'));
+  for (const { page } of [still, moving]) await agent(page, 'ida').waitFor({ state: 'attached' });
+  await publish(quiet, turned('ida', 'idle', 'active'));
   for (const { page } of [still, moving]) await animated(page, 'ida', 'active', 0);
   // The same update draws on the other page: so this can fail.
   await moving.page.waitForFunction(() => window.drawn > 0);
