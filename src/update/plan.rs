@@ -93,7 +93,10 @@ mod tests {
 
     use super::*;
 
-    fn items(items: Value, most: usize) -> (Vec<(String, Option<String>, &'static str)>, u64) {
+    /// An item: its id, its title, its status.
+    type Item = (String, Option<String>, &'static str);
+
+    fn items(items: Value, most: usize) -> (Vec<Item>, u64) {
         let mut data = Object::new();
         data.insert("items".into(), items);
         let (items, left_out) = plan_items(&data, most);
