@@ -4,6 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::error::Error;
 
@@ -100,4 +101,9 @@ pub trait DecisionKeeper: fmt::Debug + Send + Sync {
     /// Keeps all of these or none of them, in the order of the calls, and answers when neither the end of the process nor
     /// that of the power takes them. They are kept as well when nobody waits for the answer.
     fn keep(&self, decisions: Vec<Decision>) -> BoxFuture<'static, Result<(), Error>>;
+
+    /// All decisions that hold, whenever another node has made one; none where no other node makes any.
+    fn made_elsewhere(&self) -> Option<watch::Receiver<Decisions>> {
+        None
+    }
 }

@@ -1,5 +1,7 @@
 //! Decides who may connect, and ends sessions whose time is over.
 
+mod elsewhere;
+
 use std::{
     net::IpAddr,
     sync::Arc,
@@ -422,6 +424,7 @@ impl Authenticator {
                 None => std::future::pending().await,
             }
         };
-        tokio::join!(self.sessions.clone().end_in_time(), tidy, fresh);
+        let decided = self.follow_decisions();
+        tokio::join!(self.sessions.clone().end_in_time(), tidy, fresh, decided);
     }
 }

@@ -2,6 +2,7 @@
 
 mod failover;
 mod nodes;
+mod sentinel;
 
 use kit::{redis::Redis, server_with};
 use stoa::{config::JournalKind, server::Running};

@@ -1,7 +1,14 @@
 //! Nodes side by side: what one is told, all tell.
 
-use kit::{Client, get, post, redis::Redis, until};
+use kit::{
+    Client, get,
+    guarded::{admin, guarded, observer, request},
+    post,
+    redis::Redis,
+    until,
+};
 use serde_json::{Value, json};
+use stoa::config::JournalKind;
 
 use super::node;
 
@@ -116,5 +123,47 @@ async fn a_node_that_comes_later_has_the_state_and_the_history() {
     assert_eq!(history["events"].as_array().map(Vec::len), Some(50));
     let (mut late, _) = Client::connect(two.address(), json!({ "cursor": answer["cursor"] })).await;
     assert_eq!(late.event("resumed").await["complete"], true);
+    two.shutdown().await;
+}
+
+/// A user who is kept out by one node is kept out by all, and comes in again where the ban is lifted anywhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ban_holds_on_all_nodes() {
+    let Some(engine) = Redis::start().await else {
+        return;
+    };
+    let url = engine.url();
+    let guarded = async |name: &str| {
+        guarded(|config| {
+            config.journal.kind = JournalKind::Redis;
+            config.journal.url = url.clone().into();
+            config.cluster.node_id = name.into();
+        })
+        .await
+    };
+    let (one, two) = (guarded("one").await, guarded("two").await);
+    let zeno = json!({ "token": observer("zeno", &["*"]) });
+    let (mut there, _) = Client::connect(two.address(), zeno.clone()).await;
+    let bans = "/api/v1/admin/bans";
+    let ban = json!({ "user": "zeno", "reason": "loud" });
+    let (status, answer) = request("POST", one.address(), bans, &admin(), Some(&ban)).await;
+    assert_eq!(status, 200, "{answer}");
+    // Its connection with the other node ends.
+    until("the end of the connection", async || {
+        there.next().await.is_none().then_some(())
+    })
+    .await;
+    let refused = Client::open(two.address(), "/", zeno.clone()).await;
+    assert!(refused.is_err());
+    let (_, listed) = request("GET", two.address(), bans, &admin(), None).await;
+    assert_eq!(listed["bans"][0]["user"], "zeno", "{listed}");
+    let lift = format!("{bans}?user=zeno");
+    let (status, answer) = request("DELETE", two.address(), &lift, &admin(), None).await;
+    assert_eq!(status, 200, "{answer}");
+    until("zeno to be let in", async || {
+        Client::open(one.address(), "/", zeno.clone()).await.ok()
+    })
+    .await;
+    one.shutdown().await;
     two.shutdown().await;
 }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use futures_util::future::{BoxFuture, ready};
+use tokio::sync::watch;
 
 use crate::{
     access::Identity,
@@ -111,6 +112,42 @@ impl Blocklist {
                 ..Lists::default()
             }),
         }
+    }
+
+    /// All decisions that hold, whenever another node has made one; none where no other node makes any.
+    pub fn made_elsewhere(&self) -> Option<watch::Receiver<Decisions>> {
+        self.keeper.as_ref()?.made_elsewhere()
+    }
+
+    /// Takes over all decisions that hold, but those made here that could not be kept yet. Returns the bans and
+    /// revocations that are new.
+    pub fn take_over(&self, decisions: Decisions) -> Vec<Decision> {
+        let mut lists = self.lock();
+        let own: Vec<Decision> = lists.unkept.iter().map(|key| lists.present(key)).collect();
+        let bans = decisions.bans.iter();
+        let bans = bans.filter(|ban| lists.bans.get(&ban.who) != Some(ban));
+        let revocations = decisions.revocations.iter();
+        let revocations =
+            revocations.filter(|made| lists.revocations.get(&made.what) != Some(&made.at));
+        let new = bans.cloned().map(Decision::Ban);
+        let new: Vec<Decision> = new
+            .chain(revocations.cloned().map(Decision::Revoke))
+            .collect();
+        let bans = decisions.bans.into_iter().map(|ban| (ban.who.clone(), ban));
+        let revocations = decisions
+            .revocations
+            .into_iter()
+            .map(|made| (made.what, made.at));
+        (lists.bans, lists.revocations) = (bans.collect(), revocations.collect());
+        for decision in own {
+            match decision {
+                Decision::Ban(ban) => drop(lists.bans.insert(ban.who.clone(), ban)),
+                Decision::Lift(who) => drop(lists.bans.remove(&who)),
+                Decision::Revoke(made) => drop(lists.revocations.insert(made.what, made.at)),
+                Decision::Forgive(what) => drop(lists.revocations.remove(&what)),
+            }
+        }
+        new
     }
 
     /// Whether somebody may come in.

@@ -103,6 +103,7 @@ impl Writer {
                     (name, None) => pipe.hdel(&keys.decisions, name).ignore(),
                 };
             }
+            pipe.hincr(&keys.meta, "decided", 1).ignore();
         });
         // An admin who hears of it finds room for the next.
         release();

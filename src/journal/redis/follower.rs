@@ -164,6 +164,11 @@ impl Follower {
         }
         let ends = past::ends(connection, &self.shared.keys)?;
         self.shared.first.store(ends.first, Ordering::Release);
+        if self.shared.decided.load(Ordering::Acquire) != ends.decided {
+            let decisions = past::decisions(connection, &self.shared.keys)?;
+            self.shared.decided.store(ends.decided, Ordering::Release);
+            self.shared.decisions.send_replace(decisions);
+        }
         if let Some((seq, _)) = past::checkpoint(connection, &self.shared.keys)? {
             self.shared.checkpoint.store(seq, Ordering::Release);
         }

@@ -193,6 +193,10 @@ impl DecisionKeeper for RedisJournal {
             Ok(answer(kept).await?)
         })
     }
+
+    fn made_elsewhere(&self) -> Option<watch::Receiver<Decisions>> {
+        Some(self.shared.decisions.subscribe())
+    }
 }
 
 impl Journal for RedisJournal {

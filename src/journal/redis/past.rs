@@ -1,15 +1,19 @@
 //! Reads from the engine: its events, its generations, its checkpoint.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use redis::{Connection, Value};
 
 use super::{
+    decisions,
     engine::Fault,
     keys::Keys,
     scripts::{Id, Kept},
 };
-use crate::journal::{Epoch, Seq, generations::Generations};
+use crate::{
+    decision::Decisions,
+    journal::{Epoch, Seq, generations::Generations},
+};
 
 /// An event of the stream.
 #[derive(Debug)]
@@ -25,14 +29,22 @@ pub(super) struct Ends {
     pub(super) first: Seq,
     pub(super) last: Seq,
     pub(super) epoch: Option<Epoch>,
+    /// How many times decisions were kept.
+    pub(super) decided: u64,
 }
 
 /// The first and the last place, and the epoch.
 pub(super) fn ends(connection: &mut Connection, keys: &Keys) -> Result<Ends, Fault> {
-    type Meta = (Option<String>, Option<String>, Option<String>);
+    type Meta = (
+        Option<String>,
+        Option<String>,
+        Option<String>,
+        Option<String>,
+    );
     let mut ask = redis::cmd("HMGET");
-    ask.arg(&keys.meta).arg(&["seq", "first", "epoch"]);
-    let (seq, first, epoch): Meta = ask.query(connection)?;
+    ask.arg(&keys.meta)
+        .arg(&["seq", "first", "epoch", "decided"]);
+    let (seq, first, epoch, decided): Meta = ask.query(connection)?;
     let foreign = |_| Fault::Foreign(keys.meta.clone());
     let number = |text: Option<String>| text.map(|text| text.parse::<u64>()).transpose();
     let epoch = epoch.map(|epoch| epoch.parse::<u32>()).transpose();
@@ -40,6 +52,7 @@ pub(super) fn ends(connection: &mut Connection, keys: &Keys) -> Result<Ends, Fau
         last: number(seq).map_err(foreign)?.unwrap_or(0),
         first: number(first).map_err(foreign)?.unwrap_or(1),
         epoch: epoch.map_err(foreign)?.map(Epoch),
+        decided: number(decided).map_err(foreign)?.unwrap_or(0),
     })
 }
 
@@ -71,6 +84,14 @@ pub(super) fn checkpoint(
         Some((seq.parse().ok()?, parts.to_owned()))
     });
     Ok(parts)
+}
+
+/// All decisions that hold.
+pub(super) fn decisions(connection: &mut Connection, keys: &Keys) -> Result<Decisions, Fault> {
+    let mut ask = redis::cmd("HGETALL");
+    let fields: HashMap<String, String> = ask.arg(&keys.decisions).query(connection)?;
+    let foreign = |why| Fault::Foreign(format!("{} ({why})", keys.decisions));
+    decisions::read(fields).map_err(foreign)
 }
 
 /// Events from a place on, at most so many.

@@ -7,9 +7,9 @@ use std::{
     time::Instant,
 };
 
-use redis::{Connection, RedisError};
+use redis::Connection;
 
-use super::{decisions, engine::Fault, past, shared::Shared};
+use super::{engine::Fault, past, shared::Shared};
 use crate::{
     decision::Decisions,
     journal::{Batch, KeptText, Seq, entry},
@@ -115,14 +115,6 @@ impl Reader {
     }
 
     pub(super) fn decisions(&self) -> Result<Decisions, Fault> {
-        let key = &self.shared.keys.decisions;
-        let fields = self.call(|connection| {
-            let fields: Result<_, RedisError> =
-                redis::cmd("HGETALL")
-                    .arg(key)
-                    .query::<HashMap<String, String>>(connection);
-            Ok(fields?)
-        })?;
-        decisions::read(fields).map_err(|why| Fault::Foreign(format!("{key} ({why})")))
+        self.call(|connection| past::decisions(connection, &self.shared.keys))
     }
 }

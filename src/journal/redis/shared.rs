@@ -20,6 +20,7 @@ use super::{
     scripts::Id,
 };
 use crate::{
+    decision::Decisions,
     journal::{Entry, Epoch, Seq, Way, generations::Generations, tail::Tail},
     observe::JournalMetrics,
 };
@@ -47,6 +48,10 @@ pub(super) struct Shared {
     pub(super) stop: AtomicBool,
     /// Wakes the hub.
     pub(super) grown: Sender<Seq>,
+    /// An admin's decisions, told whenever another node made one.
+    pub(super) decisions: Sender<Decisions>,
+    /// How many times decisions were kept, as far as it is known here.
+    pub(super) decided: AtomicU64,
     pub(super) metrics: JournalMetrics,
     /// Own events on their way to the engine: the follower need not read their texts again.
     own: Mutex<HashMap<Id, (Arc<Entry>, Instant)>>,
@@ -81,6 +86,8 @@ impl Shared {
             leads: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             grown: channel(last).0,
+            decisions: channel(Decisions::default()).0,
+            decided: AtomicU64::new(0),
             metrics: JournalMetrics::default(),
             own: Mutex::default(),
             losses: Mutex::default(),

@@ -178,6 +178,50 @@ impl Redis {
     }
 }
 
+/// A sentinel, which promotes a replica when the primary is gone; killed with this value.
+#[derive(Debug)]
+pub struct Sentinel(Redis);
+
+impl Sentinel {
+    /// The name by which it knows the primary.
+    pub const NAME: &str = "mymaster";
+
+    /// Starts one that watches this primary, and waits until it knows its replicas.
+    pub async fn watching(primary: &Redis, replicas: usize) -> Self {
+        let mut sentinel = Redis::with(&[]).await.expect("one is installed");
+        sentinel.kill();
+        let file = sentinel.folder.join("sentinel.conf");
+        let (name, at) = (Self::NAME, primary.port);
+        let lines = format!(
+            "sentinel monitor {name} 127.0.0.1 {at} 1\nsentinel down-after-milliseconds {name} 500\nsentinel failover-timeout {name} 5000\n"
+        );
+        std::fs::write(&file, lines).expect("its settings");
+        let mut command = Command::new(sentinel.program);
+        command
+            .arg(&file)
+            .args(["--port", &sentinel.port.to_string()])
+            .args(["--bind", "127.0.0.1", "--sentinel"])
+            .current_dir(&sentinel.folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        sentinel.child = Some(command.spawn().expect("it starts"));
+        let known = format!("slaves={replicas}");
+        until("the sentinel to know the replicas", async || {
+            let client = Client::open(sentinel.url()).expect("an address");
+            client.get_multiplexed_async_connection().await.ok()?;
+            let info = sentinel.info("sentinel").await;
+            info.contains(&known).then_some(())
+        })
+        .await;
+        Self(sentinel)
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        self.0.url()
+    }
+}
+
 impl Drop for Redis {
     fn drop(&mut self) {
         self.kill();
