@@ -1,6 +1,5 @@
 // Many on the stage: nobody covers another, no label covers anything, and all are to be found. Two projects' namesakes are two.
 import assert from 'node:assert/strict';
-import { availableParallelism, loadavg } from 'node:os';
 import { after, before, test } from 'node:test';
 import { io } from 'socket.io-client';
 import { until } from '../js/guarded.mjs';
@@ -97,8 +96,8 @@ async function found(page) {
 }
 
 /**
- * 200 updates a second for some seconds: 50 frames in each, where the machine has nothing else to do. Also where others share it the page
- * may compute for no more than half of the time, measured in its own time on the processor: the other half is for painting.
+ * 200 updates a second for some seconds: the page may compute for no more than half of the time, measured in its own time on the
+ * processor, since the other half is for painting. The frames of each second are only said: without a graphics card they tell more of the machine.
  */
 async function pace(page, stoa, t) {
   const SECONDS = 5;
@@ -142,7 +141,6 @@ async function pace(page, stoa, t) {
   await cdp.detach();
   t.diagnostic(`${Math.round(updates)} updates/s: ${Math.round(perSecond)} frames/s, ${Math.round(100 * share)} % of the time computed`);
   assert.ok(share <= 0.5, `the page computes for ${Math.round(100 * share)} % of the time`);
-  if (loadavg()[0] < availableParallelism() && updates > 180) assert.ok(perSecond >= 50, `${perSecond.toFixed(0)} frames a second`);
 }
 
 test('a thousand agents: so many as there is room for, and the word of the others leads to all', LIMIT, async () => {
