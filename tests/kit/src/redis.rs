@@ -193,7 +193,7 @@ impl Sentinel {
         let file = sentinel.folder.join("sentinel.conf");
         let (name, at) = (Self::NAME, primary.port);
         let lines = format!(
-            "sentinel monitor {name} 127.0.0.1 {at} 1\nsentinel down-after-milliseconds {name} 500\nsentinel failover-timeout {name} 5000\n"
+            "sentinel monitor {name} 127.0.0.1 {at} 1\nsentinel down-after-milliseconds {name} 2000\nsentinel failover-timeout {name} 5000\n"
         );
         std::fs::write(&file, lines).expect("its settings");
         let mut command = Command::new(sentinel.program);
