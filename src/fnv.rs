@@ -1,5 +1,5 @@
 //! FNV-1a of 64 bits: a number for some bytes that is the same in every process and version, because journals and ids keep it.
-//! Whoever makes two texts collide harms only what is theirs.
+//! A producer that makes two texts collide harms only its own.
 
 use std::io::{self, Write};
 

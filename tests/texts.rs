@@ -229,7 +229,7 @@ async fn marcus_and_his_workers_are_heard_each_line_by_itself() {
     let (status, answer) = post(address, &Value::from(lines.clone())).await;
     assert_eq!(status, 202, "{answer}");
     let mut ids = HashSet::new();
-    // What is said with one worker keeps its order, and so do thoughts.
+    // A talk with one worker keeps its order, and so do thoughts.
     let mut due: HashMap<String, VecDeque<&Value>> = HashMap::new();
     for line in &said {
         let with = line["worker_id"].to_string();

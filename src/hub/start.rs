@@ -76,7 +76,7 @@ impl Hub {
         let journal = self.stream.journal().clone();
         let (state, ledger, seq) = checkpoint::restore(&*journal, &self.options.state).await?;
         let ledger = Arc::new(ledger);
-        // What the intake knows stays, when this begins anew.
+        // The intake keeps its ledger when the hub begins anew.
         if journal.is_shared() && self.learns.is_none() {
             self.learns = Some(ledger.clone());
         }

@@ -1,4 +1,4 @@
-//! What waits in a pacer, in numbers.
+//! The updates that wait in a pacer, in numbers.
 
 use super::{Pacer, PendingUpdate};
 use crate::{

@@ -122,7 +122,7 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
             add(project, kind, id);
         }
     }
-    // Who is spoken to answers after that. Not every line of Marcus names the project that he works on.
+    // An answer comes after the line that it answers. Not every line of Marcus names its project.
     if message::line(event).is_some() {
         add(None, "talk", event.agent_id().unwrap_or_default());
     } else if message::turn(event).is_some()

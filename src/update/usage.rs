@@ -30,7 +30,7 @@ const COST: [&str; 1] = ["cost_usd"];
 enum Said {
     Nothing,
     Number(f64),
-    /// It is negative, no number at all, or more than a call may have.
+    /// The figure is negative, no number at all, or more than a call may have.
     Refused,
 }
 

@@ -63,7 +63,7 @@ impl Scope {
     }
 }
 
-/// What an event adds to the sums of one thing.
+/// The share of an event in the sums of one thing.
 #[derive(Debug)]
 pub(crate) struct Added {
     pub(crate) scope: Scope,

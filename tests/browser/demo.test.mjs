@@ -309,7 +309,7 @@ test('reduced motion: the state changes, nothing flies', LIMIT, async () => {
     await connection(page, 'connected');
     await watch(page);
   }
-  // What comes before a page has its snapshot is in that, and moves nothing.
+  // Events before a page has its snapshot are in that, and move nothing.
   await publish(quiet, registered('ida', 'Ida'));
   for (const { page } of [still, moving]) await agent(page, 'ida').waitFor({ state: 'attached' });
   await publish(quiet, turned('ida', 'idle', 'active'));

@@ -18,7 +18,7 @@ sys.path.insert(0, SOURCES)
 from stoa.sending.options import Options  # noqa: E402
 from stoa.sending.sender import Sender  # noqa: E402
 
-# What senders that a test leaves behind say at its end is of no interest.
+# Senders that a test leaves behind say at its end what is of no interest.
 logging.getLogger("stoa").addHandler(logging.NullHandler())
 
 

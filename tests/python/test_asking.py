@@ -180,5 +180,5 @@ def test_the_lines_of_the_pages_answer_from_a_shell(server, page):
     told = subprocess.run(["bash", "-c", look], capture_output=True, text=True, timeout=PATIENCE)
     assert request in json.loads(told.stdout)["inputs"]
     subprocess.run(["bash", "-c", re.sub("/inputs/[^ ]*", f"/inputs/{request}", say)], capture_output=True, check=True, timeout=PATIENCE)
-    # It is none of the options.
+    # The answer is none of the options.
     assert result() == "yes"

@@ -108,7 +108,7 @@ MESSAGES = {
         )
     ],
 }
-#: What Stoa makes of them all the same.
+#: The facts that Stoa makes of them all the same.
 MEANS = {
     "ag-ui": {"workflow.run.started": 2, "tool.completed": 1, "input.requested": 1, "input.received": 1, "task.failed": 2, "agent.message.started": 2},
     "vercel": {"workflow.run.started": 1, "tool.failed": 1, "custom.draft": 1, "artifact.created": 1, "retrieval.source": 2, "workflow.run.failed": 1},

@@ -337,7 +337,7 @@ async fn a_session_that_is_forgotten_ends() {
     let old = tasks.values().find(|task| task["name"] == "old");
     assert_eq!(old.expect("its task")["status"], "cancelled");
     assert_eq!(counted_in(&server, "stoa_hook_sessions_forgotten_total"), 1);
-    // It goes on all the same if it still speaks.
+    // The session goes on all the same if it still speaks.
     hook(address, &of("old", "UserPromptSubmit")).await;
     state_when(address, "it is there again", |state| {
         state["agents"]["claude:old"]["status"] == "working"

@@ -149,7 +149,7 @@ impl Policy {
                 false => context.home(kind),
             };
             let needs = Needs::of(&self.rules, kind, id, &context);
-            // Whose token names a session's room sees what its runs do.
+            // A token that names a session's room sees what its runs do.
             let is_session = kind == ThingKind::Session;
             if needs.is_none() && !context.confined && !is_session {
                 return;

@@ -29,7 +29,7 @@ pub(super) struct Ends {
     pub(super) first: Seq,
     pub(super) last: Seq,
     pub(super) epoch: Option<Epoch>,
-    /// How many times decisions were kept.
+    /// The number of times that decisions were kept.
     pub(super) decided: u64,
 }
 

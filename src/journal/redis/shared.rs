@@ -50,7 +50,7 @@ pub(super) struct Shared {
     pub(super) grown: Sender<Seq>,
     /// An admin's decisions, told whenever another node made one.
     pub(super) decisions: Sender<Decisions>,
-    /// How many times decisions were kept, as far as it is known here.
+    /// The number of times that decisions were kept, as far as this node knows.
     pub(super) decided: AtomicU64,
     pub(super) metrics: JournalMetrics,
     /// Own events on their way to the engine: the follower need not read their texts again.

@@ -228,7 +228,7 @@ fn task(state: &mut State, event: &Event, about: &Audience) {
             text(event, "task_name").or(details).or(text(event, "name")),
         );
         facts.set_some("status", status);
-        // What an earlier attempt failed of is no fact of the one that goes on.
+        // The error of an earlier attempt is no fact of the one that goes on.
         if status.is_some_and(|status| status != "failed") {
             for key in ["error", "error_type"] {
                 if but.contains(&key) || !event.data.contains_key(key) {

@@ -48,7 +48,7 @@ impl Limits {
     }
 }
 
-/// Those of the configuration as it comes.
+/// The limits of the configuration as it comes.
 impl Default for Limits {
     fn default() -> Self {
         Self::of(&Config::default())

@@ -163,7 +163,7 @@ impl Memory {
         let is_waiting = self.waiting.contains_key(&(trace_id, id));
         let known = trace.spans.get(&id);
         if known.is_some_and(|known| is_waiting || known.is_told && known.is_ended) {
-            // What waited for it may have been told in vain.
+            // Events of spans that waited for it may have been told in vain.
             self.tell_waiters(trace_id, id, events);
             return Outcome::Repeated;
         }

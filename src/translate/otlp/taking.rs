@@ -6,11 +6,11 @@ use crate::translate::Told;
 /// The fate of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It gave events, or gives them as soon as its parent is known.
+    /// The span gave events, or gives them as soon as its parent is known.
     Taken,
-    /// It is only a link between others.
+    /// The span is only a link between others.
     Ignored,
-    /// It came before.
+    /// The span came before.
     Repeated,
 }
 

@@ -92,7 +92,7 @@ pub(super) fn named<'v>(events: &'v [Value], name: &str) -> Vec<&'v Value> {
         .collect()
 }
 
-/// What was told last of each agent, task and run, and the calls.
+/// The last event of each agent, task and run, and the calls.
 fn last(events: &[Value]) -> BTreeMap<String, Value> {
     let mut last = BTreeMap::new();
     for event in events {
@@ -236,7 +236,7 @@ fn a_task_of_many_questions_is_looked_at_where_it_changed() {
     assert_eq!(named(&events, "input.requested").len(), 500 * 16);
     assert_eq!(named(&events, "input.received").len(), 499 * 16);
     assert!(memory.looked < 6 * all.len(), "{}", memory.looked);
-    // What was told in vain is told again.
+    // Events that were told in vain are told again.
     let mut memory = self::memory(Content::Preview);
     let spans = read(&all[..3]);
     told(&mut memory, &spans[..1], 1);
@@ -334,7 +334,7 @@ fn texts_of_errors_are_kept_as_far_as_they_are_told() {
             assert!(kept.len() < 3 * most + 8_000, "{}", kept.len());
         }
     }
-    // What is kept is bounded in bytes, and counts to nothing when all is forgotten.
+    // The memory is bounded in bytes, and counts to nothing when all is forgotten.
     let mut memory = memory(Content::Full);
     let all: Vec<Value> = (1..=100).map(|n| fails(n, &long[..20_000])).collect();
     told(&mut memory, &read(&all), BATCH);

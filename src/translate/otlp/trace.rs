@@ -69,7 +69,7 @@ pub(super) struct Trace {
     pub(super) runs: HashMap<Arc<str>, Run>,
     pub(super) agents: HashSet<Thing>,
     pub(super) tasks: HashSet<Thing>,
-    /// Those of the agents whose work in it is not over.
+    /// The agents whose work in it is not over.
     pub(super) at_work: HashSet<Thing>,
     pub(super) touched: Instant,
     /// About how many bytes it and its spans hold.

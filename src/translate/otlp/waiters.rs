@@ -20,7 +20,7 @@ impl Waiters {
         self.count += 1;
     }
 
-    /// Those that wait for a span; they don't any longer.
+    /// Takes out the waiters of a span.
     pub(super) fn take(&mut self, missing: SpanId) -> Vec<SpanId> {
         let taken = self.by_missing.remove(&missing).unwrap_or_default();
         self.count -= taken.len();

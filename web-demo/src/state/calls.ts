@@ -45,7 +45,7 @@ function think(facts: Facts, calls: Json[]): void {
   if (calls.length > 0) facts.thinking = calls;
 }
 
-/** How each call of a model stands that an update tells of: of several, where it is of several. */
+/** The standing of each call of a model that an update tells of; a coalesced one tells of several. */
 export function toldCalls(change: string, data: Json, told: unknown, taskId: string, at: string): Json[] {
   if (Array.isArray(told)) return told.map(record);
   const status = change === 'started' ? 'running' : change;

@@ -236,7 +236,7 @@ function foldTask(state: State, said: Said, payload: Json): void {
     putFact(facts, 'task_id', id);
     putFact(facts, 'name', word(data, 'task_name') ?? word(record(data.task_details), 'name') ?? word(data, 'name'));
     putFact(facts, 'status', status);
-    // What an earlier attempt failed of is no fact of the one that goes on.
+    // The error of an earlier attempt is no fact of the one that goes on.
     if (status !== undefined && status !== 'failed') for (const key of ['error', 'error_type']) if (said.name === 'task.retried' || !(key in data)) delete facts[key];
     if (status === 'todo') delete facts.agent_id;
     else if (agentId) putFact(facts, 'agent_id', agentId);

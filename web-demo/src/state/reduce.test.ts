@@ -239,7 +239,7 @@ describe('the rest', () => {
     // The end of a text that nobody heard of is no news.
     const nothing = after(ends);
     expect([nothing.state.messages.size, nothing.outcomes]).toEqual([0, [{ entry: null, effect: null }]]);
-    // What goes on was not the end.
+    // A text that goes on was not at its end.
     expect([...after(ends, ...said, ends, said[1]).state.messages.values()]).toMatchObject([{ content: 'Live.Live.', final: false }]);
   });
 

@@ -34,7 +34,7 @@ function plusModels(one: Json, other: Json): Json {
   return models;
 }
 
-/** What is known of a thing, and what an update adds to it. */
+/** The sums that are known of a thing, and those that an update adds. */
 export function plusUsage(known: unknown, more: Json): Json {
   const before = record(known);
   const usage: Json = { ...plus(before, more), by_model: plusModels(record(before.by_model), record(more.by_model)) };

@@ -65,14 +65,14 @@ pub(super) struct Kept {
 /// The newest body of a stream, which may come again.
 #[derive(Debug, Clone)]
 pub(super) enum Newest {
-    /// It was answered.
+    /// The body was answered.
     Answered {
         /// Its number.
         number: u64,
         /// The state in which it began.
         before: Option<Translator>,
     },
-    /// It broke off; the stream's state is that in which it began.
+    /// The body broke off; the stream's state is that in which it began.
     Broken {
         /// The mark by which it is known.
         mark: Mark,

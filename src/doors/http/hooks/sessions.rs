@@ -25,7 +25,7 @@ type Known = HashMap<(FlowId, String), (Arc<Remembered>, Instant)>;
 /// Hooks that are taken at a time.
 pub(super) const AT_A_TIME: usize = 256;
 
-/// Whoever sends hooks, and from which address.
+/// A sender of hooks, and its address.
 pub(super) type Sender = (Identity, IpAddr);
 
 /// The settings of the door.
@@ -54,7 +54,7 @@ pub struct Hooks {
 pub(super) struct Remembered {
     pub(super) turn: Semaphore,
     pub(super) session: Mutex<Session>,
-    /// Whoever sent its last hook.
+    /// The sender of its last hook.
     sender: Mutex<Sender>,
 }
 

@@ -122,7 +122,7 @@ fn count_read(spans: &Spans, request: &Request, taken: &mut Taken) {
         };
         taken.reason.get_or_insert_with(said);
     }
-    // Those of which nothing is read are counted by their own names.
+    // Spans of which nothing is read are counted by their own names.
     metrics.spans("unreadable", request.odd);
 }
 

@@ -21,7 +21,7 @@ NAMES = frozenset(
 ENDS = ("_id", "_ids", "_at", "_kind", "_type", "_status")
 #: Characters of such a text.
 MAX_NAME = 256
-#: What stands in for a text that a person has to read.
+#: Words in the place of a text that a person has to read.
 STANDING_IN = {
     "input.requested": ("message", "asks for an answer"),
     "decision.logged": ("decision", "a decision"),

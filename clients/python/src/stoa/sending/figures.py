@@ -81,7 +81,7 @@ class Figures:
         self._said.discard("stopped")
 
     def untold(self) -> dict[str, Any] | None:
-        """What was dropped since it was told last, as the data of an event; ``None`` if nothing was."""
+        """The drops since the last word about them, as the data of an event; ``None`` if there are none."""
         with self._lock:
             if not self._untold:
                 return None

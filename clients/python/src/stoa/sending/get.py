@@ -10,7 +10,7 @@ from .post import ANSWER, MAX_ANSWER, Answer, address, connect, headers, read_js
 
 
 def get(options: Options, path: Sequence[str], query: dict[str, str], wait: float) -> Answer:
-    """What Stoa answers, at the latest after these seconds.
+    """The answer of Stoa, at the latest after these seconds.
 
     Raises ``ValueError`` for what is no address, and ``OSError`` or ``HTTPException`` when no answer comes.
     """

@@ -302,7 +302,7 @@ class Sender:
             if answer is not None and answer.status == 413 and again:
                 half = (len(again) + 1) // 2
                 self._later += len(again) - half
-                # It begins as the whole did, of which some may have come.
+                # The half begins as the whole did, of which some may have come.
                 self._deliver(again[:half], body)
                 again = again[half:]
                 self._later -= len(again)

@@ -49,7 +49,7 @@ def _most(kind: str, content: str) -> int:
 def _ag_ui(message: dict[str, Any], pieces: Pieces, content: str) -> Iterator[Place]:
     kind = str(message.get("type"))
     if content == "preview":
-        # What came from elsewhere is in it, piece by piece.
+        # Pieces from elsewhere are in it, one by one.
         for key in ("rawEvent", "raw_event", *(("event",) if kind == "RAW" else ())):
             message.pop(key, None)
     of_call = kind.startswith("TOOL_CALL_")

@@ -158,7 +158,7 @@ EVENT = {
     "data": {"chunk": {"__interrupt__": _interrupts}, "output": _output},
 }
 _PAYLOAD = {**_facts("event id role type index"), "metadata": _facts("model provider"), "usage": NUMBERS}
-#: What goes out of the ``data`` of a channel; of all others nothing does.
+#: Fields of the ``data`` of a channel that go out; of all other channels nothing does.
 CHANNELS: dict[str, Any] = {
     "lifecycle": _facts("event namespace graph_name"),
     "tools": _facts("event tool_call_id tool_name"),
