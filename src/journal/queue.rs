@@ -295,7 +295,14 @@ impl Inner {
     }
 }
 
-pub(in crate::journal) fn gone() -> JournalError {
+/// The writer's answer, or the error that it is gone.
+pub(in crate::journal) async fn answer<T>(
+    reply: oneshot::Receiver<Result<T, JournalError>>,
+) -> Result<T, JournalError> {
+    reply.await.map_err(|_| gone())?
+}
+
+fn gone() -> JournalError {
     JournalError::Unavailable("the server is going down".into())
 }
 

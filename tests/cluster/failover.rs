@@ -14,17 +14,7 @@ fn task(id: &str) -> Value {
 /// While the engine is away, what is known goes on being told, and nothing waits: a publisher is told to come back.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_is_away_is_said_to_be_and_the_node_heals() {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().display().to_string();
-    let settings = [
-        "--appendonly",
-        "yes",
-        "--appendfsync",
-        "always",
-        "--dir",
-        &dir,
-    ];
-    let Some(mut engine) = Redis::with(&settings).await else {
+    let Some(mut engine) = Redis::lasting().await else {
         return;
     };
     let server = node(&engine, "one").await;

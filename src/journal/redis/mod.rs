@@ -42,7 +42,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     Appending, Batch, Bounds, Entry, Epoch, Health, Journal, JournalError, KeptText, Seq, Way,
-    queue::{self, Append, Decide, Job, Queue},
+    queue::{Append, Decide, Job, Queue, answer},
 };
 use crate::{
     decision::{Decision, DecisionKeeper, Decisions},
@@ -177,11 +177,6 @@ impl RedisJournal {
             read.map_err(|fault| JournalError::Unavailable(fault.to_string()))
         })
     }
-}
-
-/// A thread's answer, or the error that it is gone.
-async fn answer<T>(reply: oneshot::Receiver<Result<T, JournalError>>) -> Result<T, JournalError> {
-    reply.await.map_err(|_| queue::gone())?
 }
 
 impl DecisionKeeper for RedisJournal {

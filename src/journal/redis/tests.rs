@@ -101,17 +101,7 @@ async fn another_event_with_a_known_id_is_kept_under_another() {
 /// A restart with all events is a new generation, and nobody notices.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_of_the_engine_loses_nothing_and_names_no_place_twice() {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().display().to_string();
-    let settings = [
-        "--appendonly",
-        "yes",
-        "--appendfsync",
-        "always",
-        "--dir",
-        &dir,
-    ];
-    let Some(mut engine) = kit::redis::Redis::with(&settings).await else {
+    let Some(mut engine) = kit::redis::Redis::lasting().await else {
         return;
     };
     let journal = open(&engine.url()).await;

@@ -45,7 +45,7 @@ use crate::{
     journal::{
         Appending, Batch, Bounds, Entry, Epoch, Health, Journal, JournalError, KeptText, Seq,
         generations::Generations,
-        queue::{self, Append, Decide, Job, Queue},
+        queue::{Append, Decide, Job, Queue, answer},
         tail::Tail,
     },
     observe::JournalMetrics,
@@ -175,11 +175,6 @@ impl Drop for WriterEnd {
     fn drop(&mut self) {
         self.queue.close();
     }
-}
-
-/// The writer's answer, or the error that it is gone.
-async fn answer<T>(reply: oneshot::Receiver<Result<T, JournalError>>) -> Result<T, JournalError> {
-    reply.await.map_err(|_| queue::gone())?
 }
 
 impl Journal for SqliteJournal {

@@ -29,6 +29,11 @@ impl Redis {
         Self::with(&[]).await
     }
 
+    /// One that keeps what it answered, also over its kill.
+    pub async fn lasting() -> Option<Self> {
+        Self::with(&["--appendonly", "yes", "--appendfsync", "always"]).await
+    }
+
     /// The same with further settings, as they are given on its command line.
     pub async fn with(settings: &[&str]) -> Option<Self> {
         let is_there = |program: &&str| {
