@@ -37,7 +37,9 @@ impl Client {
         (client, established)
     }
 
-    /// Connects to a namespace; the CONNECT_ERROR's message if it is refused.
+    /// Connects to a namespace; the CONNECT_ERROR's message if it is refused. Where the namespace
+    /// greets, the greeting is here and kept: an event that is published from now on comes as an
+    /// update, and is not part of the first snapshot.
     pub async fn open(
         address: SocketAddr,
         namespace: &'static str,
@@ -95,6 +97,7 @@ impl Client {
                     .as_str()
                     .unwrap_or_default()
                     .to_owned();
+                client.greeted().await;
                 return Ok(client);
             }
             if let Some(body) = text.strip_prefix(&format!("44{}", client.prefix())) {
@@ -104,6 +107,21 @@ impl Client {
                     .to_owned());
             }
             client.sort(text);
+        }
+    }
+
+    /// Waits for the namespace's greeting and keeps it; a connection that ends has none.
+    async fn greeted(&mut self) {
+        let greeting = match self.namespace {
+            "/" | "/admin" => "connection_established",
+            "/conversations" => "connected",
+            _ => return,
+        };
+        while !self.events.iter().any(|(name, _)| name == greeting) {
+            let Some(text) = self.text().await else {
+                return;
+            };
+            self.sort(text);
         }
     }
 
