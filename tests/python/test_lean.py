@@ -25,9 +25,12 @@ def times(update):
 
 async def watching(stoa, transport, **auth):
     """A connected client, and the queue of the decisions that it is sent."""
-    client, came = AsyncClient(), asyncio.Queue()
+    client, came, greeting = AsyncClient(), asyncio.Queue(), asyncio.Queue()
     client.on("decision_event", came.put_nowait)
+    client.on("connection_established", greeting.put_nowait)
     await client.connect(stoa.url, transports=[transport], auth=auth)
+    # What is published before it may be older than the client.
+    await asyncio.wait_for(greeting.get(), PATIENCE)
 
     async def get():
         return await asyncio.wait_for(came.get(), PATIENCE)

@@ -159,11 +159,14 @@ def test_sync(stoa, way):
     in_order = ThreadPoolExecutor(1)
     start = client.eio.start_background_task
     client.eio.start_background_task = lambda run, *args: in_order.submit(run, *args) if args else start(run)
+    greeting = queue.Queue()
+    client.on("connection_established", greeting.put)
     client.on("decision_event", came.put)
     client.on("disconnect", lambda *why: gone.append(why))
     try:
         # It comes back when its try to upgrade is over.
         client.connect(box.url, auth={"role": "producer"})
+        greeting.get(timeout=PATIENCE)
         assert client.transport() == "polling"
         before = box.polls
         stoa.publish(decisions(0, EVENTS // 2))
@@ -186,10 +189,13 @@ def test_async(stoa, way):
 async def asynchronously(stoa, way):
     box = Box(stoa.port, way)
     client, came, gone = AsyncClient(request_timeout=SHORT, reconnection=False), asyncio.Queue(), []
+    greeting = asyncio.Queue()
+    client.on("connection_established", greeting.put_nowait)
     client.on("decision_event", came.put_nowait)
     client.on("disconnect", lambda *why: gone.append(why))
     try:
         await client.connect(box.url, auth={"role": "producer"})
+        await asyncio.wait_for(greeting.get(), PATIENCE)
         assert client.transport() == "polling"
         before = box.polls
         await asyncio.to_thread(stoa.publish, decisions(0, EVENTS // 2))
