@@ -24,6 +24,9 @@ EMITTERS_DEPS := $(EMITTERS)/.stamp
 FRAMEWORKS := tests/.frameworks
 FRAMEWORKS_DEPS := $(patsubst %,$(FRAMEWORKS)/%/.stamp,$(shell sed -n 's/^\([a-z_]*\) .*/\1/p' tests/python/frameworks.txt))
 SOON_THERE := $(patsubst %,$(FRAMEWORKS)/%/.stamp,langgraph openai_agents pydantic_ai smolagents mcp)
+# Engines beside the system's, for the tests of the journal: Valkey, and the oldest Redis that it works with.
+ENGINES := tests/.engines
+ENGINES_DEPS := $(ENGINES)/.stamp
 # Tools for what is built, ready-made and pinned by their contents; compiled where there is no build for the machine.
 TOOLS := target/tools
 TOOLS_DEPS := $(TOOLS)/.stamp
@@ -83,7 +86,7 @@ test:
 # First what the others are installed with.
 deps:
 	+$(MAKE) --no-print-directory system-deps
-	+$(MAKE) --no-print-directory $(PAGE_DEPS) $(JS_DEPS) $(PYTHON_DEPS) $(EMITTERS_DEPS) $(SOON_THERE) $(TOOLS_DEPS) $(BROWSER_DEPS)
+	+$(MAKE) --no-print-directory $(PAGE_DEPS) $(JS_DEPS) $(PYTHON_DEPS) $(EMITTERS_DEPS) $(ENGINES_DEPS) $(SOON_THERE) $(TOOLS_DEPS) $(BROWSER_DEPS)
 
 # Asks the system's package manager only for what is not there.
 system-deps:
@@ -115,6 +118,15 @@ $(EMITTERS_DEPS): tests/python/emitters.txt $(PYTHON_DEPS)
 	for version in $$(grep -v '^#' $<); do \
 		$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
 			--target $(EMITTERS)/$$version python-socketio==$$version; \
+	done
+	touch $@
+
+# There may be none for a machine: its tests then say what they could not check.
+$(ENGINES_DEPS): tests/kit/engines.txt $(PYTHON_DEPS)
+	mkdir -p $(ENGINES)
+	for engine in $$(grep -v '^#' $<); do \
+		$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --only-binary :all: \
+			--upgrade --target $(ENGINES) $$engine || echo "NOT CHECKED: the journal on $$engine, which can't be installed here"; \
 	done
 	touch $@
 
@@ -158,7 +170,7 @@ program: page
 	cargo build --bin stoa --test house
 
 # The page first: it becomes part of the program. The fuzz targets are built along with the tests.
-test-rust: page $(TOOLS_DEPS)
+test-rust: page $(TOOLS_DEPS) $(ENGINES_DEPS)
 	cargo build --workspace --bins --tests
 	rm -f $(NOT_CHECKED)
 	NOT_CHECKED=$(abspath $(NOT_CHECKED)) $(NEXTEST) nextest run --config-file .ci/nextest.toml --test-threads $(AT_ONCE)
@@ -235,4 +247,4 @@ bench-peers:
 
 clean:
 	cargo clean
-	rm -rf web-demo/dist web-demo/node_modules tests/js/node_modules tests/browser/node_modules $(VENV) $(EMITTERS) $(FRAMEWORKS)
+	rm -rf web-demo/dist web-demo/node_modules tests/js/node_modules tests/browser/node_modules $(VENV) $(EMITTERS) $(ENGINES) $(FRAMEWORKS)

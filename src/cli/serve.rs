@@ -56,8 +56,13 @@ pub(super) fn check(args: &CheckArgs) -> Result<(), Failure> {
     };
     log::check(&config.log.level).map_err(Failure::because)?;
     traces::check(&config.traces).map_err(Failure::because)?;
-    server::check(&config).map_err(Failure::because)?;
-    for warning in server::warnings(&config) {
+    let tried = server::check(&config).map_err(Failure::because)?;
+    let mut warnings = server::warnings(&config);
+    if let Some(tried) = tried {
+        output::note(&format!("{} answers: it {}", tried.engine, tried.found));
+        warnings.extend(tried.warnings);
+    }
+    for warning in warnings {
         output::note(&format!("warning: {warning}"));
     }
     output::print(config.effective().trim_end()).map_err(Failure::because)?;

@@ -12,10 +12,10 @@ fn event(id: &str) -> Event {
     }
 }
 
-/// The folder and the engine of a test's journals, which go with the test.
-type Kept = (tempfile::TempDir, Option<kit::redis::Redis>);
+/// The folder and the engines of a test's journals, which go with the test.
+type Kept = (tempfile::TempDir, Vec<kit::redis::Redis>);
 
-/// A journal of each kind. That of an engine is left out, and said to be, where no engine is installed.
+/// A journal of each kind, and on each engine. An engine that is not installed is left out, and said to be.
 async fn journals(max_events: usize) -> (Vec<Box<dyn Journal>>, Kept) {
     let retention = Retention {
         max_events,
@@ -34,13 +34,15 @@ async fn journals(max_events: usize) -> (Vec<Box<dyn Journal>>, Kept) {
         Box::new(MemoryJournal::new(retention)),
         Box::new(file.unwrap()),
     ];
-    let engine = kit::redis::Redis::start().await;
-    if let Some(engine) = &engine {
+    let mut engines = Vec::new();
+    for program in kit::redis::engines() {
+        let engine = kit::redis::Redis::of(&program, &[]).await;
         let options = redis::testing::options(&engine.url(), retention);
         let journal = tokio::task::spawn_blocking(|| RedisJournal::open(options));
         journals.push(Box::new(journal.await.unwrap().unwrap()));
+        engines.push(engine);
     }
-    (journals, (folder, engine))
+    (journals, (folder, engines))
 }
 
 /// Waits until the journal has trimmed the events before `first`.

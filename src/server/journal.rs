@@ -9,7 +9,7 @@ use crate::{
     decision::{DecisionKeeper, Decisions},
     journal::{
         Acks, Durability, HeldBytes, Journal, MemoryJournal, RedisJournal, RedisOptions, Retention,
-        SqliteJournal, SqliteOptions,
+        SqliteJournal, SqliteOptions, Trial,
     },
 };
 
@@ -32,14 +32,16 @@ pub(super) fn kept(journal: &Settings) -> String {
     }
 }
 
-/// Checks whether the journal could be opened, as far as that can be known while a server may use it.
-pub(super) fn check(config: &Config) -> Result<(), ServeError> {
+/// Checks whether the journal could be opened, as far as that can be known while a server may use it; the outcome of the
+/// trial of an engine.
+pub(super) fn check(config: &Config) -> Result<Option<Trial>, ServeError> {
+    check_former_list(config)?;
     match config.journal.kind {
         JournalKind::Memory => {}
         JournalKind::Sqlite => SqliteJournal::check(&config.journal.path)?,
-        JournalKind::Redis => RedisJournal::check(&engine(config))?,
+        JournalKind::Redis => return Ok(Some(RedisJournal::check(&engine(config))?)),
     }
-    check_former_list(config)
+    Ok(None)
 }
 
 /// Checks whether the list of bans of an earlier version could be taken over, if there is one.

@@ -52,6 +52,7 @@ use crate::{
     emitter::Emitter,
     hub::Hub,
     intake::{Intake, Refusing},
+    journal::Trial,
     net::{Proxies, Quota, Server},
     observe::{Metrics, WatchedMetrics},
     pace::degradation::Degradation,
@@ -363,11 +364,13 @@ async fn until_the_end(
     ended
 }
 
-/// Checks whether [`start`] could use this configuration, as far as that can be known without listening.
+/// Checks whether [`start`] could use this configuration, as far as that can be known without listening; the outcome of a trial
+/// of the journal's engine, where it has one.
 ///
 /// # Errors
-/// A rule, a certificate or a file that the server writes can't be used, or the settings would let everybody in.
-pub fn check(config: &Config) -> Result<(), ServeError> {
+/// A rule, a certificate or a file that the server writes can't be used, the journal's engine does not do what is asked of it, or
+/// the settings would let everybody in.
+pub fn check(config: &Config) -> Result<Option<Trial>, ServeError> {
     listen::resolve(config)?;
     if let Some(why) = config.unsafe_combination() {
         return Err(ServeError::Unsafe(why));

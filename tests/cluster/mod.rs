@@ -3,6 +3,7 @@
 mod failover;
 mod nodes;
 mod sentinel;
+mod trial;
 
 use kit::{redis::Redis, server_with};
 use stoa::{config::JournalKind, server::Running};

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    options::RedisOptions,
     scripts::{Told, TrimBounds},
     writer::{Writer, wait_for_replica},
 };
@@ -29,7 +30,8 @@ impl Writer {
             let now = Timestamp::now().as_micros() / 1_000;
             let probed = self.call(|connection, scripts, shared| {
                 scripts.append(connection, &shared.keys, now, std::iter::empty())?;
-                wait_for_replica(connection, shared, &[Told::Kept(0)])
+                let RedisOptions { acks, timeout, .. } = shared.options;
+                wait_for_replica(connection, acks, timeout, &[Told::Kept(0)])
             });
             if let Err((fault, _)) = probed {
                 self.ill(&fault.to_string());

@@ -26,6 +26,9 @@ pub enum Fault {
         "no replica said in {0:?} that it has the events ([journal] acks); publish them again, they are not kept twice"
     )]
     Alone(Duration),
+    /// It lacks commands that a journal needs.
+    #[error("Redis {0} is too old for a journal: use {1} or later, or Valkey")]
+    TooOld(String, &'static str),
     /// Something is kept under a key that no journal keeps there.
     #[error("{0} holds something that no Stoa wrote")]
     Foreign(String),

@@ -25,7 +25,17 @@ pub(super) struct Keys {
 
 impl Keys {
     pub(super) fn of(deployment: &str) -> Self {
-        let key = |name: &str| format!("stoa:{{{deployment}}}:{name}");
+        Self::under(&format!("stoa:{{{deployment}}}"))
+    }
+
+    /// Keys beside those of a deployment, that its users' rights hold for, for a trial that takes them away again.
+    pub(super) fn of_trial(deployment: &str) -> Self {
+        let trial = uuid::Uuid::new_v4();
+        Self::under(&format!("stoa:{{{deployment}}}:trial:{trial}"))
+    }
+
+    fn under(prefix: &str) -> Self {
+        let key = |name: &str| format!("{prefix}:{name}");
         Self {
             meta: key("meta"),
             stream: key("events"),

