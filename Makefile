@@ -1,5 +1,6 @@
 # make run    a server with the demo team; the page is at http://localhost:8000/
 # make test   installs what the tests need, then runs all of them
+# make run-cluster  three nodes that share a Redis, behind nginx at http://localhost:8000/
 # make fuzz   each fuzz target for TIME seconds (600), from the saved corpus on
 # make wheel  the program as a Python package, in target/packages; make deb  as a Debian package
 # make audit  known holes in what is linked; needs the advisory database from the net
@@ -44,7 +45,7 @@ TIME ?= 600
 PAGE := web-demo/dist/index.html
 PAGE_SOURCES := $(shell find web-demo -type d \( -name node_modules -o -name dist \) -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run page wheel deb notices test deps system-deps lint supply audit program test-rust test-packages test-fuzz fuzz test-page test-clients test-js test-python test-frameworks test-browser picture bench bench-attacks bench-peers clean
+.PHONY: help run run-cluster page wheel deb notices test deps system-deps lint supply audit program test-rust test-packages test-fuzz fuzz test-page test-clients test-js test-python test-frameworks test-browser picture bench bench-attacks bench-peers clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' $(firstword $(MAKEFILE_LIST))
@@ -52,6 +53,10 @@ help:
 
 run: page
 	cargo run --release -- serve --demo
+
+run-cluster: page system-deps
+	cargo build --release --bin stoa
+	python3 docs/cluster/run.py
 
 # The page is built before the program and becomes part of it. The server runs without it, and says so where it would be.
 page:
@@ -95,6 +100,7 @@ system-deps:
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv); \
 	command -v openssl >/dev/null || missing+=(openssl); \
 	command -v redis-server >/dev/null || command -v valkey-server >/dev/null || missing+=(redis-server); \
+	PATH=$$PATH:/usr/sbin command -v nginx >/dev/null || missing+=(nginx); \
 	[[ $$(uname) != Linux ]] || command -v faketime >/dev/null || missing+=(faketime); \
 	if (( $${#missing[@]} == 0 )); then exit 0; fi; \
 	as_root=(); \
