@@ -107,7 +107,7 @@ def serve(parts, folder, port, stoa):
         of = next(part for part in parts if part.name == f"node-{name}")
         print(f"Node {name}, process {of.process.pid}:  http://localhost:{at}/" + "  (the demo's team)" * (name == NODES[0]))
     print(f"Redis, process {parts[0].process.pid}:  redis://127.0.0.1:{engine}")
-    print(f"Its nodes:  curl -s http://localhost:{port}/api/v1/cluster\nLogs:  {folder}")
+    print(f"Logs:  {folder}")
     print("Kill any of them: it is started again, and the page goes on where it was. Ctrl-C ends all.", flush=True)
     while True:
         time.sleep(PAUSE)
