@@ -35,13 +35,14 @@ pub(super) fn kept(journal: &Settings) -> String {
 /// Checks whether the journal could be opened, as far as that can be known while a server may use it; the outcome of the
 /// trial of an engine.
 pub(super) fn check(config: &Config) -> Result<Option<Trial>, ServeError> {
-    check_former_list(config)?;
+    let mut tried = None;
     match config.journal.kind {
         JournalKind::Memory => {}
         JournalKind::Sqlite => SqliteJournal::check(&config.journal.path)?,
-        JournalKind::Redis => return Ok(Some(RedisJournal::check(&engine(config))?)),
+        JournalKind::Redis => tried = Some(RedisJournal::check(&engine(config))?),
     }
-    Ok(None)
+    check_former_list(config)?;
+    Ok(tried)
 }
 
 /// Checks whether the list of bans of an earlier version could be taken over, if there is one.
