@@ -127,7 +127,7 @@ $(EMITTERS_DEPS): tests/python/emitters.txt $(PYTHON_DEPS)
 	done
 	touch $@
 
-# There may be none for a machine: its tests then say what they could not check.
+# An engine may have no package for a machine: its tests then say what they could not check.
 $(ENGINES_DEPS): tests/kit/engines.txt $(PYTHON_DEPS)
 	mkdir -p $(ENGINES)
 	for engine in $$(grep -v '^#' $<); do \

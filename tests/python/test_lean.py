@@ -29,7 +29,7 @@ async def watching(stoa, transport, **auth):
     client.on("decision_event", came.put_nowait)
     client.on("connection_established", greeting.put_nowait)
     await client.connect(stoa.url, transports=[transport], auth=auth)
-    # What is published before it may be older than the client.
+    # An event that is published before the greeting may be older than the client.
     await asyncio.wait_for(greeting.get(), PATIENCE)
 
     async def get():

@@ -21,7 +21,7 @@ const OLDEST: ([u32; 2], &str) = ([6, 2], "6.2");
 pub struct Trial {
     /// The engine's name and version.
     pub engine: String,
-    /// What it does, and keeps for the deployment.
+    /// The work that it does, and the events that it keeps for the deployment.
     pub found: String,
     /// Settings of the engine that may lose events, or end with none taken.
     pub warnings: Vec<String>,
@@ -34,7 +34,7 @@ pub(super) fn run(options: &RedisOptions) -> Result<Trial, Fault> {
     let engine = version(&mut connection)?;
     let trial = Keys::of_trial(&options.deployment);
     let kept = keep(&mut connection, &trial, options);
-    // Also what a trial left that did not come to its end.
+    // A trial that failed half way leaves keys, too.
     let mut forget = redis::cmd("DEL");
     let all = [
         &trial.meta,
@@ -59,6 +59,7 @@ pub(super) fn run(options: &RedisOptions) -> Result<Trial, Fault> {
     })
 }
 
+/// Keeps an event under these keys, and reads it.
 fn keep(connection: &mut Connection, keys: &Keys, options: &RedisOptions) -> Result<(), Fault> {
     let event = Kept {
         id: *b"one event's id  ",
@@ -98,7 +99,7 @@ pub(super) fn version(connection: &mut Connection) -> Result<String, Fault> {
     }
 }
 
-/// Settings to think about. A service may not let them be read: then nothing is said of them.
+/// Settings of the engine that may do harm. A hosted engine may not let them be read: then nothing is said of them.
 fn warnings(connection: &mut Connection, acks: Acks) -> Vec<String> {
     let mut setting = |name: &str| -> Option<String> {
         let asked: RedisResult<Vec<String>> =
