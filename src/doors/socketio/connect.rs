@@ -156,6 +156,7 @@ impl ConnectHandler<Adapter, Entering> for OnConnect {
         let engine: Arc<dyn Engine> = Arc::new(engine);
         admitted.client.served.by_engine(engine.clone());
         self.0.enter(&admitted, engine);
+        admitted.client.lane.introduced(self.0.namespace);
     }
 }
 

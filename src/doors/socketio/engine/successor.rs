@@ -2,7 +2,7 @@
 //!
 //! Browsers poll first and then become a WebSocket. From there on the engine does nothing that `websocket` does not do
 //! with a third of the memory. So it gives such a session up as soon as nothing of it is left in the engine: the upgrade is over,
-//! each CONNECT is answered, and the marks say that all earlier packets are out. The engine then sees the end of its stream,
+//! each client is introduced, and the marks say that all earlier packets are out. The engine then sees the end of its stream,
 //! and forgets the session; the client sees nothing.
 
 use std::{fmt, sync::Arc};

@@ -140,6 +140,8 @@ pub(super) struct State {
     pub(super) stays: u64,
     /// Marks of ended stays that are still in the engine's queue: they must not open the gate of the next stay.
     pub(super) stale_marks: PerNamespace<usize>,
+    /// The engine's answers to CONNECT that are out, less the clients that it has introduced.
+    pub(super) told: PerNamespace<i8>,
     /// Packets in the engine that the client has not fetched.
     pub(super) in_engine: usize,
     /// The stamps of these packets, in their order.
@@ -201,6 +203,7 @@ impl ExpressLane {
                 stay: PerNamespace::default(),
                 stays: 0,
                 stale_marks: PerNamespace::default(),
+                told: PerNamespace::default(),
                 queue: Outbox::default(),
                 bytes: 0,
                 exempt: 0,
@@ -331,14 +334,16 @@ impl State {
     /// Whether the client is on a namespace.
     pub(super) fn is_on(&self, namespace: Namespace) -> bool {
         let gate = self.gates.get(namespace);
-        gate.is_some_and(|gate| !matches!(gate, Gate::Shut))
+        let told = self.told.get(namespace);
+        gate.is_some_and(|gate| !matches!(gate, Gate::Shut)) || told.is_some_and(|told| *told > 0)
     }
 
     /// A namespace that the client is on.
     pub(super) fn first_on(&self) -> Option<Namespace> {
-        let mut gates = self.gates.iter();
-        let on = gates.find(|(_, gate)| !matches!(gate, Gate::Shut));
-        on.map(|(namespace, _)| namespace)
+        let mut gates = self.gates.iter().map(|(namespace, _)| namespace);
+        let mut told = self.told.iter().map(|(namespace, _)| namespace);
+        let on = gates.find(|namespace| self.is_on(*namespace));
+        on.or_else(|| told.find(|namespace| self.is_on(*namespace)))
     }
 
     /// Drops the frames for a namespace. A mark in the engine's queue belongs to the stay that ends.

@@ -13,7 +13,7 @@ use crate::{
     observe::Metrics,
 };
 
-fn lane(max_bytes: usize) -> Arc<ExpressLane> {
+pub(super) fn lane(max_bytes: usize) -> Arc<ExpressLane> {
     let limits = LaneLimits {
         attachments: Attachments {
             count: 10,
