@@ -12,6 +12,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -63,13 +64,26 @@ class Part:
             self.process.wait()
 
 
-def until_ready(part, port):
-    """Waits until a node, or nginx in front of them, says that it is ready."""
+def ready(port):
+    """Asks a node, or nginx in front of them, whether it is ready."""
+    urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5).close()
+
+
+def answers(port):
+    """Asks Redis whether it takes commands: a node that comes before ends."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as redis:
+        redis.sendall(b"PING\r\n")
+        said = redis.recv(100)
+    if not said.startswith(b"+PONG"):
+        raise OSError(said.decode(errors="replace").strip() or "it says nothing")
+
+
+def until(asked, part, port):
+    """Waits until a part has answered as it should."""
     end = time.monotonic() + PATIENCE
     while True:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
-                return
+            return asked(port)
         except OSError as why:
             if not part.runs or time.monotonic() > end:
                 sys.exit(f"{part.name} does not come up ({why}): see {part.log}")
@@ -93,15 +107,16 @@ def serve(parts, folder, port, stoa):
     redis = [program("redis-server", "valkey-server"), "--port", str(engine), "--bind", "127.0.0.1"]
     redis += ["--appendonly", "yes", "--maxmemory-policy", "noeviction", "--save", ""]
     parts.append(Part(folder, "redis", redis))
+    until(answers, parts[-1], engine)
     nodes = {name: port + 1 + at for at, name in enumerate(NODES)}
     for name, at in nodes.items():
         parts.append(node(folder, name, stoa, at, engine))
-        until_ready(parts[-1], at)
+        until(ready, parts[-1], at)
     conf = (ROOT / "docs/cluster/nginx.conf").read_text()
     conf = re.sub(r"127\.0\.0\.1:800(\d)", lambda at: f"127.0.0.1:{port + int(at[1])}", conf)
     (folder / "nginx.conf").write_text(conf)
     parts.append(Part(folder, "nginx", [program("nginx"), "-p", str(folder), "-c", "nginx.conf", "-e", "stderr"]))
-    until_ready(parts[-1], port)
+    until(ready, parts[-1], port)
     print(f"\nThe page, through nginx:  http://localhost:{port}/")
     for name, at in nodes.items():
         of = next(part for part in parts if part.name == f"node-{name}")
