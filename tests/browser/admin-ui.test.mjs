@@ -6,6 +6,7 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
 import { io } from 'socket.io-client';
+import { next } from '../js/server.mjs';
 import { LIMIT, launch, open } from './page.mjs';
 import { startStoa } from './stoa.mjs';
 
@@ -59,7 +60,7 @@ for (const parser of [null, 'MessagePack parser']) {
     await page.locator('.v-dialog--active').waitFor({ state: 'detached' });
     const client = io(stoa.url, { transports: ['websocket'], forceNew: true, auth: { name: 'watched' } });
     try {
-      const { client_id: id } = await new Promise((done) => client.once('connection_established', done));
+      const { client_id: id } = await next(client, 'connection_established');
       await page.locator('a', { hasText: 'Sockets' }).first().click();
       await page.locator('.v-select', { hasText: 'Select namespace' }).click();
       await page.locator('.v-menu__content .v-list-item').filter({ hasText: /^\s*\/\s*$/ }).click();

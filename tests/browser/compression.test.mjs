@@ -1,6 +1,7 @@
 // Compression of messages in a real browser, which offers it by itself: its own WebSocket, and the demo page.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { within } from '../js/server.mjs';
 import { LIMIT, agent, connection, launch, open } from './page.mjs';
 import { publish, startStoa } from './stoa.mjs';
 
@@ -46,7 +47,7 @@ test('the browser’s WebSocket: both ways, each message by itself', LIMIT, asyn
   try {
     const { page, close } = await open(browser, stoa.url);
     const texts = [TEXT, 'few words', `${TEXT}again`, TEXT.toUpperCase()];
-    const { came, extensions } = await page.evaluate(talk, texts);
+    const { came, extensions } = await within('all decisions', page.evaluate(talk, texts));
     assert.deepEqual(came, texts);
     assert.match(extensions, /^permessage-deflate/);
     assert.ok(await counted(stoa, 'stoa_messages_compressed_total') >= 3);

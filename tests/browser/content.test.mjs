@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { io } from 'socket.io-client';
-import { startStoa } from '../js/server.mjs';
+import { next, startStoa, within } from '../js/server.mjs';
 import { LIMIT, launch, open } from './page.mjs';
 import { publish } from './stoa.mjs';
 
@@ -36,15 +36,10 @@ after(() => browser?.close(), LIMIT);
 async function received(stoa, { asPage = true } = {}) {
   const socket = io(stoa.url, { transports: ['websocket'], forceNew: true });
   const texts = [];
-  const whole = new Promise((resolve) => {
-    socket.on('progress_update', ({ message }) => {
-      texts.push(message);
-      if (texts.length === VECTORS.length) resolve();
-    });
-  });
-  await new Promise((resolve) => socket.once('connection_established', resolve));
+  await next(socket, 'connection_established');
+  const whole = next(socket, 'progress_update', ({ message }) => texts.push(message) === VECTORS.length);
   if (asPage) {
-    const confirmed = new Promise((resolve) => socket.once('subscription_confirmed', resolve));
+    const confirmed = next(socket, 'subscription_confirmed');
     socket.emit('subscribe_pipeline_flow', {});
     await confirmed;
   }
@@ -68,7 +63,7 @@ async function emptyPage() {
 async function ranIn(texts) {
   const empty = await emptyPage();
   const { page, close } = await open(browser, empty.url);
-  const ran = await page.evaluate(async (all) => {
+  const ran = await within('all marks', page.evaluate(async (all) => {
     const numbers = new Set();
     window.ran = (n) => numbers.add(n);
     const show = (html) => {
@@ -93,7 +88,7 @@ async function ranIn(texts) {
     await until('<svg><animate onbegin=done() attributeName=x dur=1s>');
     await until('<details open ontoggle=done()>x</details>');
     return [...numbers].sort((a, b) => a - b);
-  }, texts);
+  }, texts));
   await close();
   empty.stop();
   return ran;

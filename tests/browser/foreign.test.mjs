@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
 import { io } from 'socket.io-client';
 import { until } from '../js/guarded.mjs';
-import { next } from '../js/server.mjs';
+import { next, within } from '../js/server.mjs';
 import { LIMIT, connection, launch, open } from './page.mjs';
 import { publish, startStoa } from './stoa.mjs';
 
@@ -196,11 +196,11 @@ test('the same with a Socket.IO client', LIMIT, async () => {
   const { opened, close } = await page(at('evil.test'));
   await opened.addScriptTag({ url: '/socket.io.js' });
   for (const transports of [['websocket'], ['polling']]) {
-    const outcome = await opened.evaluate(([url, ways]) => new Promise((resolve) => {
+    const outcome = await within('an answer to CONNECT', opened.evaluate(([url, ways]) => new Promise((resolve) => {
       const socket = window.io(url, { transports: ways, reconnection: false, auth: { role: 'operator', snapshot: true } });
       socket.on('connect', () => resolve('connected'));
       socket.on('connect_error', (error) => resolve(error.message));
-    }), [`http://localhost:${stoa.port}`, transports]);
+    }), [`http://localhost:${stoa.port}`, transports]));
     assert.match(outcome, /error/, transports[0]);
   }
   await assertUntouched({}, 'Socket.IO');
@@ -238,14 +238,14 @@ test('a sandboxed frame is nobody, on a page that may connect too', LIMIT, async
 
 /** Connects from a page with a client that is there as `window.io`, publishes, and sees the update. */
 async function works(opened, url, transports) {
-  const outcome = await opened.evaluate(([to, ways]) => new Promise((resolve, reject) => {
+  const outcome = await within('its own update', opened.evaluate(([to, ways]) => new Promise((resolve, reject) => {
     const socket = window.io(to ?? undefined, { transports: ways, reconnection: false, auth: { role: 'producer', snapshot: true } });
     socket.on('connect_error', (error) => reject(new Error(error.message)));
     socket.on('agent_update', ({ data }) => {
       if (data.agent_id === 'local') { socket.close(); resolve(data.name); }
     });
     socket.once('snapshot', () => socket.emit('publish', { type: 'agent.registered', data: { agent_id: 'local', name: 'Local' } }));
-  }), [url, transports]);
+  }), [url, transports]));
   assert.equal(outcome, 'Local');
 }
 
@@ -261,11 +261,11 @@ for (const name of ['localhost', '127.0.0.1', 'app.localhost']) {
     }, url);
     assert.equal(state.agents.a.name, PLAN);
     // It watches and publishes; to have an agent do something it shows that somebody of this machine means it.
-    const act = (auth) => opened.evaluate(([to, shown]) => new Promise((resolve, reject) => {
+    const act = (auth) => within('the answer to agent_action', opened.evaluate(([to, shown]) => new Promise((resolve, reject) => {
       const socket = window.io(to, { forceNew: true, reconnection: false, auth: shown });
       socket.on('connect_error', (error) => reject(new Error(error.message)));
       socket.emit('agent_action', { agent_id: 'a', action: 'pause' }, (answer) => { socket.close(); resolve(answer); });
-    }), [url, auth]);
+    }), [url, auth]));
     assert.equal((await act({ role: 'operator' })).error.code, 'forbidden');
     assert.deepEqual(told, []);
     const asked = next(agent, 'agent_action');

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { until } from '../js/guarded.mjs';
 import { LIMIT, launch, open } from './page.mjs';
 import { publish, startStoa } from './stoa.mjs';
 
@@ -91,7 +92,7 @@ test('the React hook shows an execution', LIMIT, async () => {
   await page.waitForFunction(() => document.getElementById('hook')?.dataset.connected === 'true');
   // The hook says nothing when it is subscribed: the room is there when it is.
   const rooms = async () => (await (await fetch(`${stoa.url}/api/v1/ws/rooms`)).json()).active_rooms;
-  while (!(await rooms()).includes(`execution:${EXECUTION}`)) await new Promise(setImmediate);
+  await until('the room of the execution', async () => (await rooms()).includes(`execution:${EXECUTION}`));
   await publish(stoa, progress(71));
   await page.waitForFunction(() => document.getElementById('hook').textContent === 'running 71 3/7');
   assert.deepEqual(troubles, []);

@@ -38,10 +38,10 @@ test('the figures shown are those of the API, after acts that are known', LIMIT,
     sockets.push(await client(own, { name: 'four' }, ['polling']));
     const stream = await fetch(`${own.url}/api/v1/stream`, { signal: stop.signal });
     await stream.body.getReader().read();
-    const heard = Promise.all(sockets.map((socket) => new Promise((done) => {
+    const heard = Promise.all(sockets.map((socket) => {
       let count = 0;
-      socket.on('task_update', () => (count += 1) === 7 && done());
-    })));
+      return next(socket, 'task_update', () => (count += 1) === 7);
+    }));
     await publish(own, ...Array.from({ length: 7 }, (_, n) => ({ type: 'task.completed', project_id: 'shop', data: { task_id: `t${n}`, agent_id: 'a' } })));
     await heard;
 

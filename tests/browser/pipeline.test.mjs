@@ -4,6 +4,8 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { io } from 'socket.io-client';
+import { until } from '../js/guarded.mjs';
+import { call, next, within } from '../js/server.mjs';
 import { LIMIT, launch, open } from './page.mjs';
 import { publish, startStoa } from './stoa.mjs';
 
@@ -39,8 +41,8 @@ async function performer(agent) {
       resolve(action);
     });
   });
-  await new Promise((resolve) => { socket.on('connection_established', resolve); });
-  const joined = await socket.emitWithAck('join_room', { room: `agent:${agent}:actions` });
+  await next(socket, 'connection_established');
+  const joined = await call(socket, 'join_room', { room: `agent:${agent}:actions` });
   assert.equal(joined.status, 'ok');
   return { asked, close: () => socket.close() };
 }
@@ -54,10 +56,13 @@ test('the JavaScript class shows agents and makes them act', LIMIT, async () => 
   await page.waitForFunction(() => window.client.socket.readyState === WebSocket.OPEN);
   // Published until it is seen: the class does not tell when its greeting came.
   const status = () => page.evaluate(() => window.shown.agent_001?.status);
-  while (await status() !== 'active') await publish(stoa, changed('agent_001', 'active'));
+  await until('the agent at work', async () => {
+    await publish(stoa, changed('agent_001', 'active'));
+    return (await status()) === 'active';
+  });
   assert.equal(await page.evaluate(() => window.shown.agent_001.location), 'pool');
   await page.evaluate(() => window.client.sendAgentAction('agent_001', 'move', { location: 'pool' }));
-  const action = await producer.asked;
+  const action = await within('agent_action', producer.asked);
   assert.equal(action.action, 'move');
   assert.deepEqual(action.params, { location: 'pool' });
   assert.deepEqual(troubles.filter((trouble) => trouble.startsWith('uncaught')), []);
@@ -72,12 +77,15 @@ test('the React hook shows agents, its connection, and makes agents act', LIMIT,
   await page.getByText('Status: connected').waitFor();
   // Published until it is seen: the hook does not tell when its greeting came.
   const card = page.locator('#card-agent_002');
-  while (!(await card.count())) await publish(stoa, changed('agent_002', 'active'));
+  await until('the card of the agent', async () => {
+    await publish(stoa, changed('agent_002', 'active'));
+    return (await card.count()) > 0;
+  });
   await card.filter({ hasText: 'active' }).waitFor();
   await publish(stoa, changed('agent_002', 'resting'));
   await card.filter({ hasText: 'resting' }).waitFor();
   await card.click();
-  assert.equal((await producer.asked).action, 'move');
+  assert.equal((await within('agent_action', producer.asked)).action, 'move');
   assert.deepEqual(troubles.filter((trouble) => trouble.startsWith('uncaught')), []);
   producer.close();
   await stoa.stop();

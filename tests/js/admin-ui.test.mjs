@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { io } from 'socket.io-client';
-import { ADMIN_UI, LIMIT, next, startStoa } from './server.mjs';
+import { ADMIN_UI, LIMIT, next, nextOf, startStoa } from './server.mjs';
 
 let stoa;
 const sockets = [];
@@ -81,14 +81,17 @@ test('development mode shows sockets and rooms; a socket is disconnected by its 
     assert.equal(seen.clientId, id.slice(-12));
     assert.deepEqual(seen.handshake.headers, {});
     assert.equal(seen.data.name, 'one');
-    const joined = new Promise((done) => ui.on('room_joined', (nsp, room, who, at) => room === 'project:p1' && done([nsp, who, at])));
+    const joined = nextOf(ui, 'room_joined', (space, room) => room === 'project:p1');
     client.emit('join_room', { room: 'project:p1' });
-    const [nsp, who, at] = await joined;
+    const [nsp, , who, at] = await joined;
     assert.deepEqual([nsp, who], ['/', id]);
     assert.ok(!Number.isNaN(Date.parse(at)));
 
     // Into a room of the application's own and out of it, by the UI's word; into the room of a thing only by rights.
-    const moved = (event) => new Promise((done) => ui.on(event, (space, room, moving) => room === 'support desk' && done([space, moving])));
+    const moved = async (event) => {
+      const [space, , moving] = await nextOf(ui, event, (_, room) => room === 'support desk');
+      return [space, moving];
+    };
     const [came, went] = [moved('room_joined'), moved('room_left')];
     ui.emit('join', '/', 'support desk', id);
     assert.deepEqual(await came, ['/', id]);
@@ -113,11 +116,11 @@ test('development mode shows sockets and rooms; a socket is disconnected by its 
       }
     }
     assert.ok(client.connected);
-    const gone = new Promise((done) => client.on('disconnect', done));
-    const noticed = new Promise((done) => ui.on('socket_disconnected', (space, left) => left === id && done(space)));
+    const gone = next(client, 'disconnect');
+    const noticed = nextOf(ui, 'socket_disconnected', (_, left) => left === id);
     ui.emit('_disconnect', '/', false, id);
     assert.equal(await gone, 'io server disconnect');
-    assert.equal(await noticed, '/');
+    assert.equal((await noticed)[0], '/');
     assert.ok(own.logs.some((line) => line.includes('disconnect_client') && line.includes('admin_ui')), 'the act is in the audit log');
     ui.close();
   } finally {

@@ -9,7 +9,7 @@ import { Emitter } from '@socket.io/redis-emitter';
 import { createClient } from 'redis';
 import { io } from 'socket.io-client';
 import oldEmitter from 'socket.io-emitter';
-import { LIMIT, PATIENCE_MS, startStoa } from './server.mjs';
+import { LIMIT, PATIENCE_MS, startStoa, within } from './server.mjs';
 
 const program = ['redis-server', 'valkey-server'].find((name) => !spawnSync(name, ['--version']).error);
 let redis;
@@ -83,7 +83,7 @@ async function watch(rooms = []) {
     for (;;) {
       const at = came.findIndex(([is]) => is === name);
       if (at >= 0) return came.splice(0, at + 1).pop().slice(1);
-      await new Promise((resolve) => { wake = resolve; });
+      await within(name, new Promise((resolve) => { wake = resolve; }));
     }
   };
   await until('the greeting', () => hello);

@@ -6,7 +6,7 @@ import v4 from 'socket.io-client';
 import v3 from 'socket.io-client-3';
 import v2 from 'socket.io-client-2';
 import WebSocket from 'ws';
-import { LIMIT, next, publish, startStoa } from './server.mjs';
+import { LIMIT, call, next, publish, startStoa, upgraded, within } from './server.mjs';
 
 const TEXT = 'the same words again and again, '.repeat(150);
 
@@ -33,7 +33,7 @@ function packets(socket) {
     for (;;) {
       const at = came.findIndex((packet) => packet.startsWith(start));
       if (at >= 0) return came.splice(0, at + 1).pop();
-      await new Promise((resolve) => { wake = resolve; });
+      await within(start, new Promise((resolve) => { wake = resolve; }));
     }
   };
 }
@@ -48,7 +48,7 @@ for (const [name, perMessageDeflate] of Object.entries({
     const socket = new WebSocket(`ws://${stoa.address}/socket.io/?EIO=4&transport=websocket`, { perMessageDeflate });
     try {
       const packet = packets(socket);
-      await once(socket, 'open');
+      await within('the opened WebSocket', once(socket, 'open'));
       assert.equal(socket.extensions, 'permessage-deflate');
       socket.send('40{"role":"producer"}');
       await packet('42["connection_established"');
@@ -74,7 +74,7 @@ test('ws, with a window of the server that it does not have: goes on uncompresse
   });
   try {
     const packet = packets(socket);
-    await once(socket, 'open');
+    await within('the opened WebSocket', once(socket, 'open'));
     assert.equal(socket.extensions, '');
     socket.send('40');
     await packet('42["connection_established"');
@@ -100,15 +100,12 @@ for (const [name, io, how] of [
         })));
         socket = io(stoa.url, { forceNew: true, transports, perMessageDeflate: { threshold: 0 }, reconnectionDelay: 50, ...how });
         const engine = () => socket.io.engine;
-        const upgraded = async () => {
-          if (engine().transport.name !== 'websocket') await new Promise((resolve) => engine().once('upgrade', resolve));
-        };
         const snapshot = await next(socket, 'snapshot');
         assert.equal(Object.keys(snapshot.tasks).length, 100);
-        await upgraded();
+        await upgraded(socket);
         const sent = async (n) => {
           const came = next(socket, 'decision_event', (update) => update.id === `d${n}`);
-          const answer = await new Promise((resolve) => socket.emit('publish', decision(n), resolve));
+          const answer = await call(socket, 'publish', decision(n));
           assert.equal(answer.accepted, 1);
           assert.equal((await came).decision, TEXT);
         };
@@ -117,7 +114,7 @@ for (const [name, io, how] of [
         engine().close();
         socket.connect();
         await again;
-        await upgraded();
+        await upgraded(socket);
         await sent(2);
         assert.ok(await counted(stoa, 'stoa_deliveries_compressed_total') >= 2);
         assert.ok(await counted(stoa, 'stoa_messages_inflated_total') >= 2);

@@ -4,7 +4,7 @@ import test from 'node:test';
 import v4 from 'socket.io-client';
 import v3 from 'socket.io-client-3';
 import v2 from 'socket.io-client-2';
-import { LIMIT, PATIENCE_MS, next, startStoa } from './server.mjs';
+import { LIMIT, call, next, nextOf, startStoa } from './server.mjs';
 
 const clients = [
   { name: 'socket.io-client 4', io: v4, auth: true },
@@ -28,19 +28,6 @@ function open({ io, auth }, url, options, hello) {
   return auth ? io(url, { ...common, auth: hello }) : io(url, { ...common, query: hello });
 }
 
-const call = (socket, event, argument) => new Promise((resolve) => socket.emit(event, argument, resolve));
-
-/** All arguments of the next event of this name. */
-function arguments_(socket, name) {
-  return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`${name} did not come`)), PATIENCE_MS);
-    socket.once(name, (...args) => {
-      clearTimeout(late);
-      resolve(args);
-    });
-  });
-}
-
 async function post(url, emission) {
   const response = await fetch(`${url}/api/v1/emit`, {
     method: 'POST',
@@ -60,7 +47,7 @@ for (const client of clients) {
         await Promise.all([observer, producer].map((socket) => next(socket, 'connection_established')));
         for (const keep of [false, true]) {
           for (const args of ARGUMENTS) {
-            const got = arguments_(observer, 'said');
+            const got = nextOf(observer, 'said');
             const receipt = await call(producer, 'emit_to', { event: 'said', args, rooms: ['project:p1'], keep });
             assert.deepEqual([receipt.status, receipt.accepted], ['ok', 1]);
             assert.equal(typeof receipt.cursor, keep ? 'string' : 'undefined');
@@ -68,18 +55,18 @@ for (const client of clients) {
           }
           // Bytes by Socket.IO, in two places, and over HTTP.
           const bytes = Buffer.from([0, 1, 2, 255]);
-          let got = arguments_(observer, 'bytes');
+          let got = nextOf(observer, 'bytes');
           await call(producer, 'emit_to', { event: 'bytes', args: [{ a: bytes, n: 1 }, Buffer.from('x')], keep });
           let [first, second] = await got;
           assert.deepEqual([Buffer.from(first.a), first.n, Buffer.from(second)], [bytes, 1, Buffer.from('x')]);
-          got = arguments_(observer, 'bytes');
+          got = nextOf(observer, 'bytes');
           const sent = await post(stoa.url, {
             event: 'bytes', args: [{ _placeholder: true, num: 0 }], attachments: [bytes.toString('base64')], keep,
           });
           assert.equal(sent.status, 202);
           assert.deepEqual(Buffer.from((await got)[0]), bytes);
           // Several in one packet: each has its own bytes.
-          const [one, two] = [arguments_(observer, 'one'), arguments_(observer, 'two')];
+          const [one, two] = [nextOf(observer, 'one'), nextOf(observer, 'two')];
           await call(producer, 'emit_to', [
             { event: 'one', args: [Buffer.from('1')], keep },
             { event: 'two', args: [Buffer.from('2')], keep },
@@ -89,9 +76,7 @@ for (const client of clients) {
         }
         // Many with bytes: a client that polls takes them over several answers.
         const numbers = [];
-        const all = new Promise((resolve) => {
-          observer.on('many', (n) => numbers.push(Buffer.from(n)[0]) === 60 && resolve());
-        });
+        const all = next(observer, 'many', (n) => numbers.push(Buffer.from(n)[0]) === 60);
         const many = Array.from({ length: 60 }, (_, n) => ({ event: 'many', args: [Buffer.from([n])] }));
         for (const emission of many) await call(producer, 'emit_to', emission);
         await all;

@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import io from 'socket.io-client';
 import io2 from 'socket.io-client-2';
 import { TooLate, apiKey, ask, briefly, endOf, over, startGuarded, token, until } from './guarded.mjs';
-import { LIMIT, PATIENCE_MS, next } from './server.mjs';
+import { LIMIT, PATIENCE_MS, call, next, upgraded, within } from './server.mjs';
 
 const ways = [
   { name: 'WebSocket only', transports: ['websocket'] },
@@ -37,15 +37,12 @@ after(async () => {
 }, LIMIT);
 
 const observer = (user, ttl = '10m') => token('--user', user, '--ttl', ttl);
-const call = (socket, event, argument) => new Promise((resolve) => { socket.emit(event, argument, resolve); });
 const codeOf = (error) => (error.message ?? String(error)).split(':')[0];
 
 /** The transport that the session ends up with is the last of the list. */
 async function settled(socket, transports) {
-  const { engine } = socket.io;
-  const wanted = transports.at(-1);
-  if (engine.transport.name !== wanted) await new Promise((resolve) => { engine.once('upgrade', resolve); });
-  assert.equal(engine.transport.name, wanted);
+  if (transports.at(-1) === 'websocket') await upgraded(socket);
+  assert.equal(socket.io.engine.transport.name, transports.at(-1));
 }
 
 for (const { name, transports } of ways) {
@@ -210,9 +207,9 @@ test('authenticate in time: the connection goes on, as the same', LIMIT, () => b
   const lost = [];
   socket.on('disconnect', (reason) => lost.push(reason));
   try {
-    const hello = await new Promise((resolve) => {
+    const hello = await within('a greeting or a refusal', new Promise((resolve) => {
       for (const first of ['connection_established', 'connect_error']) socket.once(first, resolve);
-    });
+    }));
     const { id } = socket;
     const answer = await socket.timeout(PATIENCE_MS).emitWithAck('authenticate', { token: longer }).catch((error) => error);
     if (answer.status !== 'ok' && Date.now() >= endOf(brief)) throw new TooLate(answer.message);

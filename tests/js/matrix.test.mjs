@@ -4,7 +4,7 @@ import test from 'node:test';
 import v4 from 'socket.io-client';
 import v3 from 'socket.io-client-3';
 import v2 from 'socket.io-client-2';
-import { LIMIT, next, publish, startStoa } from './server.mjs';
+import { LIMIT, call, next, publish, startStoa, upgraded } from './server.mjs';
 
 const clients = [
   { name: 'socket.io-client 4', io: v4, auth: true },
@@ -22,8 +22,6 @@ function open({ io, auth }, url, options, hello) {
   // Version 2 has no auth payload: the same keys go into the query string.
   return auth ? io(url, { ...common, auth: hello }) : io(url, { ...common, query: hello });
 }
-
-const call = (socket, event, argument) => new Promise((resolve) => socket.emit(event, argument, resolve));
 
 for (const client of clients) {
   for (const way of ways) {
@@ -88,13 +86,7 @@ test('a burst that crosses the upgrade arrives whole and in order', LIMIT, async
     for (let round = 0; round < 5; round += 1) {
       socket = v4(stoa.url, { forceNew: true });
       const seen = [];
-      const done = new Promise((resolve) => {
-        socket.on('decision_event', (update) => {
-          if (update.data.round !== round) return;
-          seen.push(update.data.n);
-          if (seen.length === 200) resolve();
-        });
-      });
+      const done = next(socket, 'decision_event', (update) => update.data.round === round && seen.push(update.data.n) === 200);
       await next(socket, 'connection_established');
       for (let n = 0; n < 200; n += 20) {
         const events = Array.from({ length: 20 }, (_, i) => ({ type: 'decision.logged', data: { what: 'x', round, n: n + i } }));
@@ -112,9 +104,3 @@ test('a burst that crosses the upgrade arrives whole and in order', LIMIT, async
     await stoa.stop();
   }
 });
-
-function upgraded(socket) {
-  const engine = socket.io.engine;
-  if (engine.transport.name === 'websocket') return Promise.resolve();
-  return new Promise((resolve) => engine.once('upgrade', resolve));
-}

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { io } from 'socket.io-client';
 import parser from 'socket.io-msgpack-parser';
-import { ADMIN_UI, LIMIT, next, publish, startStoa } from './server.mjs';
+import { ADMIN_UI, LIMIT, PATIENCE_MS, next, nextOf, publish, startStoa, upgraded } from './server.mjs';
 
 const ENV = {
   ...ADMIN_UI,
@@ -30,7 +30,7 @@ function connect(path, { transports = ['websocket'], auth, ...more } = {}) {
   return socket;
 }
 
-const called = (socket, ...event) => socket.timeout(30_000).emitWithAck(...event);
+const called = (socket, ...event) => socket.timeout(PATIENCE_MS).emitWithAck(...event);
 
 /** A counter of Stoa's. */
 async function counted(name) {
@@ -43,9 +43,7 @@ for (const transports of TRANSPORTS) {
     const socket = connect('/', { transports, auth: { role: 'producer', name: 'Zoë' } });
     const greeting = await next(socket, 'connection_established');
     assert.equal(socket.id, greeting.client_id);
-    if (transports.length > 1) {
-      await new Promise((done) => (socket.io.engine.transport.name === 'websocket' ? done() : socket.io.engine.once('upgrade', done)));
-    }
+    if (transports.length > 1) await upgraded(socket);
     const pong = await called(socket, 'ping');
     assert.equal(pong.status, 'ok');
 
@@ -69,8 +67,7 @@ for (const transports of TRANSPORTS) {
     // Bytes, out of it and into it.
     const bytes = Buffer.from([0, 1, 254, 255]);
     const buffer = new Uint8Array(bytes).buffer;
-    const got = new Promise((done) => socket.on('blob', (...args) => done(args)));
-    const others = new Promise((done) => plain.on('blob', (...args) => done(args)));
+    const [got, others] = [nextOf(socket, 'blob'), nextOf(plain, 'blob')];
     const emitted = await called(socket, 'emit_to', { event: 'blob', args: [bytes, { deep: buffer }, 7] });
     assert.equal(emitted.status, 'ok', JSON.stringify(emitted));
     for (const [first, second, third] of [await got, await others]) {
@@ -145,7 +142,7 @@ test('who is refused is told so, and CONNECT packets are counted', LIMIT, async 
   const socket = connect('/');
   await next(socket, 'connection_established');
   const encoder = new parser.Encoder();
-  const gone = new Promise((done) => socket.on('disconnect', done));
+  const gone = next(socket, 'disconnect');
   const [many] = encoder.encode({ type: 0, nsp: '/nowhere' });
   for (let n = 0; n < 101; n += 1) socket.io.engine.write(many);
   await gone;
@@ -163,7 +160,7 @@ for (const transports of TRANSPORTS) {
     assert.ok(stats.clientsCount >= 1 && all.some(({ nsp }) => nsp === '/admin'));
     const watched = connect('/', { auth: { name: 'watched' } });
     const { client_id: id } = await next(watched, 'connection_established');
-    const gone = new Promise((done) => watched.on('disconnect', done));
+    const gone = next(watched, 'disconnect');
     ui.emit('_disconnect', '/', false, id);
     assert.equal(await gone, 'io server disconnect');
     ui.close();

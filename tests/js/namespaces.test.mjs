@@ -4,10 +4,9 @@ import test from 'node:test';
 import v4 from 'socket.io-client';
 import v3 from 'socket.io-client-3';
 import v2 from 'socket.io-client-2';
-import { LIMIT, next, startStoa } from './server.mjs';
+import { LIMIT, call, connected, next, startStoa } from './server.mjs';
 
 const env = { STOA_NAMESPACES__DECLARED: '["/chat", "/jobs.v1"]' };
-const call = (socket, event, argument) => new Promise((resolve) => socket.emit(event, argument, resolve));
 const ways = { websocket: { transports: ['websocket'] }, 'polling, then upgrade': {}, polling: { transports: ['polling'] } };
 
 for (const [client, io] of Object.entries({ 4: v4, 3: v3, 2: v2 })) {
@@ -20,7 +19,7 @@ for (const [client, io] of Object.entries({ 4: v4, 3: v3, 2: v2 })) {
       try {
         for (const socket of [root, chat, jobs]) {
           socket.open();
-          await Promise.race([new Promise((resolve) => (socket.connected ? resolve() : socket.once('connect', resolve)))]);
+          await connected(socket);
         }
         other.open();
         const why = await refused;
@@ -39,7 +38,7 @@ for (const [client, io] of Object.entries({ 4: v4, 3: v3, 2: v2 })) {
         assert.equal((await call(chat, 'presence', { room: 'lobby' })).members, 1);
         const came = next(chat, 'presence', (news) => news.event === 'join');
         const guest = io(`${stoa.url}/chat`, { forceNew: true, ...options });
-        await new Promise((resolve) => guest.once('connect', resolve));
+        await connected(guest);
         await call(guest, 'join_room', 'lobby');
         const { client_id: who, members } = await came;
         assert.equal(members, 2);

@@ -5,7 +5,7 @@ import test from 'node:test';
 import v4 from 'socket.io-client';
 import v3 from 'socket.io-client-3';
 import v2 from 'socket.io-client-2';
-import { LIMIT, PATIENCE_MS, startStoa } from './server.mjs';
+import { LIMIT, PATIENCE_MS, call, startStoa } from './server.mjs';
 
 const event = (n, data) => ({ type: 'loss.measured', data: { n, ...data } });
 const odd = [
@@ -51,9 +51,8 @@ for (const [name, io] of [['4', v4], ['3', v3], ['2', v2]]) {
         let gone = false;
         socket.on('disconnect', () => { gone = true; });
         const came = until(socket, 2 * odd.length + 1);
-        const call = (argument) => new Promise((resolve) => socket.emit('publish', argument, resolve));
-        for (const one of odd) assert.equal((await call(one)).accepted, 1);
-        const together = await call(odd);
+        for (const one of odd) assert.equal((await call(socket, 'publish', one)).accepted, 1);
+        const together = await call(socket, 'publish', odd);
         assert.deepEqual([together.accepted, together.rejected], [odd.length, []]);
         assert.equal(await mended(stoa.url, 'surrogate'), 2);
         assert.equal(await mended(stoa.url, 'number'), 0);

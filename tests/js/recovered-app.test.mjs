@@ -10,7 +10,7 @@ import test from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { until } from './guarded.mjs';
 import { asks, call, decision, emit, observe, outcomes, watch, ways } from './recovering.mjs';
-import { LIMIT, publish, startStoa } from './server.mjs';
+import { LIMIT, next, publish, startStoa } from './server.mjs';
 
 const namespaces = { STOA_NAMESPACES__DECLARED: '["/chat"]' };
 
@@ -143,7 +143,7 @@ test('a secret is of one namespace, and so is what is on its way', LIMIT, async 
     assert.deepEqual([root.socket.connected, chat.socket.connected], [true, true]);
     assert.equal((await outcomes(stoa)).unknown, 2);
     // A message on its way on the one says nothing of the other, where all is confirmed: two pings later an answer says so; a busy machine has more under way.
-    for (let pings = 0; pings < 8; pings += 1) await new Promise((resolve) => root.socket.io.engine.once('ping', resolve));
+    for (let pings = 0; pings < 8; pings += 1) await next(root.socket.io.engine, 'ping');
     const came = until('the decision', () => root.decisions().length === 1);
     await publish(stoa.url, [decision('one')]);
     await came;

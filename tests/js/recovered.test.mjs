@@ -8,7 +8,7 @@ import test from 'node:test';
 import io2 from 'socket.io-client-2';
 import { ask, startGuarded, token, until } from './guarded.mjs';
 import { asks, call, decision, emit, observe, outcomes, ways } from './recovering.mjs';
-import { LIMIT, next, publish, startStoa } from './server.mjs';
+import { LIMIT, next, nextOf, publish, startStoa } from './server.mjs';
 
 test('what was missed comes once, again and again', LIMIT, async (t) => {
   const stoa = await startStoa();
@@ -70,7 +70,7 @@ test('whatever came last: texts of the application, attachments, questions', LIM
     ];
     const expected = [];
     for (const [round, last] of lasts.entries()) {
-      const came = new Promise((resolve) => socket.once(last.event, (...args) => resolve(args)));
+      const came = nextOf(socket, last.event);
       await emit(stoa, { rooms: [socket.id], ...last });
       const args = await came;
       assert.equal(args.length, last.args.length + 1);
@@ -107,7 +107,7 @@ test('a client that does not ask gets no argument more, and recovers if nothing 
     await publish(stoa.url, [decision('one')]);
     await came;
     // Two pings later its answer to the first says that it has all.
-    for (let pings = 0; pings < 3; pings += 1) await new Promise((resolve) => socket.io.engine.once('ping', resolve));
+    for (let pings = 0; pings < 3; pings += 1) await next(socket.io.engine, 'ping');
     await cut();
     await publish(stoa.url, [decision('two')]);
     const resumed = next(socket, 'resumed');
@@ -122,8 +122,8 @@ test('a client that does not ask gets no argument more, and recovers if nothing 
     assert.equal(socket.recovered, false);
     // A client of the older protocol knows nothing of recovery.
     const old = io2(stoa.url, { forceNew: true, transports: ['websocket'], query: { recovery: '1', rooms: '["project:p1"]' } });
-    const heard = new Promise((resolve) => old.on('decision_event', (...args) => resolve(args)));
-    await new Promise((resolve) => old.on('connection_established', resolve));
+    const heard = nextOf(old, 'decision_event');
+    await next(old, 'connection_established');
     await publish(stoa.url, [decision('three')]);
     assert.equal((await heard).length, 1);
     old.close();
@@ -149,7 +149,7 @@ test('kill -9, and a restart between', LIMIT, async () => {
     await publish(url, [decision('before')]);
     await came;
     for (const signal of ['SIGKILL', 'SIGTERM']) {
-      const gone = [seen, idle].map(({ socket }) => new Promise((resolve) => socket.once('disconnect', resolve)));
+      const gone = [seen, idle].map(({ socket }) => next(socket, 'disconnect'));
       // The journal has it, whoever hears of it.
       await publish(url, [decision(`with ${signal}`)]);
       await stoa.stop(signal);
@@ -238,7 +238,7 @@ test('nobody else recovers a session, and nobody keeps what was taken from it', 
     assert.deepEqual(ann.decisions(), ['missed']);
 
     // A client that comes by a second connection takes over; the end of the first one, noticed later, changes nothing.
-    const gone = new Promise((resolve) => ann.socket.once('disconnect', resolve));
+    const gone = next(ann.socket, 'disconnect');
     const second = await come(by(of('ann', '--projects', 'p1'), { pid, offset: ann.socket._lastOffset }));
     assert.deepEqual(second.hello.recovery, { recovered: true });
     assert.equal(second.socket._pid, pid);

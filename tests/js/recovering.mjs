@@ -29,7 +29,7 @@ export function watch(socket) {
   const greeted = () => connected('connection_established');
   // A socket beside another one comes with it.
   const entered = async () => socket.connected || connected('connect');
-  const gone = () => new Promise((resolve) => socket.once('disconnect', resolve));
+  const gone = () => next(socket, 'disconnect');
   const cut = async () => {
     const left = gone();
     socket.io.engine.close();

@@ -1,7 +1,7 @@
 // Seneca's pipeline dashboard and its older pages before a Stoa.
 import assert from 'node:assert/strict';
-import { next } from './server.mjs';
-import { AGENT, PROJECT, call, confidence, page } from './seneca-cases.mjs';
+import { call, next } from './server.mjs';
+import { AGENT, PROJECT, confidence, page } from './seneca-cases.mjs';
 import { busEvents, conversations, publishLines, senecaReads, story } from './seneca-lines.mjs';
 import { assertSound, eventually } from './seneca-page.mjs';
 import { OldPages, PipelineDashboard } from './seneca-pipeline.mjs';

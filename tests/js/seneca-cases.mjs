@@ -16,8 +16,6 @@ export const decisions = conversations.filter((line) => line.event === 'pm_decis
 /** The average confidence. */
 export const confidence = decisions.reduce((sum, line) => sum + line.confidence_score, 0) / decisions.length;
 
-export const call = (socket, event, argument) => new Promise((resolve) => socket.emit(event, argument, resolve));
-
 /** A test with a Stoa of its own; what it gives to `keep` is closed at the end. */
 export function page(name, body, options) {
   test(name, LIMIT, async () => {

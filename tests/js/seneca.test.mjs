@@ -2,8 +2,8 @@
 // place on the screen is blank, `undefined` or `NaN`. The cases of each page are in files of their own.
 import assert from 'node:assert/strict';
 import { io } from 'socket.io-client';
-import { next } from './server.mjs';
-import { call, openVue, page } from './seneca-cases.mjs';
+import { call, next } from './server.mjs';
+import { openVue, page } from './seneca-cases.mjs';
 import { ConversationsPage } from './seneca-conversations.mjs';
 import { assertReadAs, publishLines, story } from './seneca-lines.mjs';
 import { assertSound } from './seneca-page.mjs';

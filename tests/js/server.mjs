@@ -16,6 +16,11 @@ export const ADMIN_UI = {
   STOA_ADMIN_UI__PASSWORD_BCRYPT: '$2a$04$tRtZiMp8GpPVC2evX4jnieS0Nj.z2gbwi/Diaw6MwpmGonzTxju/y',
 };
 
+/** The servers that run: none stays when a test's process is ended early. */
+const running = new Set();
+process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+process.once('SIGTERM', () => process.exit(143));
+
 export async function startStoa({ port = 0, args = [], env = {} } = {}) {
   const child = spawn(binary, ['serve', '--port', String(port), ...args], {
     cwd: root,
@@ -24,7 +29,8 @@ export async function startStoa({ port = 0, args = [], env = {} } = {}) {
   });
   const logs = [];
   // `close`, not `exit`: then the last words are in the log too.
-  const exited = once(child, 'close');
+  const exited = once(child, 'close').finally(() => running.delete(child));
+  running.add(child);
   const address = await new Promise((resolve, reject) => {
     const read = (line) => {
       logs.push(line);
@@ -46,7 +52,7 @@ export async function startStoa({ port = 0, args = [], env = {} } = {}) {
     },
     async stop(signal = 'SIGTERM') {
       if (child.exitCode === null && child.signalCode === null) child.kill(signal);
-      await exited;
+      await within(`the end of stoa by ${signal}`, exited);
     },
   };
 }
@@ -60,16 +66,43 @@ export async function publish(url, events, token) {
   return { status: response.status, body: await response.json() };
 }
 
-/** The first event of this name that fits; attach before it can come. */
-export function next(socket, name, fits = () => true) {
-  return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`${name} did not come`)), PATIENCE_MS);
-    const listen = (payload) => {
-      if (!fits(payload)) return;
-      clearTimeout(late);
-      socket.off(name, listen);
-      resolve(payload);
-    };
-    socket.on(name, listen);
-  });
+/** The value of a promise; an error says what did not come, if it takes longer than anything that is in order. */
+export function within(what, promise) {
+  let late;
+  const limit = new Promise((_, reject) => { late = setTimeout(() => reject(new Error(`${what} did not come`)), PATIENCE_MS); });
+  const first = Promise.race([promise, limit]).finally(() => clearTimeout(late));
+  // The error is for the test that waits: one that has ended by another error waits no more.
+  first.catch(() => {});
+  return first;
 }
+
+/** The first event of this name that fits; attach before it can come. */
+export const next = (socket, name, fits = () => true) => within(name, new Promise((resolve) => {
+  const listen = (payload) => {
+    if (!fits(payload)) return;
+    socket.off(name, listen);
+    resolve(payload);
+  };
+  socket.on(name, listen);
+}));
+
+/** The same with all arguments of the event. */
+export const nextOf = (socket, name, fits = () => true) => within(name, new Promise((resolve) => {
+  const listen = (...args) => {
+    if (!fits(...args)) return;
+    socket.off(name, listen);
+    resolve(args);
+  };
+  socket.on(name, listen);
+}));
+
+/** The answer to an event. */
+export const call = (socket, event, argument) =>
+  within(`the answer to ${event} on ${socket.nsp}`, new Promise((resolve) => socket.emit(event, argument, resolve)));
+
+/** Waits until the client is on its namespace. */
+export const connected = async (socket) => socket.connected || next(socket, 'connect');
+
+/** Waits until a session that polled has become a WebSocket. */
+export const upgraded = async ({ io: { engine } }) =>
+  engine.transport.name === 'websocket' || within('the upgrade', new Promise((resolve) => engine.once('upgrade', resolve)));

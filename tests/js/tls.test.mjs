@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { request } from 'node:https';
 import { io } from 'socket.io-client';
-import { PATIENCE_MS, next, startStoa } from './server.mjs';
+import { PATIENCE_MS, next, startStoa, upgraded, within } from './server.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'stoa-tls-'));
 const certFile = join(folder, 'cert.pem');
@@ -36,7 +36,7 @@ after(async () => {
 });
 
 function post(body, trusted = ca) {
-  return new Promise((resolve, reject) => {
+  return within('the answer to a POST', new Promise((resolve, reject) => {
     const asked = request(`https://localhost:${stoa.port}/api/v1/events`, {
       method: 'POST', ca: trusted, agent: false, headers: { 'content-type': 'application/json' },
     }, (answer) => {
@@ -45,7 +45,7 @@ function post(body, trusted = ca) {
     });
     asked.on('error', reject);
     asked.end(JSON.stringify(body));
-  });
+  }));
 }
 
 for (const transports of [['websocket'], ['polling'], ['polling', 'websocket']]) {
@@ -54,9 +54,8 @@ for (const transports of [['websocket'], ['polling'], ['polling', 'websocket']])
     try {
       await next(socket, 'connection_established');
       if (transports.length > 1) {
-        const { engine } = socket.io;
-        if (engine.transport.name !== 'websocket') await new Promise((resolve) => engine.once('upgrade', resolve));
-        assert.equal(engine.transport.name, 'websocket');
+        await upgraded(socket);
+        assert.equal(socket.io.engine.transport.name, 'websocket');
       }
       const id = `by-${transports.join('-')}`;
       const seen = next(socket, 'agent_update', (update) => JSON.stringify(update).includes(id));

@@ -5,7 +5,8 @@ import test from 'node:test';
 import v4 from 'socket.io-client';
 import v3 from 'socket.io-client-3';
 import v2 from 'socket.io-client-2';
-import { LIMIT, next, startStoa } from './server.mjs';
+import { until } from './guarded.mjs';
+import { LIMIT, call, next, startStoa } from './server.mjs';
 
 const ways = ['cut after 101', 'reset after 101', 'cut at the probe', 'silence', 'garbage', 'refused with 429', 'refused with 503'];
 
@@ -63,10 +64,10 @@ for (const [name, io] of [['4', v4], ['3', v3], ['2', v2]]) {
           let gone = false;
           socket.on('disconnect', () => { gone = true; });
           await next(socket, 'connection_established');
-          while (spoilt.counted.upgrades === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+          await until('the try to upgrade', () => spoilt.counted.upgrades > 0);
           await new Promise((resolve) => setTimeout(resolve, 200));
           const before = spoilt.counted.polls;
-          const answer = await new Promise((resolve) => socket.emit('get_state', {}, resolve));
+          const answer = await call(socket, 'get_state', {});
           assert.equal(answer.status, 'ok', way);
           assert.ok(!gone, way);
           assert.equal(socket.io.engine.transport.name, 'polling', way);
