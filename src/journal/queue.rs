@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     decision::Decision,
-    journal::{Entry, JournalError, KeptText, Outcome, Seq},
+    journal::{Entry, JournalError, KeptText, Outcome, Seq, SessionChange},
 };
 
 /// A job of the writer.
@@ -33,8 +33,8 @@ pub(in crate::journal) enum Job {
     },
     /// Sessions to be kept in place of those before, or let go of.
     Sessions {
-        changes: Vec<(String, Option<String>)>,
-        reply: oneshot::Sender<Result<(), JournalError>>,
+        changes: Vec<SessionChange>,
+        reply: oneshot::Sender<Result<Vec<String>, JournalError>>,
     },
     Stop,
 }

@@ -11,6 +11,7 @@ use crate::{
         Acks, Durability, HeldBytes, Journal, MemoryJournal, RedisJournal, RedisOptions, Retention,
         SqliteJournal, SqliteOptions, Trial,
     },
+    recovery,
 };
 
 /// The place of the journal, as the log says it.
@@ -118,6 +119,7 @@ fn engine(config: &Config) -> RedisOptions {
             JournalAcks::Disk => Acks::Disk,
         },
         timeout: journal.timeout.get(),
+        sessions_age: 2 * config.recovery.max_age.get() + recovery::UNWRITTEN,
         retention: retention(config),
         held: held(journal),
     }

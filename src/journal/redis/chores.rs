@@ -41,6 +41,7 @@ impl Writer {
         self.lease();
         if self.shared.leads.load(Ordering::Acquire) {
             self.trim();
+            self.sweep_sessions();
         }
     }
 
