@@ -29,7 +29,7 @@ pub use epoch::Epoch;
 pub use flow::{FlowId, PublishedBy};
 pub use memory::{MemoryJournal, Retention};
 pub use record::{Record, Seq};
-pub use redis::{Acks, Fault, RedisJournal, RedisOptions, Trial};
+pub use redis::{Acks, RedisJournal, RedisOptions, Trial};
 pub use sqlite::{
     Durability, HeldBytes, OpenError, Repaired, SqliteJournal, SqliteOptions, repair,
 };

@@ -9,6 +9,7 @@ mod application;
 mod authenticator;
 mod bus;
 mod certificates;
+mod cluster;
 mod error;
 mod essential;
 mod figures;
@@ -87,6 +88,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     metrics.add(|registry| breakers.register(registry));
     let opened = journal::open(config, &breakers)?;
     let journal = opened.journal.clone();
+    let cluster = cluster::build(config, opened.engine.as_ref(), address, &metrics)?;
     metrics.add_journal(&journal.metrics());
     analytics::restore(&*journal, &metrics).await?;
     let degradation = Arc::<Degradation>::default();
@@ -153,7 +155,13 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         intake.clone(),
         metrics.clone(),
         options::emitter(config),
+        cluster.clone(),
     );
+    if cluster.is_on() {
+        let elsewhere = emitter.take_elsewhere(&cluster, options::elsewhere(config));
+        let carrier = elsewhere.run(emitter.clone());
+        aside.push(essential.spawn("carrier of other nodes' emissions", carrier));
+    }
     let quota = Quota::new(options::connections(config));
     let compression = options::compression(config, &metrics);
     let inputs = options::inputs(config, handle.clone(), intake.clone(), &metrics);
@@ -162,6 +170,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         handle.clone(),
         authenticator.clone(),
         (metrics.clone(), inputs.clone()),
+        cluster.clone(),
     ));
     let application = application::build(
         config,
@@ -244,6 +253,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         spans: spans.clone(),
         hooks: Hooks::new(producers::hooks(config), watched),
         bus: bus.as_ref().map(|(_, counters)| counters.clone()),
+        cluster: cluster.clone(),
         inputs,
         operations: application.operations,
         backend: application.backend,
@@ -269,6 +279,10 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         stopping: stop,
     };
     let server = server.prepare(router)?;
+    cluster.start().await;
+    if cluster.is_on() {
+        aside.push(essential.spawn("pulse of the cluster", cluster.pulse()));
+    }
     let own_port = own_port.map(|(listener, address)| {
         let serving = server.beside(visualization).serve(listener);
         let serving = essential.spawn("listener of the visualization", serving);
@@ -305,6 +319,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         aside,
         last_posts,
         max_analytics,
+        cluster,
         journal,
         demo: config
             .demo

@@ -6,6 +6,7 @@ use super::application::Application;
 use crate::{
     access::Authenticator,
     breaker::BreakerLimits,
+    cluster::Cluster,
     config::{Config, Recipients},
     doors::{
         actions::ActionsContext,
@@ -21,7 +22,7 @@ use crate::{
         websocket,
     },
     emission::EmissionLimits,
-    emitter::EmitterOptions,
+    emitter::{ElsewhereLimits, EmitterOptions},
     hub::{DegradationOptions, HubHandle, HubOptions},
     intake::{Intake, IntakeLimits, PipelineLimits},
     net::{
@@ -74,6 +75,14 @@ pub(super) fn emitter(config: &Config) -> EmitterOptions {
         },
         max_ids: config.emit.max_ids.into(),
         max_batch: events.max_batch,
+    }
+}
+
+/// The limits on emissions of other nodes.
+pub(super) fn elsewhere(config: &Config) -> ElsewhereLimits {
+    ElsewhereLimits {
+        max_held: config.cluster.held_bytes.into(),
+        max_hold: config.cluster.max_hold.get(),
     }
 }
 
@@ -224,8 +233,10 @@ pub(super) fn actions(
     hub: HubHandle,
     authenticator: Arc<Authenticator>,
     (metrics, inputs): (Arc<Metrics>, Arc<Inputs>),
+    cluster: Cluster,
 ) -> ActionsContext {
     ActionsContext {
+        cluster,
         inputs,
         hub,
         authenticator,

@@ -15,6 +15,7 @@ use crate::{
         http::{Readiness, Spans},
         socketio::engine::Door,
     },
+    cluster::Cluster,
     journal::Journal,
     observe::Metrics,
     projections::analytics,
@@ -56,6 +57,8 @@ pub struct Running {
     pub(super) last_posts: Option<LastPosts>,
     /// Bytes of the analytics, which are saved when all clients are gone.
     pub(super) max_analytics: usize,
+    /// Ended when nobody is served any more.
+    pub(super) cluster: Cluster,
     /// Closed last.
     pub(super) journal: Arc<dyn Journal>,
     /// Ended before the other tasks, because it publishes.
@@ -120,6 +123,7 @@ impl Running {
             tracing::warn!("not everything ended in time; going down without it");
             at_last.iter().for_each(AbortHandle::abort);
         }
+        self.cluster.stop().await;
         let journal = self.journal;
         self.metrics.usage.end_all();
         let save = analytics::save(&*journal, &self.metrics, self.max_analytics);

@@ -1,11 +1,13 @@
 //! Several nodes that share a journal on a real engine.
 
+mod actions;
+mod emissions;
 mod failover;
 mod nodes;
 mod sentinel;
 mod trial;
 
-use kit::{redis::Redis, server_with};
+use kit::{counted_in, redis::Redis, server_with, until};
 use stoa::{config::JournalKind, server::Running};
 
 /// A node of the deployment that an engine keeps.
@@ -17,4 +19,14 @@ async fn node(engine: &Redis, name: &str) -> Running {
         config.cluster.node_id = name.into();
     })
     .await
+}
+
+/// Waits until each of these nodes knows all others.
+async fn linked(nodes: &[&Running]) {
+    let others = nodes.len() as u64 - 1;
+    until("the nodes to know each other", async || {
+        let knows = |node: &&Running| counted_in(node, "stoa_cluster_nodes") == others;
+        nodes.iter().all(knows).then_some(())
+    })
+    .await;
 }

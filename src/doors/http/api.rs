@@ -17,6 +17,7 @@ use crate::{
         backend::Backend, bus::BusCounters, figures::Figures, inputs::Inputs,
         operations::Operations,
     },
+    cluster::Cluster,
     emitter::Emitter,
     hub::HubHandle,
     intake::Intake,
@@ -57,6 +58,8 @@ pub struct Api {
     pub hooks: Arc<Hooks>,
     /// The state of the bus, if there is one.
     pub bus: Option<BusCounters>,
+    /// The link with the other nodes.
+    pub cluster: Cluster,
     /// Questions of agents to people.
     pub(crate) inputs: Arc<Inputs>,
     /// Carries out what an application wants done.

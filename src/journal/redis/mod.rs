@@ -16,7 +16,6 @@
 mod beside;
 mod chores;
 mod decisions;
-mod engine;
 mod follower;
 mod keys;
 mod lost;
@@ -49,12 +48,12 @@ use super::{
 };
 use crate::{
     decision::{Decision, DecisionKeeper, Decisions},
+    engine::{Engine, Fault},
     error::Error,
     observe::JournalMetrics,
     timestamp::Timestamp,
 };
-use engine::Engine;
-pub use engine::Fault;
+
 use follower::Follower;
 use keys::Keys;
 pub use options::{Acks, RedisOptions};

@@ -9,13 +9,13 @@ use std::{
 use redis::Connection;
 
 use super::{
-    engine::Fault,
     past,
     sessions::{self, SessionScripts},
     shared::Shared,
 };
 use crate::{
     decision::Decisions,
+    engine::Fault,
     journal::{Batch, KeptText, Seq, entry},
 };
 

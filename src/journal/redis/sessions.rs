@@ -11,8 +11,9 @@ use std::{
 
 use redis::{Connection, Script};
 
-use super::{engine::Fault, keys::Keys, shared::Shared, writer::Writer};
+use super::{keys::Keys, shared::Shared, writer::Writer};
 use crate::{
+    engine::Fault,
     journal::{JournalError, SessionChange},
     timestamp::Timestamp,
 };

@@ -9,13 +9,13 @@ use std::{
 use redis::{Connection, ErrorKind};
 
 use super::{
-    engine::Fault,
     options::{Acks, RedisOptions},
     scripts::{Kept, Scripts, Told, id_of},
     sessions::Sweep,
     shared::{Part, Shared},
 };
 use crate::{
+    engine::Fault,
     journal::{
         Entry, JournalError, Outcome,
         queue::{Append, Job, Queue, TakeLimits},
