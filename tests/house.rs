@@ -30,6 +30,7 @@ const FLOORS: &[&str] = &[
     "journal",
     "recovery",
     "access",
+    "drain",
     "update",
     "pace",
     "delivery",
