@@ -53,6 +53,7 @@ pub mod decision;
 pub mod delivery;
 pub mod demo;
 pub mod doors;
+pub mod drain;
 pub mod emission;
 pub mod emitter;
 pub mod engine;

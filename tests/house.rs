@@ -32,6 +32,7 @@ const FLOORS: &[&str] = &[
     "journal",
     "recovery",
     "access",
+    "drain",
     "update",
     "pace",
     "delivery",

@@ -115,7 +115,10 @@ impl Cluster {
         let [_, publisher] = threads;
         match publisher {
             Ok(publisher) => {
-                let mut place = link.publisher.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut place = link
+                    .publisher
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
                 *place = Some(publisher);
             }
             Err(error) => tracing::error!(%error, "no thread can be started for the other nodes"),
@@ -145,7 +148,11 @@ impl Cluster {
     pub async fn stop(&self) {
         let Some(link) = &self.0 else { return };
         link.shared.end();
-        let thread = link.publisher.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = link
+            .publisher
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(thread) = thread {
             let sent = tokio::task::spawn_blocking(move || thread.join().is_ok());
             tokio::time::timeout(GOODBYE_TIME, sent).await.ok();
@@ -244,7 +251,9 @@ impl Cluster {
         let Some(link) = self.0.as_ref().filter(|_| self.has_others()) else {
             return Ok(());
         };
-        let text = link.shared.message(kind, None, (None, None), &*written(body)?)?;
+        let text = link
+            .shared
+            .message(kind, None, (None, None), &*written(body)?)?;
         link.send(kind, text)
     }
 
@@ -289,7 +298,11 @@ impl Cluster {
     ///
     /// # Errors
     /// `too_large`, `overloaded`: no node was asked.
-    pub async fn ask_all(&self, kind: &'static str, body: &impl Serialize) -> Result<NodeAnswers, Error> {
+    pub async fn ask_all(
+        &self,
+        kind: &'static str,
+        body: &impl Serialize,
+    ) -> Result<NodeAnswers, Error> {
         let mut answers = NodeAnswers::default();
         let Some(link) = &self.0 else {
             return Ok(answers);
@@ -318,8 +331,12 @@ impl Cluster {
                 }
             }
         };
-        tokio::time::timeout(shared.options.answer_within, all).await.ok();
-        answers.silent.extend(asked.into_iter().map(|(name, _)| name));
+        tokio::time::timeout(shared.options.answer_within, all)
+            .await
+            .ok();
+        answers
+            .silent
+            .extend(asked.into_iter().map(|(name, _)| name));
         answers.given.iter().for_each(|_| link.count(true));
         answers.silent.iter().for_each(|_| link.count(false));
         Ok(answers)

@@ -24,10 +24,7 @@ pub(super) enum WrittenAnswer {
     #[serde(rename = "ok")]
     Said(Box<RawValue>),
     #[serde(rename = "error")]
-    Refused {
-        code: String,
-        message: String,
-    },
+    Refused { code: String, message: String },
 }
 
 impl WrittenAnswer {
@@ -147,9 +144,8 @@ impl Drop for Question<'_> {
 /// # Errors
 /// `bad_request`: it can't be written as JSON.
 pub(super) fn written(body: &impl Serialize) -> Result<Box<RawValue>, Error> {
-    to_raw_value(body).map_err(|error| {
-        Error::bad_request(format!("a message can't be written as JSON: {error}"))
-    })
+    to_raw_value(body)
+        .map_err(|error| Error::bad_request(format!("a message can't be written as JSON: {error}")))
 }
 
 #[cfg(test)]
@@ -172,7 +168,10 @@ mod tests {
         let (node, answer) = question.next().await.unwrap();
         assert_eq!((&*node, answer.unwrap().unwrap().get()), ("b", "7"));
         let (node, answer) = question.next().await.unwrap();
-        assert_eq!((&*node, answer.unwrap().unwrap_err().code), ("a", "not_found"));
+        assert_eq!(
+            (&*node, answer.unwrap().unwrap_err().code),
+            ("a", "not_found")
+        );
         let (node, answer) = question.next().await.unwrap();
         assert!(&*node == "c" && answer.is_none());
         assert!(question.next().await.is_none());

@@ -142,7 +142,9 @@ impl Shared {
             body,
         };
         let text = serde_json::to_vec(&frame).map_err(|error| {
-            Error::bad_request(format!("a message to the other nodes can't be written: {error}"))
+            Error::bad_request(format!(
+                "a message to the other nodes can't be written: {error}"
+            ))
         })?;
         let most = self.options.max_message;
         if text.len() > most {

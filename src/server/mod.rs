@@ -175,9 +175,11 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let application = application::build(
         config,
         (handle.clone(), emitter.clone()),
+        authenticator.sessions(),
         &breakers,
         &metrics,
     )?;
+    let drain = application.drain.clone();
     let sessions = Sessions::new(options::recovery(config), RecoveryMetrics::default());
     metrics.add(|registry| sessions.metrics().register(registry));
     recovery::restore(&journal, &sessions, options::claims(config)).await?;
@@ -231,6 +233,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         actions,
         metrics: metrics.clone(),
         figures: figures.clone(),
+        drain: drain.clone(),
         breakers: breakers.clone(),
         options: options::doors(config, quota.clone(), compression),
     };
@@ -243,6 +246,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         emitter: emitter.clone(),
         authenticator: authenticator.clone(),
         metrics: metrics.clone(),
+        drain: drain.clone(),
         breakers: breakers.clone(),
         readiness: readiness.clone(),
         threads: producers::threads(config, &metrics),
@@ -310,6 +314,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         metrics,
         readiness,
         spans,
+        drain,
         door,
         stopping,
         visualization,
@@ -350,10 +355,14 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
         running.start_secret.as_ref(),
         &config,
     );
+    let drain = running.drain().clone();
     let stop = async {
         tokio::select! {
             () = stop.received() => {}
             () = reload::heed(asked, &config) => {}
+        }
+        if config.server.drain_on_stop {
+            stop.drains_first(&drain).await;
         }
     };
     until_the_end(running, stop).await
@@ -364,9 +373,14 @@ async fn until_the_end(
     mut running: Running,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
+    let drain = running.drain().clone();
     let ended = tokio::select! {
         () = stop => {
             tracing::info!("going down");
+            Ok(())
+        }
+        () = drain.wants_stop() => {
+            tracing::info!("going down, since that was asked for after the drain");
             Ok(())
         }
         ended = running.ended() => {

@@ -185,6 +185,7 @@ pub(super) fn sockets(
         admin_ui: config.admin_ui.clone(),
         backend: application.backend,
         operations: application.operations,
+        drain: application.drain,
         sessions: application.sessions,
     }
 }

@@ -11,11 +11,12 @@ use super::essential::{Ended, Essential};
 use crate::{
     access::authn::StartSecret,
     alerts::LastPosts,
+    cluster::Cluster,
     doors::{
         http::{Readiness, Spans},
         socketio::engine::Door,
     },
-    cluster::Cluster,
+    drain::Drain,
     journal::Journal,
     observe::Metrics,
     projections::analytics,
@@ -41,6 +42,8 @@ pub struct Running {
     pub(super) readiness: Arc<Readiness>,
     /// Tells the spans that wait, while there is somebody to tell.
     pub(super) spans: Arc<Spans>,
+    /// Takes the node out of service, before it goes down if that is wanted.
+    pub(super) drain: Arc<Drain>,
     /// Stopped first, so that no new session begins.
     pub(super) door: Door,
     /// Ends accepting.
@@ -85,6 +88,11 @@ impl Running {
     /// The server's counters.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// Takes the node out of service.
+    pub fn drain(&self) -> &Arc<Drain> {
+        &self.drain
     }
 
     /// Waits until an essential task ends. Never returns while all is well.

@@ -9,10 +9,18 @@ use super::{linked, node};
 /// Waits for an action, and gives back the number of its packet and its body.
 async fn asked(producer: &mut Client) -> (String, Value) {
     loop {
-        if let Some(at) = producer.events.iter().position(|(name, _)| name == "agent_action") {
+        if let Some(at) = producer
+            .events
+            .iter()
+            .position(|(name, _)| name == "agent_action")
+        {
             panic!("it asks for no answer: {:?}", producer.events.remove(at));
         }
-        if let Some(at) = producer.other.iter().position(|t| t.contains("agent_action")) {
+        if let Some(at) = producer
+            .other
+            .iter()
+            .position(|t| t.contains("agent_action"))
+        {
             let packet = producer.other.remove(at);
             let digits = packet[2..].find('[').expect("arguments");
             let body: Value = serde_json::from_str(&packet[2 + digits..]).expect("JSON");
@@ -52,11 +60,19 @@ async fn an_action_is_performed_on_the_node_where_its_producer_is() {
     let mut other = performer(three.address(), "agent:a2:actions").await;
     let taken = operator.call("agent_action", act.clone()).await;
     let (number, body) = asked(&mut own).await;
-    assert_eq!((&body["action_id"], &body["params"]["to"]), (&taken["action_id"], &json!("pool")));
+    assert_eq!(
+        (&body["action_id"], &body["params"]["to"]),
+        (&taken["action_id"], &json!("pool"))
+    );
     answer(&mut own, &number, &json!({ "done": [1, null] })).await;
     let result = operator.event("agent_action_result").await;
-    assert_eq!((&result["status"], &result["result"]), (&json!("ok"), &json!({ "done": [1, null] })));
-    assert!(other.so_far().await.is_empty() && other.other.iter().all(|t| !t.contains("agent_action")));
+    assert_eq!(
+        (&result["status"], &result["result"]),
+        (&json!("ok"), &json!({ "done": [1, null] }))
+    );
+    assert!(
+        other.so_far().await.is_empty() && other.other.iter().all(|t| !t.contains("agent_action"))
+    );
 
     // Of a project: asked for by its name.
     let mut of_project = performer(three.address(), "agent:p/a3:actions").await;
@@ -66,7 +82,10 @@ async fn an_action_is_performed_on_the_node_where_its_producer_is() {
     assert_eq!(body["project_id"], "p", "{body}");
     answer(&mut of_project, &number, &Value::Null).await;
     let result = operator.event("agent_action_result").await;
-    assert_eq!((&result["status"], &result["result"]), (&json!("ok"), &Value::Null));
+    assert_eq!(
+        (&result["status"], &result["result"]),
+        (&json!("ok"), &Value::Null)
+    );
     for server in [one, two, three] {
         server.shutdown().await;
     }
@@ -98,7 +117,10 @@ async fn an_action_goes_over_to_a_producer_of_another_node_when_its_own_leaves()
     let mut second = performer(three.address(), "agent:a1:actions").await;
     first.close().await;
     let (number, body) = asked(&mut second).await;
-    assert_eq!((&body["action_id"], &body["retry_count"]), (&taken["action_id"], &json!(1)));
+    assert_eq!(
+        (&body["action_id"], &body["retry_count"]),
+        (&taken["action_id"], &json!(1))
+    );
     answer(&mut second, &number, &json!(5)).await;
     assert_eq!(operator.event("agent_action_result").await["result"], 5);
 
@@ -115,7 +137,10 @@ async fn an_action_goes_over_to_a_producer_of_another_node_when_its_own_leaves()
     operator.call("agent_action", act).await;
     asked(&mut third).await;
     let result = operator.event("agent_action_result").await;
-    assert_eq!((&result["status"], &result["error"]["code"]), (&json!("timeout"), &json!("timeout")));
+    assert_eq!(
+        (&result["status"], &result["error"]["code"]),
+        (&json!("timeout"), &json!("timeout"))
+    );
     one.shutdown().await;
     two.shutdown().await;
 }
@@ -154,7 +179,10 @@ async fn a_question_that_is_asked_on_one_node_is_answered_on_another_once() {
         assert_eq!(second["error"]["code"], "closed", "{second}");
     };
     let ((_, told), ()) = tokio::join!(waiting, waits);
-    assert_eq!((&told["answer"], &told["status"]), (&json!("yes"), &json!("received")));
+    assert_eq!(
+        (&told["answer"], &told["status"]),
+        (&json!("yes"), &json!("received"))
+    );
     one.shutdown().await;
     two.shutdown().await;
 }

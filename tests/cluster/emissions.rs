@@ -37,8 +37,11 @@ async fn an_emission_reaches_the_clients_of_all_nodes_as_it_is() {
     let (mut here, _) = Client::connect(one.address(), rooms.clone()).await;
     let (mut there, hello) = Client::connect(two.address(), rooms).await;
     let (mut outside, _) = Client::connect(two.address(), json!({})).await;
-    let mut chatting = Client::open(two.address(), "/chat", json!({})).await.expect("it is let in");
-    let data = json!({ "id": 7, "n": 12_345_678_901_234_567_890_u64, "nested": [null, 1.5, "é\n\"x\""] });
+    let mut chatting = Client::open(two.address(), "/chat", json!({}))
+        .await
+        .expect("it is let in");
+    let data =
+        json!({ "id": 7, "n": 12_345_678_901_234_567_890_u64, "nested": [null, 1.5, "é\n\"x\""] });
     let from = one.address();
     let placeholder = json!({ "_placeholder": true, "num": 0 });
     let emissions = json!([
@@ -66,14 +69,20 @@ async fn an_emission_reaches_the_clients_of_all_nodes_as_it_is() {
     there.binary().await;
     assert!(!names(&mut there).await.contains(&"others".to_owned()));
     let seen = names(&mut outside).await;
-    assert!(!seen.contains(&"said".to_owned()) && !seen.contains(&"only".to_owned()), "{seen:?}");
+    assert!(
+        !seen.contains(&"said".to_owned()) && !seen.contains(&"only".to_owned()),
+        "{seen:?}"
+    );
     assert!(seen.contains(&"hasty".to_owned()), "{seen:?}");
     // One that its sender repeats at another node is known there.
     let once = json!({ "event": "once", "id": "i1" });
     emit(from, &once).await;
     outside.event("once").await;
     emit(two.address(), &once).await;
-    assert_eq!(counted(two.address(), "stoa_emissions_duplicate_total").await, 1);
+    assert_eq!(
+        counted(two.address(), "stoa_emissions_duplicate_total").await,
+        1
+    );
     one.shutdown().await;
     two.shutdown().await;
 }
@@ -102,7 +111,9 @@ async fn an_emission_comes_after_what_its_sender_published_before() {
             _ => {}
         }
     }
-    let wanted: Vec<_> = (0..100).flat_map(|n| [(0, json!(n)), (1, json!(n))]).collect();
+    let wanted: Vec<_> = (0..100)
+        .flat_map(|n| [(0, json!(n)), (1, json!(n))])
+        .collect();
     assert_eq!(seen, wanted);
     one.shutdown().await;
     two.shutdown().await;
@@ -138,12 +149,24 @@ async fn what_waits_for_a_place_that_never_comes_is_dropped() {
     tell(told("never", 1_000_000, "1".into())).await;
     tell(told("later", 0, "2".into())).await;
     // Beyond the bytes that one sender may hold up.
-    tell(told("large", 1_000_000, format!("\"{}\"", "x".repeat(10_000)))).await;
+    tell(told(
+        "large",
+        1_000_000,
+        format!("\"{}\"", "x".repeat(10_000)),
+    ))
+    .await;
     assert_eq!(client.event("later").await, 2);
     let seen = client.so_far().await;
-    assert!(seen.iter().all(|(name, _)| name != "never" && name != "large"), "{seen:?}");
+    assert!(
+        seen.iter()
+            .all(|(name, _)| name != "never" && name != "large"),
+        "{seen:?}"
+    );
     let dropped = |server: &Running, start: &str| counted_in(server, start);
-    assert_eq!(dropped(&one, "stoa_emissions_dropped_total{reason=\"late\"}"), 1);
+    assert_eq!(
+        dropped(&one, "stoa_emissions_dropped_total{reason=\"late\"}"),
+        1
+    );
     until("the large one to be dropped", async || {
         (dropped(&one, "stoa_cluster_dropped_total{reason=\"held\"}") == 1).then_some(())
     })

@@ -112,7 +112,10 @@ impl Elsewhere {
     /// Whether a performer without limits waits elsewhere for actions of an agent's id.
     pub(super) async fn have_unlimited(&self, agent: &str) -> Result<bool, Error> {
         let answers = self.cluster.ask_all(UNLIMITED, &agent).await?;
-        let answers = answers.given.iter().filter_map(|(_, answer)| answer.as_ref().ok());
+        let answers = answers
+            .given
+            .iter()
+            .filter_map(|(_, answer)| answer.as_ref().ok());
         Ok(answers.into_iter().any(|answer| answer.get() == "true"))
     }
 

@@ -170,7 +170,9 @@ impl Actions {
             let why = "no producer is connected that performs actions of this agent: one joins";
             let refusal = match silent.join(", ") {
                 nodes if nodes.is_empty() => format!("{why} {room}"),
-                nodes => format!("{why} {room}; it is not known of the nodes {nodes}, which gave no answer"),
+                nodes => format!(
+                    "{why} {room}; it is not known of the nodes {nodes}, which gave no answer"
+                ),
             };
             let refusal = Error::unavailable(refusal).elsewhere();
             self.report(&operator, &action, Err(refusal.clone()));

@@ -45,10 +45,7 @@ pub(super) enum Candidate {
     /// It is connected with this node.
     Here(Arc<Performer>),
     /// It is connected with another one.
-    There {
-        node: Arc<str>,
-        id: Arc<str>,
-    },
+    There { node: Arc<str>, id: Arc<str> },
 }
 
 /// The agent whose performers are looked for.

@@ -1,7 +1,5 @@
 //! Carries out an act, and audits it.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::{
@@ -9,10 +7,10 @@ use super::{
     actor::Actor,
     argument::{Argument, INCLUDE_SELF},
     audit::Audit,
+    controls::Controls,
 };
 use crate::{
     access::{Authenticator, authz::DisconnectReason},
-    breaker::Breakers,
     config::Role,
     decision::{Ban, Revoked},
     error::Error,
@@ -30,15 +28,19 @@ impl Act {
     /// holds but could not be kept.
     pub async fn perform(
         self,
-        authenticator: &Arc<Authenticator>,
-        breakers: &Breakers,
+        controls: Controls<'_>,
         actor: Actor,
         argument: Value,
     ) -> Result<Value, Error> {
-        let (authenticator, breakers) = (authenticator.clone(), breakers.clone());
+        let (authenticator, breakers) = (controls.authenticator.clone(), controls.breakers.clone());
+        let drain = controls.drain.clone();
         let act = tokio::spawn(async move {
-            self.perform_now(&authenticator, &breakers, &actor, &argument)
-                .await
+            let controls = Controls {
+                authenticator: &authenticator,
+                breakers: &breakers,
+                drain: &drain,
+            };
+            self.perform_now(controls, &actor, &argument).await
         });
         act.await
             .unwrap_or_else(|_| Err(Error::unavailable("the act was interrupted; see the log")))
@@ -46,8 +48,7 @@ impl Act {
 
     async fn perform_now(
         self,
-        authenticator: &Authenticator,
-        breakers: &Breakers,
+        controls: Controls<'_>,
         actor: &Actor,
         argument: &Value,
     ) -> Result<Value, Error> {
@@ -57,22 +58,26 @@ impl Act {
             about: None,
         };
         let outcome = if Role::may_administer(actor.who.role) {
-            self.carry_out(authenticator, breakers, &mut audit).await
+            self.carry_out(controls, &mut audit).await
         } else {
             Err(Error::forbidden("this takes the role admin"))
         };
         if self.changes_something() {
-            audit.write(self.name(), &outcome, authenticator.metrics());
+            audit.write(self.name(), &outcome, controls.authenticator.metrics());
         }
         outcome
     }
 
     async fn carry_out(
         self,
-        authenticator: &Authenticator,
-        breakers: &Breakers,
+        controls: Controls<'_>,
         audit: &mut Audit<'_>,
     ) -> Result<Value, Error> {
+        let Controls {
+            authenticator,
+            breakers,
+            drain,
+        } = controls;
         let argument = audit.argument;
         argument.only(self.keys())?;
         let sessions = authenticator.sessions();
@@ -142,6 +147,20 @@ impl Act {
                 let closed = breakers.close(argument.needed("part")?)?;
                 Ok(json!({ "closed": closed }))
             }
+            Self::Reconnect => {
+                let over = argument.time()?.unwrap_or_default();
+                let clients = match (argument.text("client_id")?, argument.text("user")?) {
+                    (Some(id), None) => drain.reconnect(over, |s| *s.client_id == *id),
+                    (None, Some(user)) => {
+                        drain.reconnect(over, |s| s.user.as_deref() == Some(user))
+                    }
+                    _ => return Err(Error::bad_request("name either a client_id or a user")),
+                };
+                Ok(json!({ "clients": clients }))
+            }
+            Self::Drain => Ok(json!(drain.start(argument.time()?, argument.flag("stop")?))),
+            Self::EndDrain => Ok(json!({ "ended": drain.end() })),
+            Self::DrainStatus => Ok(json!(drain.status())),
         }
     }
 }

@@ -13,11 +13,12 @@ use crate::{
     access::Authenticator,
     breaker::Breakers,
     channel::Namespace,
+    cluster::Cluster,
     doors::{
-        backend::Backend, bus::BusCounters, figures::Figures, inputs::Inputs,
+        admin::Controls, backend::Backend, bus::BusCounters, figures::Figures, inputs::Inputs,
         operations::Operations,
     },
-    cluster::Cluster,
+    drain::Drain,
     emitter::Emitter,
     hub::HubHandle,
     intake::Intake,
@@ -38,6 +39,8 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// Identifies clients.
     pub authenticator: Arc<Authenticator>,
+    /// Sends clients elsewhere.
+    pub drain: Arc<Drain>,
     /// The circuit breakers around outside parts.
     pub breakers: Breakers,
     /// Asked by `/readyz`.
@@ -69,6 +72,15 @@ pub struct Api {
 }
 
 impl Api {
+    /// The parts that an admin's acts work on.
+    pub(super) fn controls(&self) -> Controls<'_> {
+        Controls {
+            authenticator: &self.authenticator,
+            breakers: &self.breakers,
+            drain: &self.drain,
+        }
+    }
+
     /// The limits on bodies that hold emissions: there is room for one of the largest.
     pub(super) fn emission_body(&self) -> BodyLimits {
         let mut limits = self.body.clone();

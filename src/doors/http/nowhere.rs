@@ -31,6 +31,8 @@ pub(super) const PATHS: &[&str] = &[
     "/api/v1/admin/bans",
     "/api/v1/admin/revocations",
     "/api/v1/admin/breakers",
+    "/api/v1/admin/drain",
+    "/api/v1/admin/reconnect",
     "/v1/traces",
     "/v1/logs",
     "/v1/metrics",

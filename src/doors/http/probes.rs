@@ -19,7 +19,14 @@ pub(super) async fn alive() -> Json<serde_json::Value> {
 }
 
 pub(super) async fn ready(State(api): State<Api>) -> Response {
-    let stopping = api.readiness.is_stopping();
+    let server = match (api.readiness.is_stopping(), api.drain.is_on()) {
+        (true, _) => ("stopping", None),
+        (false, true) => (
+            "draining",
+            Some("clients are sent elsewhere, and new ones are refused"),
+        ),
+        (false, false) => ("ok", None),
+    };
     let hub = api.hub.question(Question::Alive).await.is_ok();
     let bounds = api.intake.journal().bounds();
     let health = api.intake.journal().health();
@@ -30,11 +37,11 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
         (None, 1..) => "degraded",
         (None, 0) => "ok",
     };
-    let ready = hub && !stopping && trouble.is_none();
+    let ready = hub && server.0 == "ok" && trouble.is_none();
     let mut body = json!({
         "status": if ready { "ready" } else { "not_ready" },
         "parts": {
-            "server": { "status": if stopping { "stopping" } else { "ok" } },
+            "server": { "status": server.0 },
             "hub": { "status": part(hub) },
             "journal": {
                 "status": journal, "reason": trouble, "damaged": health.damaged,
@@ -42,6 +49,9 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
             },
         },
     });
+    if let Some(reason) = server.1 {
+        body["parts"]["server"]["reason"] = reason.into();
+    }
     let breakers = api.breakers.snapshot();
     if !breakers.is_empty() {
         // The reasons are for those who may see figures: this answer is for everybody.

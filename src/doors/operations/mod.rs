@@ -6,7 +6,9 @@ mod clients;
 mod operation;
 mod outcome;
 mod perform;
+mod reconnect;
 mod remote;
+mod room_name;
 
 pub(crate) use by::By;
 pub(crate) use clients::{Asking, Connected};

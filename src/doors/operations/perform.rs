@@ -1,6 +1,6 @@
 //! Carries operations out, one after the other.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use serde_json::value::RawValue;
@@ -11,10 +11,12 @@ use super::{
     clients::{Clients, Connected},
     operation::{Call, Operation},
     outcome::Outcome,
+    reconnect::{Reconnect, ReconnectTarget},
 };
 use crate::{
     channel::Namespace,
     doors::backend::BackendMetrics,
+    drain::Drain,
     emission::Emission,
     emitter::Emitter,
     error::Error,
@@ -29,6 +31,8 @@ const LEAVING_AT_A_TIME: usize = 64;
 pub(crate) struct OperationsContext {
     pub(crate) hub: HubHandle,
     pub(crate) emitter: Emitter,
+    /// Sends clients elsewhere.
+    pub(crate) drain: Arc<Drain>,
     pub(crate) metrics: BackendMetrics,
     /// Operations of one request.
     pub(crate) max: usize,
@@ -130,6 +134,7 @@ impl Operations {
                 client.disconnect();
                 Ok(Outcome::default())
             }
+            Operation::Reconnect(wish) => self.reconnect(wish).await,
             Operation::Session { .. } if !by.may_see_sessions => Err(Error::forbidden(
                 "session data belongs to the service of [backend], which signs its requests, and to admins",
             )),
@@ -212,6 +217,36 @@ impl Operations {
             .with("cursor", &receipt.cursor)
     }
 
+    /// Has clients connect again.
+    async fn reconnect(&self, wish: Reconnect) -> Result<Outcome, Error> {
+        // The hub may still have what was emitted to them before.
+        self.emitted().await;
+        let drain = &self.context.drain;
+        let over = wish.over;
+        let clients = match wish.whom {
+            ReconnectTarget::Client(id) => {
+                let count = drain.reconnect(over, |s| *s.client_id == *id);
+                if count == 0 {
+                    return Err(gone(&id));
+                }
+                count
+            }
+            ReconnectTarget::User(user) => {
+                drain.reconnect(over, |s| s.user.as_deref() == Some(&*user))
+            }
+            ReconnectTarget::Room { room, namespace } => {
+                let ids: HashSet<_> = self
+                    .ids_in(&room, &namespace)
+                    .await?
+                    .1
+                    .into_iter()
+                    .collect();
+                drain.reconnect(over, |s| ids.contains(&s.client_id))
+            }
+        };
+        Outcome::default().with("clients", &clients)
+    }
+
     /// Waits until everything that was emitted before stands in its clients' queues, so that an answer comes behind it.
     pub(crate) async fn emitted(&self) {
         self.context.hub.question(Question::Alive).await.ok();
@@ -242,6 +277,19 @@ impl Operations {
 
     /// The members of a room on a namespace.
     async fn members(&self, room: &str, namespace: &str) -> Result<Vec<Arc<dyn Connected>>, Error> {
+        let (namespace, ids) = self.ids_in(room, namespace).await?;
+        let clients = ids.iter().filter_map(|id| self.clients.get(id));
+        Ok(clients
+            .filter(|client| client.namespace() == namespace)
+            .collect())
+    }
+
+    /// The namespace at a path, and the ids of the members of a room on it.
+    async fn ids_in(
+        &self,
+        room: &str,
+        namespace: &str,
+    ) -> Result<(Namespace, Vec<Arc<str>>), Error> {
         let namespace = Namespace::at(namespace).ok_or_else(|| {
             Error::new(
                 "unknown_namespace",
@@ -249,11 +297,7 @@ impl Operations {
             )
         })?;
         let key = namespace.room_key(room).into_owned();
-        let ids = self.context.hub.members_of(key).await?;
-        let clients = ids.iter().filter_map(|id| self.clients.get(id));
-        Ok(clients
-            .filter(|client| client.namespace() == namespace)
-            .collect())
+        Ok((namespace, self.context.hub.members_of(key).await?))
     }
 
     async fn call(&self, call: Call) -> Result<Outcome, Error> {

@@ -1,9 +1,6 @@
 //! Operations from afar: about one client or one room, on a namespace that they name.
 
-use super::{
-    operation::{Operation, checked_room},
-    perform::Operations,
-};
+use super::{operation::Operation, perform::Operations, room_name::checked_room};
 use crate::error::Error;
 
 /// An operation from afar.

@@ -6,7 +6,7 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::Ordering},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -231,6 +231,9 @@ impl Client {
             Some(membership) => self.context.hub.standing(membership.id(), true).await,
             None => Ok(None),
         };
+        if self.is_moving.load(Ordering::Acquire) {
+            self.takes_all().await;
+        }
         *locked(&way_back.is_left) = true;
         let former = locked(&way_back.former).take();
         let session = match (standing, former) {
