@@ -273,6 +273,19 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         Box::pin(ready(Ok(Vec::new())))
     }
 
+    /// Whether other nodes keep their sessions here, too.
+    fn shares_sessions(&self) -> bool {
+        false
+    }
+
+    /// Takes out the session that is kept under a name, so that no other node does, too.
+    ///
+    /// # Errors
+    /// The journal can't be asked now.
+    fn take_session(&self, _name: String) -> BoxFuture<'_, Result<Option<String>, JournalError>> {
+        Box::pin(ready(Ok(None)))
+    }
+
     /// This part of the newest checkpoint, from 0 on; none after the last.
     ///
     /// # Errors

@@ -27,6 +27,11 @@ impl Pid {
         digits(self.0)
     }
 
+    /// The name under which a journal keeps its session.
+    pub(super) fn name(self) -> String {
+        self.key().text()
+    }
+
     /// The name under which its session is held.
     pub(super) fn key(self) -> Key {
         let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &self.0.to_be_bytes());

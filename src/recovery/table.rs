@@ -126,6 +126,16 @@ impl Sessions {
         taken
     }
 
+    /// Lets go of a session that is kept no more, since another node has taken it.
+    pub(super) fn taken_elsewhere(&self, pid: Pid) {
+        let mut inner = self.lock();
+        let held = inner.by_key.get(&pid.key());
+        if held.is_some_and(|(session, _)| session.is_kept) {
+            inner.remove(pid.key());
+            self.changed(&inner);
+        }
+    }
+
     /// Waits until the file has all that was put before.
     pub async fn kept(&self) {
         let number = self.lock().changes;

@@ -1,5 +1,6 @@
 //! Several nodes that share a journal on a real engine.
 
+mod drain;
 mod failover;
 mod nodes;
 mod sentinel;

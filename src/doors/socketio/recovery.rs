@@ -33,7 +33,7 @@ use crate::{
     delivery::Cursor,
     doors::socketio::engine::{CloseReason, ExpressLane},
     hub::Standing,
-    recovery::{Pid, Session},
+    recovery::{Pid, Session, fetch},
 };
 
 impl Admission {
@@ -115,6 +115,7 @@ impl Admission {
             }
             before.give_way().await;
         }
+        fetch(&**context.intake.journal(), sessions, pid).await;
         let found = sessions.get(pid);
         let found = found.filter(|(session, _)| *session.namespace == *path);
         let (session, is_over) = found.ok_or("unknown")?;

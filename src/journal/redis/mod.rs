@@ -363,6 +363,14 @@ impl Journal for RedisJournal {
         self.aside(Reader::sessions)
     }
 
+    fn shares_sessions(&self) -> bool {
+        true
+    }
+
+    fn take_session(&self, name: String) -> BoxFuture<'_, Result<Option<String>, JournalError>> {
+        self.aside(move |reader| reader.take_session(&name))
+    }
+
     fn load_checkpoint(
         &self,
         part: u32,

@@ -114,6 +114,17 @@ impl Reader {
         })
     }
 
+    pub(super) fn take_session(&self, name: &str) -> Result<Option<String>, Fault> {
+        self.call(|connection| {
+            let sessions = &self.shared.keys.sessions;
+            let mut both = redis::pipe();
+            both.atomic().hget(sessions, name);
+            both.hdel(sessions, name).ignore();
+            let (text,): (Option<String>,) = both.query(connection)?;
+            Ok(text)
+        })
+    }
+
     pub(super) fn decisions(&self) -> Result<Decisions, Fault> {
         self.call(|connection| past::decisions(connection, &self.shared.keys))
     }
