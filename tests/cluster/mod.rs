@@ -1,6 +1,7 @@
 //! Several nodes that share a journal on a real engine.
 
 mod actions;
+mod drain;
 mod emissions;
 mod failover;
 mod nodes;

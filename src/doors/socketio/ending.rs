@@ -69,8 +69,13 @@ impl Client {
         self.lane.drained(MOVING_TIMEOUT).await;
         self.is_moving.store(true, Ordering::Release);
         timeout(MOVING_TIMEOUT, self.inbox.idle()).await.ok();
-        if self.way_back.is_some() {
+        if let Some(way_back) = &self.way_back {
             self.depart().await;
+            if way_back.is_kept {
+                // The next node is given it from the journal.
+                let kept = self.context.options.recovery.sessions.kept();
+                timeout(RECEIPT_TIMEOUT, kept).await.ok();
+            }
             return;
         }
         let membership = self.place().take();
