@@ -170,6 +170,18 @@ impl Stream {
         self.seq >= seq || (self.rewinds > 0 && seq > self.journal.bounds().last)
     }
 
+    /// Whether a client at a place has something by another node that this one has not sent, or not read yet.
+    pub(super) fn is_ahead(&self, at: &Cursor) -> bool {
+        if !self.journal.is_shared() {
+            return false;
+        }
+        let read = Cursor {
+            unsent: self.pending.up_to(self.seq).collect(),
+            ..Cursor::at(at.epoch, self.seq)
+        };
+        !missed(&read, at, 1).is_empty()
+    }
+
     pub(super) fn table(&self) -> &Arc<Table> {
         &self.table
     }
