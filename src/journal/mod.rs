@@ -29,7 +29,7 @@ pub use epoch::Epoch;
 pub use flow::{FlowId, PublishedBy};
 pub use memory::{MemoryJournal, Retention};
 pub use record::{Record, Seq};
-pub use redis::{Acks, Fault, RedisJournal, RedisOptions, Trial};
+pub use redis::{Acks, RedisJournal, RedisOptions, Trial};
 pub use sqlite::{
     Durability, HeldBytes, OpenError, Repaired, SqliteJournal, SqliteOptions, repair,
 };
@@ -271,11 +271,6 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// The journal can't be read now.
     fn load_sessions(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, JournalError>> {
         Box::pin(ready(Ok(Vec::new())))
-    }
-
-    /// Whether other nodes keep their sessions here, too.
-    fn shares_sessions(&self) -> bool {
-        false
     }
 
     /// Takes out the session that is kept under a name, so that no other node does, too.

@@ -6,7 +6,7 @@ use crate::journal::Journal;
 /// Takes in a session as the journal has it, if other nodes keep theirs there, too: the client may have been on one of them since.
 /// While the journal can't be asked, what this node knows itself counts.
 pub async fn fetch(journal: &dyn Journal, sessions: &Sessions, pid: Pid) {
-    if !journal.shares_sessions() {
+    if !journal.is_shared() {
         return;
     }
     // The changes of this node are there first.

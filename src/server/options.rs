@@ -6,6 +6,7 @@ use super::application::Application;
 use crate::{
     access::Authenticator,
     breaker::BreakerLimits,
+    cluster::Cluster,
     config::{Config, Recipients},
     doors::{
         actions::ActionsContext,
@@ -14,6 +15,7 @@ use crate::{
             StreamOptions,
         },
         inputs::{Inputs, InputsContext},
+        nodes::AllNodes,
         socketio::{
             self,
             engine::{Attachments, Bounds, DoorLimits, LaneLimits},
@@ -21,7 +23,7 @@ use crate::{
         websocket,
     },
     emission::EmissionLimits,
-    emitter::EmitterOptions,
+    emitter::{ElsewhereLimits, EmitterOptions},
     hub::{DegradationOptions, HubHandle, HubOptions},
     intake::{Intake, IntakeLimits, PipelineLimits},
     net::{
@@ -74,6 +76,14 @@ pub(super) fn emitter(config: &Config) -> EmitterOptions {
         },
         max_ids: config.emit.max_ids.into(),
         max_batch: events.max_batch,
+    }
+}
+
+/// The limits on emissions of other nodes.
+pub(super) fn elsewhere(config: &Config) -> ElsewhereLimits {
+    ElsewhereLimits {
+        max_held: config.cluster.held_bytes.into(),
+        max_hold: config.cluster.max_hold.get(),
     }
 }
 
@@ -151,7 +161,7 @@ pub(super) fn sockets(
     config: &Config,
     quota: Arc<Quota>,
     compression: Option<Arc<Compression>>,
-    application: Application,
+    (application, nodes): (Application, Arc<AllNodes>),
     sessions: Arc<Sessions>,
 ) -> socketio::Options {
     socketio::Options {
@@ -177,6 +187,7 @@ pub(super) fn sockets(
         backend: application.backend,
         operations: application.operations,
         drain: application.drain,
+        nodes,
         sessions: application.sessions,
     }
 }
@@ -217,8 +228,10 @@ pub(super) fn actions(
     hub: HubHandle,
     authenticator: Arc<Authenticator>,
     (metrics, inputs): (Arc<Metrics>, Arc<Inputs>),
+    cluster: Cluster,
 ) -> ActionsContext {
     ActionsContext {
+        cluster,
         inputs,
         hub,
         authenticator,

@@ -11,6 +11,7 @@ use super::essential::{Ended, Essential};
 use crate::{
     access::authn::StartSecret,
     alerts::LastPosts,
+    cluster::Cluster,
     doors::{
         http::{Readiness, Spans},
         socketio::engine::Door,
@@ -59,6 +60,8 @@ pub struct Running {
     pub(super) last_posts: Option<LastPosts>,
     /// Bytes of the analytics, which are saved when all clients are gone.
     pub(super) max_analytics: usize,
+    /// Ended when nobody is served any more.
+    pub(super) cluster: Cluster,
     /// Closed last.
     pub(super) journal: Arc<dyn Journal>,
     /// Ended before the other tasks, because it publishes.
@@ -128,6 +131,7 @@ impl Running {
             tracing::warn!("not everything ended in time; going down without it");
             at_last.iter().for_each(AbortHandle::abort);
         }
+        self.cluster.stop().await;
         let journal = self.journal;
         self.metrics.usage.end_all();
         let save = analytics::save(&*journal, &self.metrics, self.max_analytics);

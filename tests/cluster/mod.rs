@@ -1,12 +1,15 @@
 //! Several nodes that share a journal on a real engine.
 
+mod actions;
 mod drain;
+mod emissions;
 mod failover;
 mod nodes;
 mod sentinel;
+mod together;
 mod trial;
 
-use kit::{redis::Redis, server_with};
+use kit::{counted_in, redis::Redis, server_with, until};
 use stoa::{config::JournalKind, server::Running};
 
 /// A node of the deployment that an engine keeps.
@@ -18,4 +21,14 @@ async fn node(engine: &Redis, name: &str) -> Running {
         config.cluster.node_id = name.into();
     })
     .await
+}
+
+/// Waits until each of these nodes knows all others.
+async fn linked(nodes: &[&Running]) {
+    let others = nodes.len() as u64 - 1;
+    until("the nodes to know each other", async || {
+        let knows = |node: &&Running| counted_in(node, "stoa_cluster_nodes") == others;
+        nodes.iter().all(knows).then_some(())
+    })
+    .await;
 }

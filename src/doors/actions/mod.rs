@@ -1,6 +1,7 @@
 //! `agent_action`: goes from an operator at any door to the producers that perform an agent's actions, and their answer
 //! comes back.
 
+mod elsewhere;
 mod perform;
 mod performers;
 mod registry;

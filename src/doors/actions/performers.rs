@@ -10,7 +10,10 @@
 
 use std::sync::Arc;
 
-use super::registry::{Performer, Registry};
+use super::{
+    elsewhere::Elsewhere,
+    registry::{Performer, Registry},
+};
 use crate::{
     access::{Authenticator, Identity, authz::room_name},
     error::Error,
@@ -24,13 +27,35 @@ pub(super) struct Reach<'a> {
     pub(super) hub: &'a HubHandle,
     pub(super) authenticator: &'a Authenticator,
     pub(super) registry: &'a Registry,
+    pub(super) elsewhere: &'a Elsewhere,
 }
 
 /// The clients that are asked to perform an action.
 pub(super) struct Performers {
     /// The project in which the agent is acted on.
     pub(super) project: Option<Arc<str>>,
-    pub(super) clients: Vec<Arc<Performer>>,
+    pub(super) clients: Vec<Candidate>,
+    /// Nodes that did not say whether such clients are there.
+    pub(super) silent: Vec<Arc<str>>,
+}
+
+/// A client that is asked to perform an action.
+#[derive(Debug)]
+pub(super) enum Candidate {
+    /// It is connected with this node.
+    Here(Arc<Performer>),
+    /// It is connected with another one.
+    There { node: Arc<str>, id: Arc<str> },
+}
+
+/// The agent whose performers are looked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sought<'a> {
+    pub(super) agent: &'a str,
+    /// The project in which it is acted on.
+    pub(super) project: Option<&'a str>,
+    /// Whether performers without limits can only mean this project's agent.
+    pub(super) is_doubtless: bool,
 }
 
 /// The room of the performers of one project's agent.
@@ -46,32 +71,74 @@ pub(super) async fn find(
     named: Option<&str>,
 ) -> Result<Performers, Error> {
     let homes = reach.authenticator.homes_of(agent);
-    let waiting = reach.hub.members_of(room(None, agent)).await?;
-    let mut clients = reach.registry.among(&waiting);
-    clients.retain(|performer| performer.who().performs_for(agent));
-    let unlimited = clients.iter().any(|client| client.who().performs_in(None));
+    let mut unlimited = has_unlimited(reach.hub, reach.registry, agent).await?;
+    // Nothing else depends on that.
+    if !unlimited && homes.vouched.is_empty() && who.permissions.is_everything() {
+        unlimited = reach.elsewhere.have_unlimited(agent).await?;
+    }
     let project = home(who, &homes, agent, named, unlimited)?;
-    if let Some(project) = project.as_deref() {
-        let doubtless = match who.permissions.is_everything() {
-            true => homes.may_be(project),
-            false => homes.are_only(project),
-        };
-        clients.retain(|performer| {
-            let who = performer.who();
-            who.performs_in(Some(project)) && (doubtless || who.permissions.is_limited())
-        });
-        let own = reach.hub.members_of(room(Some(project), agent)).await?;
-        clients.extend(reach.registry.among(&own).into_iter().filter(|performer| {
+    let sought = Sought {
+        agent,
+        project: project.as_deref(),
+        is_doubtless: project.as_deref().is_some_and(|project| {
+            match who.permissions.is_everything() {
+                true => homes.may_be(project),
+                false => homes.are_only(project),
+            }
+        }),
+    };
+    let here = here(reach.hub, reach.registry, sought).await?;
+    let mut clients: Vec<_> = here.into_iter().map(Candidate::Here).collect();
+    let (there, silent) = reach.elsewhere.performers(sought).await?;
+    clients.extend(there);
+    Ok(Performers {
+        project,
+        clients,
+        silent,
+    })
+}
+
+/// Whether a performer without limits waits on this node for actions of an agent's id.
+pub(super) async fn has_unlimited(
+    hub: &HubHandle,
+    registry: &Registry,
+    agent: &str,
+) -> Result<bool, Error> {
+    let waiting = hub.members_of(room(None, agent)).await?;
+    let clients = registry.among(&waiting);
+    let mut identities = clients.iter().map(|client| client.who());
+    Ok(identities.any(|who| who.performs_for(agent) && who.performs_in(None)))
+}
+
+/// The performers that are connected with this node.
+pub(super) async fn here(
+    hub: &HubHandle,
+    registry: &Registry,
+    sought: Sought<'_>,
+) -> Result<Vec<Arc<Performer>>, Error> {
+    let Sought {
+        agent,
+        project,
+        is_doubtless,
+    } = sought;
+    let waiting = hub.members_of(room(None, agent)).await?;
+    let mut clients = registry.among(&waiting);
+    clients.retain(|performer| {
+        let who = performer.who();
+        let is_clear = project.is_none() || is_doubtless || who.permissions.is_limited();
+        who.performs_for(agent) && who.performs_in(project) && is_clear
+    });
+    if let Some(project) = project {
+        let own = hub.members_of(room(Some(project), agent)).await?;
+        clients.extend(registry.among(&own).into_iter().filter(|performer| {
             let who = performer.who();
             who.performs_for(agent) && who.performs_in(Some(project))
         }));
         // A member of both rooms is asked once.
         clients.sort_unstable_by(|one, other| one.id.cmp(&other.id));
         clients.dedup_by(|one, other| one.id == other.id);
-    } else {
-        clients.retain(|performer| performer.who().performs_in(None));
     }
-    Ok(Performers { project, clients })
+    Ok(clients)
 }
 
 /// The project in which an agent is acted on: the named one, else the only one in which the operator may see the agent.

@@ -13,9 +13,10 @@ use crate::{
     access::Authenticator,
     breaker::Breakers,
     channel::Namespace,
+    cluster::Cluster,
     doors::{
         admin::Controls, backend::Backend, bus::BusCounters, figures::Figures, inputs::Inputs,
-        operations::Operations,
+        nodes::AllNodes, operations::Operations,
     },
     drain::Drain,
     emitter::Emitter,
@@ -40,6 +41,8 @@ pub struct Api {
     pub authenticator: Arc<Authenticator>,
     /// Sends clients elsewhere.
     pub drain: Arc<Drain>,
+    /// The nodes that share the journal.
+    pub(crate) nodes: Arc<AllNodes>,
     /// The circuit breakers around outside parts.
     pub breakers: Breakers,
     /// Asked by `/readyz`.
@@ -60,6 +63,8 @@ pub struct Api {
     pub hooks: Arc<Hooks>,
     /// The state of the bus, if there is one.
     pub bus: Option<BusCounters>,
+    /// The link with the other nodes.
+    pub cluster: Cluster,
     /// Questions of agents to people.
     pub(crate) inputs: Arc<Inputs>,
     /// Carries out what an application wants done.

@@ -84,6 +84,14 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
             "last_message_seconds": health.last_message.map(|age| age.as_secs_f64()),
         });
     }
+    // Nor does the link with the other nodes: what is journalled reaches everybody without it.
+    if api.cluster.is_on() {
+        let trouble = api.cluster.trouble();
+        body["parts"]["cluster"] = json!({
+            "status": if trouble.is_none() { "ok" } else { "degraded" }, "reason": trouble,
+            "nodes": api.cluster.nodes().len(),
+        });
+    }
     let status = if ready {
         StatusCode::OK
     } else {

@@ -14,13 +14,13 @@ use std::{
 use redis::Connection;
 
 use super::{
-    engine::Fault,
     lost::Loss,
     past::{self, Item},
     scripts::{Kept, Scripts, Told},
     shared::{Part, Shared},
 };
 use crate::{
+    engine::Fault,
     journal::{Epoch, Seq, entry::InMemory, generations::Generations},
     timestamp::Timestamp,
 };

@@ -16,7 +16,6 @@
 mod beside;
 mod chores;
 mod decisions;
-mod engine;
 mod follower;
 mod keys;
 mod lost;
@@ -47,12 +46,12 @@ use super::{
 };
 use crate::{
     decision::{Decision, DecisionKeeper, Decisions},
+    engine::{Engine, Fault},
     error::Error,
     observe::JournalMetrics,
     timestamp::Timestamp,
 };
-use engine::Engine;
-pub use engine::Fault;
+
 use follower::Follower;
 use keys::Keys;
 pub use options::{Acks, RedisOptions};
@@ -361,10 +360,6 @@ impl Journal for RedisJournal {
 
     fn load_sessions(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, JournalError>> {
         self.aside(Reader::sessions)
-    }
-
-    fn shares_sessions(&self) -> bool {
-        true
     }
 
     fn take_session(&self, name: String) -> BoxFuture<'_, Result<Option<String>, JournalError>> {

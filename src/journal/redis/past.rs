@@ -6,12 +6,12 @@ use redis::{Connection, Value};
 
 use super::{
     decisions,
-    engine::Fault,
     keys::Keys,
     scripts::{Id, Kept},
 };
 use crate::{
     decision::Decisions,
+    engine::Fault,
     journal::{Epoch, Seq, generations::Generations},
 };
 

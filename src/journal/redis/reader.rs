@@ -9,9 +9,10 @@ use std::{
 
 use redis::Connection;
 
-use super::{engine::Fault, past, shared::Shared};
+use super::{past, shared::Shared};
 use crate::{
     decision::Decisions,
+    engine::Fault,
     journal::{Batch, KeptText, Seq, entry},
 };
 

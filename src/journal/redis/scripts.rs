@@ -3,8 +3,11 @@
 use aws_lc_rs::digest;
 use redis::{Connection, Script};
 
-use super::{engine::Fault, keys::Keys};
-use crate::journal::{Entry, Epoch, Seq};
+use super::keys::Keys;
+use crate::{
+    engine::Fault,
+    journal::{Entry, Epoch, Seq},
+};
 
 /// The id of an event in the engine: of its producer and its own id.
 pub(super) type Id = [u8; 16];

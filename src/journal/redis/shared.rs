@@ -13,7 +13,6 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch::{Sender, channel};
 
 use super::{
-    engine::Engine,
     keys::Keys,
     lost::{Loss, Losses},
     options::RedisOptions,
@@ -21,6 +20,7 @@ use super::{
 };
 use crate::{
     decision::Decisions,
+    engine::Engine,
     journal::{Entry, Epoch, Seq, Way, generations::Generations, tail::Tail},
     observe::JournalMetrics,
 };

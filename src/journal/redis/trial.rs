@@ -4,14 +4,16 @@ use redis::{Connection, RedisResult};
 
 use super::{
     RedisOptions,
-    engine::{Engine, Fault},
     keys::Keys,
     options::Acks,
     past,
     scripts::{Kept, Scripts},
     writer::wait_for_replica,
 };
-use crate::timestamp::Timestamp;
+use crate::{
+    engine::{Engine, Fault},
+    timestamp::Timestamp,
+};
 
 /// The oldest version that has all commands, as numbers and as a word.
 const OLDEST: ([u32; 2], &str) = ([6, 2], "6.2");

@@ -9,12 +9,12 @@ use std::{
 use redis::{Connection, ErrorKind};
 
 use super::{
-    engine::Fault,
     options::{Acks, RedisOptions},
     scripts::{Kept, Scripts, Told, id_of},
     shared::{Part, Shared},
 };
 use crate::{
+    engine::Fault,
     journal::{
         Entry, JournalError, Outcome,
         queue::{Append, Job, Queue, TakeLimits},

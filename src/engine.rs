@@ -36,7 +36,7 @@ pub enum Fault {
 
 /// The way to the engine.
 #[derive(Debug)]
-pub(super) struct Engine {
+pub(crate) struct Engine {
     /// The address; with sentinels its host is the primary's name.
     info: ConnectionInfo,
     sentinels: Vec<Client>,
@@ -46,7 +46,7 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(url: &str, sentinels: &[String], timeout: Duration) -> Result<Self, Fault> {
+    pub(crate) fn new(url: &str, sentinels: &[String], timeout: Duration) -> Result<Self, Fault> {
         let sentinels = sentinels.iter().map(|url| Client::open(&**url));
         Ok(Self {
             info: url.into_connection_info()?,
@@ -56,8 +56,13 @@ impl Engine {
         })
     }
 
+    /// The number of the database.
+    pub(crate) fn database(&self) -> i64 {
+        self.info.redis_settings().db()
+    }
+
     /// A connection with the primary. `patience` is the time that an answer may take.
-    pub(super) fn connect(&self, patience: Duration) -> Result<Connection, Fault> {
+    pub(crate) fn connect(&self, patience: Duration) -> Result<Connection, Fault> {
         let info = match self.sentinels.is_empty() {
             true => self.info.clone(),
             false => self.primary()?,
