@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     access::authz::{Session, Sessions},
+    cluster::Cluster,
     error::Error,
     timestamp::Timestamp,
 };
@@ -35,8 +36,8 @@ const GRACE: Duration = Duration::from_secs(15);
 pub struct DrainOptions {
     /// The time over which clients are told to connect again, unless a drain names another.
     pub time: Duration,
-    /// Whether no other node can take the clients: they all wait for this one, so nothing is won by spreading them.
-    pub is_alone: bool,
+    /// Knows whether another node can take the clients: else they all wait for this one, and nothing is won by spreading them.
+    pub cluster: Cluster,
 }
 
 /// Takes a node out of service, and moves clients. It is shared by all doors.
@@ -79,7 +80,7 @@ impl Drain {
 
     /// Begins a drain, or sets the time of the present one anew. With `stops` the server stops at the end.
     pub fn start(self: &Arc<Self>, over: Option<Duration>, stops: bool) -> DrainStatus {
-        let usual = match self.options.is_alone {
+        let usual = match self.is_alone() {
             true => Duration::ZERO,
             false => self.options.time,
         };
@@ -165,7 +166,7 @@ impl Drain {
     pub fn status(&self) -> DrainStatus {
         let current = self.current();
         let current = current.as_ref();
-        let is_alone = self.options.is_alone;
+        let is_alone = self.is_alone();
         DrainStatus {
             state: *self.state.borrow(),
             since: current.map(|current| current.since),
@@ -234,6 +235,10 @@ impl Drain {
             move_all(late, Duration::ZERO, cause, &self.metrics).await;
             sleep(LATE_CHECK_INTERVAL).await;
         }
+    }
+
+    fn is_alone(&self) -> bool {
+        !self.options.cluster.has_others()
     }
 
     fn is_in(&self, state: DrainState) {

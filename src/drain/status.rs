@@ -1,11 +1,11 @@
 //! The state of a node, as it is told.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::timestamp::Timestamp;
 
 /// Whether a node takes clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DrainState {
     /// It does.
@@ -32,7 +32,7 @@ pub struct DrainStatus {
     pub clients: usize,
     /// Whether the server stops at the end.
     pub stops: bool,
-    /// Whether no other node shares this one's journal.
+    /// Whether no other node is there that shares this one's journal.
     pub alone: bool,
     /// The consequence of that, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -8,7 +8,8 @@ use super::error::ServeError;
 use crate::{
     access::authz::Sessions,
     breaker::{BreakerLimits, Breakers},
-    config::{Config, JournalKind},
+    cluster::Cluster,
+    config::Config,
     doors::{
         backend::{Backend, BackendMetrics, BackendOptions, ServiceOptions, SessionBounds},
         operations::{Operations, OperationsContext},
@@ -34,7 +35,7 @@ pub(super) struct Application {
 pub(super) fn build(
     config: &Config,
     (hub, emitter): (HubHandle, Emitter),
-    sessions: &Arc<Sessions>,
+    (sessions, cluster): (&Arc<Sessions>, Cluster),
     breakers: &Breakers,
     metrics: &Metrics,
 ) -> Result<Application, ServeError> {
@@ -47,7 +48,7 @@ pub(super) fn build(
         sessions.clone(),
         DrainOptions {
             time: config.server.drain_time.get(),
-            is_alone: config.journal.kind != JournalKind::Redis,
+            cluster,
         },
         moves,
     );

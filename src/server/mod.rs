@@ -9,6 +9,7 @@ mod application;
 mod authenticator;
 mod bus;
 mod certificates;
+mod check;
 mod cluster;
 mod error;
 mod essential;
@@ -29,6 +30,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use announce::warnings;
+pub use check::check;
 pub use error::ServeError;
 pub use essential::Ended;
 use essential::Essential;
@@ -47,19 +49,18 @@ use crate::{
     doors::{
         actions::Actions,
         http::{self, Api, Hooks, Readiness, Spans},
+        nodes::{AllNodes, NodeParts},
         socketio::{self, engine::Door},
         websocket,
     },
     emitter::Emitter,
     hub::Hub,
     intake::{Intake, Refusing},
-    journal::Trial,
     net::{Proxies, Quota, Server},
     observe::{Metrics, WatchedMetrics},
     pace::degradation::Degradation,
     projections::{analytics, state::checkpoint},
     recovery::{self, RecoveryMetrics, Sessions},
-    update::{Rule, Table, TransformOptions},
 };
 
 /// Starts everything and returns when connections are accepted.
@@ -75,7 +76,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         return Err(ServeError::Clock);
     }
     journal::check_former_list(config)?;
-    let table = table(config)?;
+    let table = check::table(config)?;
     let certificates = certificates::load(&config.tls)?;
     let (listener, address) = listen(config, config.server.port, "--port or [server] port").await?;
     let own_port = match config.doors.visualization_port.to_listen_on() {
@@ -175,11 +176,20 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     let application = application::build(
         config,
         (handle.clone(), emitter.clone()),
-        authenticator.sessions(),
+        (authenticator.sessions(), cluster.clone()),
         &breakers,
         &metrics,
     )?;
     let drain = application.drain.clone();
+    let nodes = AllNodes::new(NodeParts {
+        cluster: cluster.clone(),
+        hub: handle.clone(),
+        intake: intake.clone(),
+        sessions: authenticator.sessions().clone(),
+        drain: drain.clone(),
+        metrics: metrics.clone(),
+        own: (config.cluster.node_id.clone(), address.to_string()),
+    });
     let sessions = Sessions::new(options::recovery(config), RecoveryMetrics::default());
     metrics.add(|registry| sessions.metrics().register(registry));
     recovery::restore(&journal, &sessions, options::claims(config)).await?;
@@ -202,7 +212,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
             config,
             quota.clone(),
             compression.clone(),
-            application.clone(),
+            (application.clone(), nodes.clone()),
             sessions,
         ),
     );
@@ -247,6 +257,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         authenticator: authenticator.clone(),
         metrics: metrics.clone(),
         drain: drain.clone(),
+        nodes: nodes.clone(),
         breakers: breakers.clone(),
         readiness: readiness.clone(),
         threads: producers::threads(config, &metrics),
@@ -391,32 +402,4 @@ async fn until_the_end(
     running.shutdown().await;
     tracing::info!("down");
     ended
-}
-
-/// Checks whether [`start`] could use this configuration, as far as that can be known without listening; the outcome of a trial
-/// of the journal's engine, where it has one.
-///
-/// # Errors
-/// A rule, a certificate or a file that the server writes can't be used, the journal's engine does not do what is asked of it, or
-/// the settings would let everybody in.
-pub fn check(config: &Config) -> Result<Option<Trial>, ServeError> {
-    listen::resolve(config)?;
-    if let Some(why) = config.unsafe_combination() {
-        return Err(ServeError::Unsafe(why));
-    }
-    certificates::load(&config.tls)?;
-    authenticator::tokens(config)?;
-    table(config)?;
-    journal::check(config)
-}
-
-fn table(config: &Config) -> Result<Table, ServeError> {
-    let rules = Rule::compile_all(&config.transform.rules)?;
-    Rule::check_rooms(&config.transform.rules, &config.rooms.default_room)?;
-    Ok(Table::new(TransformOptions {
-        throttle: config.transform.throttle_ms.get(),
-        text_throttle: config.transform.text_throttle_ms.get(),
-        usage_throttle: config.transform.usage_throttle_ms.get(),
-        rules,
-    }))
 }

@@ -15,6 +15,7 @@ use crate::{
             StreamOptions,
         },
         inputs::{Inputs, InputsContext},
+        nodes::AllNodes,
         socketio::{
             self,
             engine::{Attachments, Bounds, DoorLimits, LaneLimits},
@@ -160,7 +161,7 @@ pub(super) fn sockets(
     config: &Config,
     quota: Arc<Quota>,
     compression: Option<Arc<Compression>>,
-    application: Application,
+    (application, nodes): (Application, Arc<AllNodes>),
     sessions: Arc<Sessions>,
 ) -> socketio::Options {
     socketio::Options {
@@ -186,6 +187,7 @@ pub(super) fn sockets(
         backend: application.backend,
         operations: application.operations,
         drain: application.drain,
+        nodes,
         sessions: application.sessions,
     }
 }

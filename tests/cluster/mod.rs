@@ -6,6 +6,7 @@ mod emissions;
 mod failover;
 mod nodes;
 mod sentinel;
+mod together;
 mod trial;
 
 use kit::{counted_in, redis::Redis, server_with, until};

@@ -16,7 +16,7 @@ use crate::{
     cluster::Cluster,
     doors::{
         admin::Controls, backend::Backend, bus::BusCounters, figures::Figures, inputs::Inputs,
-        operations::Operations,
+        nodes::AllNodes, operations::Operations,
     },
     drain::Drain,
     emitter::Emitter,
@@ -41,6 +41,8 @@ pub struct Api {
     pub authenticator: Arc<Authenticator>,
     /// Sends clients elsewhere.
     pub drain: Arc<Drain>,
+    /// The nodes that share the journal.
+    pub(crate) nodes: Arc<AllNodes>,
     /// The circuit breakers around outside parts.
     pub breakers: Breakers,
     /// Asked by `/readyz`.

@@ -19,6 +19,7 @@ pub(super) const PATHS: &[&str] = &[
     "/api/v1/ws",
     "/api/v1/ws/stats",
     "/api/v1/ws/rooms",
+    "/api/v1/cluster",
     "/api/v1/rooms/{room}/members",
     "/api/v1/presence",
     "/api/stream/projects/",

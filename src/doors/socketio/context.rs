@@ -21,6 +21,7 @@ use crate::{
         actions::Actions,
         admin::Controls,
         backend::{Backend, SessionBounds},
+        nodes::AllNodes,
         operations::Operations,
         socketio::engine::{
             CloseReason, LaneLimits,
@@ -72,6 +73,8 @@ pub struct Options {
     pub(crate) operations: Arc<Operations>,
     /// Sends clients elsewhere.
     pub drain: Arc<Drain>,
+    /// The nodes that share the journal.
+    pub(crate) nodes: Arc<AllNodes>,
     /// The bounds of session data.
     pub(crate) sessions: Arc<SessionBounds>,
 }
