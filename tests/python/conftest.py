@@ -7,6 +7,7 @@ import re
 import subprocess
 import threading
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import socketio
@@ -30,10 +31,15 @@ def not_checked(why):
 
 class Client(socketio.Client):
     """As it is, but for two times that a busy machine needs: by itself it gives an answer to CONNECT one second, also
-    when it comes back, and a request five."""
+    when it comes back, and a request five. And it handles one message after the other, if `ordered`: by itself it gives each
+    a thread of its own, so that they overtake each other."""
 
-    def __init__(self, **options):
+    def __init__(self, ordered=True, **options):
         super().__init__(**{"request_timeout": ANSWER, **options})
+        if ordered:
+            in_order = ThreadPoolExecutor(1)
+            start = self.eio.start_background_task
+            self.eio.start_background_task = lambda run, *args: in_order.submit(run, *args) if args else start(run)
 
     def connect(self, *args, wait_timeout=ANSWER, **options):
         super().connect(*args, wait_timeout=wait_timeout, **options)
