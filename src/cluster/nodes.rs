@@ -198,10 +198,7 @@ mod tests {
             greets(&mut table, "b", "b1", false, second),
             Change::Came(None)
         );
-        assert_eq!(
-            greets(&mut table, "c", "c1", true, second),
-            Change::TooMany
-        );
+        assert_eq!(greets(&mut table, "c", "c1", true, second), Change::TooMany);
         assert_eq!(greets(&mut table, "a", "a1", false, second), Change::None);
         assert_eq!(
             greets(&mut table, "a", "a2", true, second),

@@ -56,7 +56,9 @@ pub(super) fn run(shared: &Arc<Shared>) {
             Ok(listeners) => shared.listeners.store(listeners, Ordering::Release),
             Err(fault) => {
                 // They may have been sent: a second time is worse than none.
-                waiting.iter().for_each(|_| shared.metrics.dropped("unsent"));
+                waiting
+                    .iter()
+                    .for_each(|_| shared.metrics.dropped("unsent"));
                 lost(shared, &fault);
                 connection = None;
                 if shared.queue.pause(backoff.next()) {

@@ -83,7 +83,9 @@ impl OutQueue {
     /// Returns when messages were taken, or at the end of this time.
     pub(super) async fn moved(&self, within: Duration) {
         // One that was taken before this is called is waited for in vain, and no longer than a moment.
-        tokio::time::timeout(within, self.moved.notified()).await.ok();
+        tokio::time::timeout(within, self.moved.notified())
+            .await
+            .ok();
     }
 
     /// The messages of one call; none when the time is over. None at all after the end.
@@ -152,7 +154,10 @@ mod tests {
         queue.close();
         assert_eq!(queue.push("d", vec![1]), Err((NoRoom::Closed, vec![1])));
         let taken = queue.take(Duration::ZERO).unwrap_or_default();
-        assert_eq!(taken.iter().map(|one| one.kind).collect::<Vec<_>>(), ["b", "c"]);
+        assert_eq!(
+            taken.iter().map(|one| one.kind).collect::<Vec<_>>(),
+            ["b", "c"]
+        );
         assert!(queue.take(Duration::ZERO).is_none() && queue.pause(Duration::MAX));
     }
 }

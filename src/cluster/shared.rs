@@ -12,12 +12,13 @@ use serde_json::value::RawValue;
 use tokio::{runtime::Handle, sync::Semaphore};
 
 use super::{
+    body::written,
     frame::{self, Frame, GOODBYE, HELLO, HERE, Sender, VERSION},
     handlers::Handlers,
     metrics::ClusterMetrics,
     nodes::{Greeting, NodeTable},
     options::ClusterOptions,
-    pending::{Pending, written},
+    pending::Pending,
     queue::{NoRoom, OutQueue},
 };
 use crate::{
@@ -142,7 +143,9 @@ impl Shared {
             body,
         };
         let text = serde_json::to_vec(&frame).map_err(|error| {
-            Error::bad_request(format!("a message to the other nodes can't be written: {error}"))
+            Error::bad_request(format!(
+                "a message to the other nodes can't be written: {error}"
+            ))
         })?;
         let most = self.options.max_message;
         if text.len() > most {

@@ -9,10 +9,11 @@ use redis::{Msg, Value};
 
 use super::{
     backoff::Backoff,
+    body::written,
     frame::{ANSWER, Frame, GOODBYE, HELLO, HERE, VERSION},
     handlers::{FromNode, Handler},
     nodes::{Change, Greeting},
-    pending::{WrittenAnswer, written},
+    pending::WrittenAnswer,
     shared::{Connection, Shared},
 };
 use crate::engine::Fault;
@@ -70,10 +71,7 @@ fn serve(shared: &Arc<Shared>, backoff: &mut Backoff) -> Result<(), End> {
     engine.set_read_timeout(Some(shared.options.probe_time()))?;
     shared.listens();
     backoff.reset();
-    if shared
-        .set_trouble(Connection::Subscriber, None)
-        .is_some()
-    {
+    if shared.set_trouble(Connection::Subscriber, None).is_some() {
         tracing::info!("other nodes can be heard again");
     }
     shared.say_hello();
@@ -181,9 +179,7 @@ fn greeted(shared: &Shared, frame: &Frame<'_>, is_first: bool) {
     let Ok(greeting) = serde_json::from_str::<Greeting>(frame.body.get()) else {
         return shared.metrics.dropped("malformed");
     };
-    shared
-        .metrics
-        .received(if is_first { HELLO } else { HERE });
+    shared.metrics.received(if is_first { HELLO } else { HERE });
     let (name, boot) = (&*frame.from.node, &*frame.from.boot);
     let now = Instant::now();
     let mut nodes = shared.nodes();

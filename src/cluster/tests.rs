@@ -1,14 +1,21 @@
 //! The link, over a real engine.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use kit::{redis::Redis, until};
 use serde_json::{json, value::RawValue};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 
-use super::{Cluster, ClusterMetrics, ClusterOptions, Silence, pending::written};
+use super::{Cluster, ClusterMetrics, ClusterOptions, Silence, written};
 use crate::error::Error;
 
 fn options(url: &str, node: &str) -> ClusterOptions {
@@ -41,7 +48,10 @@ impl Node {
         let heard: Arc<Mutex<Vec<String>>> = Arc::default();
         let hears = heard.clone();
         link.on_told("word", move |from, body| {
-            hears.lock().unwrap().push(format!("{}: {}", from.name, body.get()));
+            hears
+                .lock()
+                .unwrap()
+                .push(format!("{}: {}", from.name, body.get()));
         });
         link.on_asked("name", move |from, body: Box<RawValue>| {
             let name = name.clone();
@@ -60,14 +70,20 @@ impl Node {
 
     fn others(&self) -> Vec<String> {
         let nodes = self.link.nodes();
-        nodes.iter().skip(1).map(|node| node.name.to_string()).collect()
+        nodes
+            .iter()
+            .skip(1)
+            .map(|node| node.name.to_string())
+            .collect()
     }
 
     /// Ends as a process that is killed does: without a word.
     fn kill(self) {
         self.pulse.abort();
         let shared = &self.link.0.as_ref().unwrap().shared;
-        shared.stop.store(true, std::sync::atomic::Ordering::Release);
+        shared
+            .stop
+            .store(true, std::sync::atomic::Ordering::Release);
         shared.queue.close();
     }
 
@@ -108,10 +124,16 @@ async fn nodes_find_each_other_tell_and_ask() {
         one.link.tell("word", &n).unwrap();
     }
     let words: Vec<String> = (0..1_000).map(|n| format!("one: {n}")).collect();
-    two.hears(&words.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    two.hears(&words.iter().map(String::as_str).collect::<Vec<_>>())
+        .await;
     assert!(one.heard.lock().unwrap().is_empty() && elsewhere.others().is_empty());
 
-    let said = one.link.ask("two", "name", &(), None).await.unwrap().unwrap();
+    let said = one
+        .link
+        .ask("two", "name", &(), None)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(said.get(), "[\"two\",\"one\"]");
     let refused = one.link.ask("two", "name", &"refuse", None).await.unwrap();
     assert_eq!(refused.unwrap_err().code, "not_found");
@@ -196,7 +218,9 @@ async fn what_is_no_message_is_dropped_and_invented_nodes_are_bounded() {
     for n in 0..10 {
         let from = json!({ "node": format!("n{n}"), "boot": format!("b{n}") });
         let frame = json!({ "v": 1, "from": from, "kind": "here", "body": body });
-        engine.command(&["PUBLISH", channel, &frame.to_string()]).await;
+        engine
+            .command(&["PUBLISH", channel, &frame.to_string()])
+            .await;
     }
     let from = json!({ "node": "n", "boot": "b" });
     for odd in [
@@ -213,11 +237,19 @@ async fn what_is_no_message_is_dropped_and_invented_nodes_are_bounded() {
         engine.command(&["PUBLISH", channel, odd]).await;
     }
     let word = json!({ "v": 1, "from": from, "kind": "word", "body": 7 });
-    engine.command(&["PUBLISH", channel, &word.to_string()]).await;
+    engine
+        .command(&["PUBLISH", channel, &word.to_string()])
+        .await;
     one.hears(&["n: 7"]).await;
     assert_eq!(one.others().len(), 4);
     let mut registry = prometheus_client::registry::Registry::default();
-    one.link.0.as_ref().unwrap().shared.metrics.register(&mut registry);
+    one.link
+        .0
+        .as_ref()
+        .unwrap()
+        .shared
+        .metrics
+        .register(&mut registry);
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
     for (reason, count) in [
@@ -260,13 +292,68 @@ async fn connections_are_made_again() {
     let answers = one.link.ask_all("name", &()).await.unwrap();
     assert_eq!((answers.given.len(), answers.silent.len()), (0, 1));
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!((one.others(), two.others()), (vec!["two".into()], vec!["one".into()]));
+    assert_eq!(
+        (one.others(), two.others()),
+        (vec!["two".into()], vec!["one".into()])
+    );
     engine.again().await;
     until("an answer", async || {
         one.link.ask("two", "name", &(), None).await.ok()?.ok()
     })
     .await;
     assert!(one.link.trouble().is_none());
+    for node in [one, two] {
+        node.link.stop().await;
+    }
+}
+
+/// A way to an engine: connections of an earlier age than this carry nothing any more, and don't end.
+async fn way_to(port: u16) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let age = Arc::<AtomicUsize>::default();
+    let now = age.clone();
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let own = now.load(Ordering::Acquire);
+            let (near, far) = (near.into_split(), far.into_split());
+            for (mut from, mut to) in [(near.0, far.1), (far.0, near.1)] {
+                let now = now.clone();
+                tokio::spawn(async move {
+                    let mut bytes = vec![0; 8_192];
+                    while let Ok(read @ 1..) = from.read(&mut bytes).await {
+                        if now.load(Ordering::Acquire) == own {
+                            to.write_all(&bytes[..read]).await.ok();
+                        }
+                    }
+                    // The other direction goes on as long as it is.
+                    std::future::pending::<()>().await;
+                });
+            }
+        }
+    });
+    (url, age)
+}
+
+/// Connections that neither carry anything nor end are noticed, since a node hears itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_connections_are_made_again() {
+    let Some(engine) = Redis::start().await else {
+        return;
+    };
+    let (url, age) = way_to(engine.port()).await;
+    let one = Node::start(options(&url, "one")).await;
+    let two = Node::start(options(&engine.url(), "two")).await;
+    sees(&one, &["two"]).await;
+    age.fetch_add(1, Ordering::AcqRel);
+    until("the silence to be noticed", async || one.link.trouble()).await;
+    until("an answer", async || {
+        one.link.ask("two", "name", &(), None).await.ok()?.ok()
+    })
+    .await;
+    assert_eq!(one.others(), ["two"]);
+    sees(&two, &["one"]).await;
     for node in [one, two] {
         node.link.stop().await;
     }

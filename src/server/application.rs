@@ -7,6 +7,7 @@ use http::HeaderName;
 use super::error::ServeError;
 use crate::{
     breaker::{BreakerLimits, Breakers},
+    cluster::Cluster,
     config::Config,
     doors::{
         backend::{Backend, BackendMetrics, BackendOptions, ServiceOptions, SessionBounds},
@@ -30,7 +31,7 @@ pub(super) struct Application {
 /// Builds them.
 pub(super) fn build(
     config: &Config,
-    (hub, emitter): (HubHandle, Emitter),
+    (hub, emitter, cluster): (HubHandle, Emitter, Cluster),
     breakers: &Breakers,
     metrics: &Metrics,
 ) -> Result<Application, ServeError> {
@@ -45,6 +46,7 @@ pub(super) fn build(
     let operations = Operations::new(OperationsContext {
         hub,
         emitter,
+        cluster,
         metrics: counters.clone(),
         max: settings.max_operations.into(),
         max_ask_time: settings.max_ask_time.get(),

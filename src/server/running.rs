@@ -11,11 +11,11 @@ use super::essential::{Ended, Essential};
 use crate::{
     access::authn::StartSecret,
     alerts::LastPosts,
+    cluster::Cluster,
     doors::{
         http::{Readiness, Spans},
         socketio::engine::Door,
     },
-    cluster::Cluster,
     journal::Journal,
     observe::Metrics,
     projections::analytics,

@@ -1,9 +1,11 @@
 //! Several nodes that share a journal on a real engine.
 
 mod actions;
+mod bus;
 mod emissions;
 mod failover;
 mod nodes;
+mod operations;
 mod sentinel;
 mod trial;
 

@@ -13,11 +13,11 @@ use crate::{
     access::Authenticator,
     breaker::Breakers,
     channel::Namespace,
+    cluster::Cluster,
     doors::{
         backend::Backend, bus::BusCounters, figures::Figures, inputs::Inputs,
         operations::Operations,
     },
-    cluster::Cluster,
     emitter::Emitter,
     hub::HubHandle,
     intake::Intake,

@@ -94,6 +94,23 @@ impl Operation {
         )
     }
 
+    /// The client that it names.
+    pub(super) fn client(&self) -> Option<&str> {
+        match self {
+            Self::Join { client, .. }
+            | Self::Leave { client, .. }
+            | Self::Session { client, .. } => client.as_deref(),
+            Self::Disconnect(client) | Self::RoomsOf(client) | Self::Client(client) => Some(client),
+            Self::Call(call) => Some(&call.client),
+            Self::Emit(_) | Self::CloseRoom { .. } | Self::Members { .. } => None,
+        }
+    }
+
+    /// Whether it is about all members of a room, wherever they are.
+    pub(super) fn is_about_room(&self) -> bool {
+        matches!(self, Self::CloseRoom { .. } | Self::Members { .. })
+    }
+
     /// Reads an operation; what the application sends stays as it is written. Returns its name, for the counters, beside
     /// it: `unknown` for none.
     ///
