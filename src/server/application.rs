@@ -48,7 +48,7 @@ pub(super) fn build(
         sessions.clone(),
         DrainOptions {
             time: config.server.drain_time.get(),
-            cluster,
+            cluster: cluster.clone(),
         },
         moves,
     );
@@ -61,6 +61,7 @@ pub(super) fn build(
         hub,
         emitter,
         drain: drain.clone(),
+        cluster,
         metrics: counters.clone(),
         max: settings.max_operations.into(),
         max_ask_time: settings.max_ask_time.get(),

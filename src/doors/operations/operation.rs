@@ -96,6 +96,28 @@ impl Operation {
         )
     }
 
+    /// The client that it names.
+    pub(super) fn client(&self) -> Option<&str> {
+        match self {
+            Self::Join { client, .. }
+            | Self::Leave { client, .. }
+            | Self::Session { client, .. } => client.as_deref(),
+            Self::Disconnect(client) | Self::RoomsOf(client) | Self::Client(client) => Some(client),
+            Self::Call(call) => Some(&call.client),
+            Self::Reconnect(wish) => wish.client(),
+            Self::Emit(_) | Self::CloseRoom { .. } | Self::Members { .. } => None,
+        }
+    }
+
+    /// Whether it is about all members of a room or all clients of a user, wherever they are.
+    pub(super) fn is_about_many(&self) -> bool {
+        match self {
+            Self::Reconnect(wish) => wish.client().is_none(),
+            Self::CloseRoom { .. } | Self::Members { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Reads an operation; what the application sends stays as it is written. Returns its name, for the counters, beside
     /// it: `unknown` for none.
     ///

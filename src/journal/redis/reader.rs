@@ -9,6 +9,7 @@ use std::{
 use redis::Connection;
 
 use super::{
+    keys::Keys,
     past,
     sessions::{self, SessionScripts},
     shared::Shared,
@@ -101,7 +102,7 @@ impl Reader {
     }
 
     pub(super) fn text(&self, name: KeptText) -> Result<Option<String>, Fault> {
-        let field = format!("{}:{}", name.name(), self.shared.options.node);
+        let field = Keys::text(name, &self.shared.options.node);
         self.call(|connection| {
             let mut get = redis::cmd("HGET");
             Ok(get
