@@ -29,7 +29,9 @@ async fn each_node_tells_of_all() {
             let (status, list) = get(address, "/api/v1/cluster").await;
             assert_eq!(status, 200, "{list}");
             let nodes = list["nodes"].as_array().expect("nodes").clone();
-            nodes.iter().all(|node| node["lag"] == 0).then_some(list)
+            // A node leads when the lease is its own, which takes a moment.
+            let leads = nodes.iter().filter(|node| node["leads"] == true).count();
+            (leads == 1 && nodes.iter().all(|node| node["lag"] == 0)).then_some(list)
         })
         .await;
         assert_eq!(list["clients"], 3, "{list}");
@@ -44,8 +46,6 @@ async fn each_node_tells_of_all() {
         assert_eq!(a["address"], here.to_string());
         assert_ne!(a["boot"], b["boot"]);
         assert_eq!(a["version"], env!("CARGO_PKG_VERSION"));
-        let leads = [a, b].into_iter().filter(|node| node["leads"] == true);
-        assert_eq!(leads.count(), 1, "{list}");
         let (_, stats) = get(address, "/api/v1/ws/stats").await;
         assert_eq!(stats["total_connections"], 3, "{stats}");
         assert_eq!(stats["connections_by_namespace"]["/"], 3, "{stats}");
