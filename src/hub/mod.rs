@@ -41,6 +41,7 @@ mod placed;
 mod presence;
 mod projections;
 mod questions;
+mod reach;
 mod recovery;
 mod requests;
 mod rewind;
