@@ -26,6 +26,8 @@ mod emissions;
 mod fanout;
 #[cfg(test)]
 mod forged;
+#[cfg(test)]
+mod forked;
 mod handle;
 mod load;
 mod member;

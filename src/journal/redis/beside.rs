@@ -2,7 +2,7 @@
 
 use super::{
     decisions,
-    keys::Keys,
+    keys::{Keys, SavingParts},
     scripts::{CheckpointAnswer, LastPart},
     writer::Writer,
 };
@@ -10,16 +10,6 @@ use crate::journal::{Epoch, JournalError, Seq, queue::Decide};
 
 /// The time after which parts of a checkpoint without a last one are deleted.
 const PARTS_SECONDS: u64 = 600;
-
-/// A checkpoint of which some parts are kept.
-#[derive(Debug)]
-pub(super) struct SavingParts {
-    seq: Seq,
-    /// The key of the parts.
-    key: String,
-    /// The number of parts that are kept.
-    parts: u32,
-}
 
 impl Writer {
     /// Runs one command, whose answer says nothing.

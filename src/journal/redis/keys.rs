@@ -57,3 +57,13 @@ impl Keys {
         format!("{}:{seq}:{holder}:{count}", self.checkpoint)
     }
 }
+
+/// A checkpoint of which some parts are kept.
+#[derive(Debug)]
+pub(super) struct SavingParts {
+    pub(super) seq: u64,
+    /// The key of the parts.
+    pub(super) key: String,
+    /// The number of parts that are kept.
+    pub(super) parts: u32,
+}

@@ -9,9 +9,8 @@ use std::{
 use redis::Connection;
 
 use super::{
-    beside::SavingParts,
     engine::Fault,
-    keys::Keys,
+    keys::{Keys, SavingParts},
     options::{Acks, RedisOptions},
     scripts::{Appended, Id, Kept, Scripts, Told, id_of},
     shared::{Part, Shared},
