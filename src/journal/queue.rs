@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     decision::Decision,
-    journal::{Entry, JournalError, KeptText, Outcome, Seq, SessionChange},
+    journal::{Entry, Epoch, JournalError, KeptText, Outcome, Seq, SessionChange},
 };
 
 /// A job of the writer.
@@ -19,6 +19,8 @@ pub(in crate::journal) enum Job {
     Append(Append),
     Decide(Decide),
     Checkpoint {
+        /// The epoch that names the place.
+        epoch: Epoch,
         seq: Seq,
         /// The number of the part; none for the last one.
         part: Option<u32>,

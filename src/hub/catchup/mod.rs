@@ -175,10 +175,12 @@ impl CatchUp {
         self.recent.push(record.clone());
     }
 
-    /// Forgets all that was read: the journal went back.
+    /// Forgets all that was read, because the journal went back. A segment that is being made finds nobody to take it.
     pub(in crate::hub) fn begin_anew(&mut self) {
         self.recent = Recent::new(self.recent.max_bytes());
         self.kept = Kept::default();
+        (self.made, self.segments) = mpsc::unbounded_channel();
+        self.making = false;
     }
 
     /// Forgets these members, which are in the order of the queue.

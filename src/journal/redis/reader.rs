@@ -3,16 +3,17 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use redis::Connection;
 
 use super::{
     keys::Keys,
-    past,
+    past::{self, Item, Newest},
     sessions::{self, SessionScripts},
     shared::Shared,
+    timeline::Timeline,
 };
 use crate::{
     decision::Decisions,
@@ -22,6 +23,8 @@ use crate::{
 
 /// Events of one call: each may have a megabyte.
 const AT_A_TURN: usize = 128;
+/// The longest time for which a reader waits until the follower has compared the engine's history.
+const COMPARISON_PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) struct Reader {
     shared: Arc<Shared>,
@@ -58,28 +61,36 @@ impl Reader {
                 Err(_) => *held = None,
             }
         }
-        let new = self.shared.engine.connect(self.shared.options.timeout)?;
+        let timeout = self.shared.options.timeout;
+        let new = self.shared.engine.connect(timeout);
+        let new = new.map_err(|fault| fault.within(timeout))?;
         let answer = call(held.insert(new));
         if answer.is_err() {
             *held = None;
         }
-        answer
+        answer.map_err(|fault| fault.within(timeout))
     }
 
-    /// Up to `limit` records after `after`, and none after `last`.
-    pub(super) fn read(&self, after: Seq, limit: usize, last: Seq) -> Result<Batch, Fault> {
+    /// Up to `limit` records after `after`, of the history that is shown; of another one, none.
+    pub(super) fn read(&self, after: Seq, limit: usize, shown: &Timeline) -> Result<Batch, Fault> {
+        let (last, generations) = (shown.last(), &shown.generations);
         let mut batch = Batch::after(after);
         let mut left = limit;
         while left > 0 && batch.to < last && !batch.is_full() {
             let (from, count) = (batch.to + 1, left.min(AT_A_TURN));
+            let compared = self.shared.own.comparisons();
             let items =
                 self.call(|connection| past::range(connection, &self.shared.keys, from, count))?;
-            if items.is_empty() {
-                break;
+            let is_of_it = |item: &Item| generations.is_at(item.epoch, item.seq);
+            if !items.first().is_some_and(is_of_it) {
+                if batch.to > after {
+                    break;
+                }
+                return self.lacks(from, compared);
             }
             let accepted = Instant::now();
             for item in items {
-                if item.seq > last || batch.is_full() {
+                if item.seq > last || batch.is_full() || !is_of_it(&item) {
                     return Ok(batch);
                 }
                 left -= 1;
@@ -89,15 +100,58 @@ impl Reader {
         Ok(batch)
     }
 
-    /// This part of the newest checkpoint.
-    pub(super) fn checkpoint(&self, part: u32) -> Result<Option<(Seq, String)>, Fault> {
-        self.call(|connection| {
-            let Some((seq, parts)) = past::checkpoint(connection, &self.shared.keys)? else {
+    /// The answer where the engine has no such event any more: it was trimmed, or the engine lost it, which the follower
+    /// looks at first.
+    fn lacks(&self, from: Seq, compared: u64) -> Result<Batch, Fault> {
+        self.shared.suspects();
+        let patience = COMPARISON_PATIENCE.min(self.shared.options.timeout);
+        self.shared.own.wait_for_comparison(compared, patience);
+        match self.shared.timelines.shown().first() > from {
+            true => Ok(Batch::after(from - 1)),
+            false => Err(Fault::Ended),
+        }
+    }
+
+    /// The newest checkpoint of the history that is shown.
+    pub(super) fn newest_checkpoint(&self) -> Result<Option<Newest>, Fault> {
+        let mut is_compared = false;
+        loop {
+            let compared = self.shared.own.comparisons();
+            let newest = self.call(|connection| past::checkpoint(connection, &self.shared.keys))?;
+            let Some(newest) = newest else {
                 return Ok(None);
             };
+            let shown = self.shared.timelines.shown();
+            let reach = shown.generations.newest(newest.epoch, Seq::MAX);
+            if reach.is_some_and(|reach| newest.seq <= reach) {
+                return Ok(Some(newest));
+            }
+            if self.shared.timelines.is_superseded() {
+                return Err(Fault::Ended);
+            }
+            if is_compared {
+                tracing::warn!(
+                    place = newest.seq,
+                    "the saved state holds events that the journal's engine lost; it is not used"
+                );
+                return Ok(None);
+            }
+            // Another node may have saved it in a generation that this one has not compared yet.
+            self.shared.suspects();
+            let patience = COMPARISON_PATIENCE.min(self.shared.options.timeout);
+            self.shared.own.wait_for_comparison(compared, patience);
+            if self.shared.own.comparisons() == compared {
+                return Err(Fault::Ended);
+            }
+            is_compared = true;
+        }
+    }
+
+    /// A part of a checkpoint; none after the last, or if it was replaced.
+    pub(super) fn checkpoint_part(&self, key: &str, part: u32) -> Result<Option<String>, Fault> {
+        self.call(|connection| {
             let mut get = redis::cmd("HGET");
-            let text: Option<String> = get.arg(parts).arg(part).query(connection)?;
-            Ok(text.map(|text| (seq, text)))
+            Ok(get.arg(key).arg(part).query(connection)?)
         })
     }
 

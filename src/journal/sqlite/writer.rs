@@ -80,6 +80,7 @@ impl Writer {
                     Job::Append(append) => appends.push(append),
                     Job::Decide(decide) => decided.push(decide),
                     Job::Checkpoint {
+                        epoch: _,
                         seq,
                         part,
                         text,
