@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use kit::{Client, get, redis::Redis};
 use serde_json::json;
 
-use super::{load::number, node, take, tasks, told, until_ready, until_refused, until_taken};
+use super::{
+    event, load::number, node, take, tasks, told, until_ready, until_refused, until_taken,
+};
 
 /// More of it makes a longer run of the same: `CHAOS_AWAY=60`, in seconds. Then the times are judged as well.
 const AWAY: u64 = 2;
@@ -52,10 +54,10 @@ async fn an_engine_that_stands_still_is_said_to_and_what_is_known_is_told() {
             assert_eq!(get(address, "/healthz").await.0, 200);
             let (mut late, _) = Client::connect(address, json!({ "cursor": cursor })).await;
             told(&mut late, &["b"]).await;
-            assert_eq!(late.event("resumed").await["complete"], true);
+            assert_eq!(event(&mut late, "resumed").await["complete"], true);
             late.close().await;
             let (mut new, _) = Client::connect(address, json!({ "snapshot": true })).await;
-            let state = new.event("snapshot").await;
+            let state = event(&mut new, "snapshot").await;
             assert_eq!(
                 state["tasks"].as_object().map(serde_json::Map::len),
                 Some(2)
@@ -76,7 +78,7 @@ async fn an_engine_that_stands_still_is_said_to_and_what_is_known_is_told() {
     for client in [&mut here, &mut there] {
         let mut ids = Vec::new();
         while ids.last().is_none_or(|last| last != "e") {
-            let update = client.event("task_update").await;
+            let update = event(client, "task_update").await;
             ids.push(update["id"].as_str().unwrap().to_owned());
         }
         ids.sort();

@@ -1,10 +1,13 @@
 //! An engine that forgets its scripts, is full, whose clock jumps, and one that many nodes find again at once.
 
-use kit::{Client, counted_in, get, redis::Redis};
+use kit::{
+    Client, counted_in, get,
+    redis::{Redis, engines},
+};
 use serde_json::json;
 use stoa::server::Running;
 
-use super::{node, take, tasks, told, until_ready, until_refused, until_taken};
+use super::{event, node, take, tasks, told, until_ready, until_refused, until_taken};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scripts_that_the_engine_forgot_are_sent_again() {
@@ -52,7 +55,7 @@ async fn an_engine_that_is_full_is_said_to_be_and_what_is_kept_is_told() {
     assert_eq!(get(two.address(), "/api/v1/state").await.0, 200);
     let (mut late, _) = Client::connect(two.address(), json!({ "cursor": cursor })).await;
     told(&mut late, &["b"]).await;
-    assert_eq!(late.event("resumed").await["complete"], true);
+    assert_eq!(event(&mut late, "resumed").await["complete"], true);
     engine.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
     until_ready(one.address(), true).await;
     until_ready(two.address(), true).await;
@@ -125,9 +128,11 @@ async fn an_engine_whose_clock_jumps_changes_nothing() {
         ("FAKETIME_NO_CACHE", "1".to_owned()),
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
     ];
-    let Some(engine) = Redis::within(&environment).await else {
+    // The system's allocates by a library beneath which faketime can't run.
+    let Some(program) = engines().into_iter().find(|program| program.is_absolute()) else {
         return;
     };
+    let engine = Redis::within(&program, &environment).await;
     let time = async || -> u64 {
         let (seconds, _): (u64, u64) = engine.ask(&["TIME"]).await;
         seconds

@@ -7,7 +7,7 @@ use kit::{
 
 use super::{
     load::{Dice, Load, Scale, number},
-    process_at,
+    node, process_at,
 };
 
 const NODES: [&str; 3] = ["one", "two", "three"];
@@ -50,4 +50,39 @@ async fn what_was_acknowledged_reaches_everybody_once_whatever_is_killed() {
     }
     load.more(EVENTS).await;
     load.judge(&addresses).await;
+}
+
+/// Observers go from node to node while events are published, and each goes on from its cursor: nothing is missing and
+/// nothing comes twice, in the middle of what they missed as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn observers_that_move_with_their_cursors_get_each_event_once() {
+    let Some(engine) = Redis::start().await else {
+        return;
+    };
+    let (one, two) = (node(&engine, "one").await, node(&engine, "two").await);
+    let addresses = [one.address(), two.address()];
+    let scale = Scale {
+        observers: number("CHAOS_OBSERVERS", OBSERVERS),
+        producers_hop: false,
+    };
+    let load = Load::begin(&addresses, scale).await;
+    load.more(ROUNDS * EVENTS).await;
+    load.judge(&addresses).await;
+    one.shutdown().await;
+    two.shutdown().await;
+}
+
+/// The same with one node, which needs no engine.
+#[tokio::test(flavor = "multi_thread")]
+async fn observers_that_come_back_with_their_cursors_get_each_event_once() {
+    let one = kit::server().await;
+    let addresses = [one.address()];
+    let scale = Scale {
+        observers: number("CHAOS_OBSERVERS", OBSERVERS),
+        producers_hop: false,
+    };
+    let load = Load::begin(&addresses, scale).await;
+    load.more(ROUNDS * EVENTS).await;
+    load.judge(&addresses).await;
+    one.shutdown().await;
 }

@@ -16,7 +16,7 @@ use kit::{Client, PATIENCE, http_client, socket::Socket, until};
 use serde_json::{Value, json};
 use tokio::{task::JoinHandle, time::timeout};
 
-use super::screen::{PRODUCERS, Screen, history};
+use super::screen::{PRODUCERS, Screen, history, misplaced};
 
 /// Events of one request.
 const BATCH: u64 = 10;
@@ -125,17 +125,14 @@ impl Load {
             *count = producer.await.expect("it produces");
         }
         for node in nodes {
-            let kept = until("all acknowledged events in the history", async || {
-                let kept = history(*node).await;
-                (kept.len() as u64 >= counts.iter().sum()).then_some(kept)
-            })
-            .await;
-            let mut next = [0; PRODUCERS];
-            for (who, n) in kept {
-                assert_eq!(n, next[who], "the next event of producer {who} at {node}");
-                next[who] += 1;
+            let since = Instant::now();
+            let mut kept = history(*node).await;
+            while (kept.len() as u64) < counts.iter().sum() && since.elapsed() < PATIENCE {
+                tokio::time::sleep(PAUSE * 10).await;
+                kept = history(*node).await;
             }
-            assert_eq!(next, counts, "the history of {node}");
+            let wrong = misplaced(&kept, &counts);
+            assert!(wrong.is_empty(), "the history of {node}: {wrong:?}");
         }
         for (number, screen) in self.screens.iter().enumerate() {
             // As long as anything comes it is only slow.
@@ -242,7 +239,13 @@ async fn publish(door: SocketAddr, events: &Value) -> bool {
         assert!((500..600).contains(&status), "{status} {answer}");
         return false;
     }
-    assert_eq!(answer["rejected"], json!([]), "{answer}");
+    // A node with too much to do takes what is less urgent later.
+    let rejected = answer["rejected"].as_array().expect("a list");
+    let is_busy = |one: &Value| one["error"]["code"] == "overloaded";
+    assert!(rejected.iter().all(is_busy), "{answer}");
+    if !rejected.is_empty() {
+        return false;
+    }
     let count = |name: &str| answer[name].as_u64().unwrap_or(0);
     assert_eq!(count("accepted") + count("duplicates"), BATCH, "{answer}");
     true

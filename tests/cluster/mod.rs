@@ -19,7 +19,7 @@ mod ways;
 use std::{net::SocketAddr, path::Path};
 
 use kit::{
-    Client, START_SECRET, get, post,
+    Client, PATIENCE, START_SECRET, get, post,
     process::{self, Process},
     redis::Redis,
     server_with, until,
@@ -115,11 +115,17 @@ async fn until_ready(address: SocketAddr, is_ready: bool) {
     assert_eq!(get(address, "/healthz").await.0, 200);
 }
 
+/// The next event of this name. A connection that lives on pings alone would be waited at for ever.
+async fn event(client: &mut Client, name: &str) -> Value {
+    let came = tokio::time::timeout(PATIENCE, client.event(name)).await;
+    came.unwrap_or_else(|_| panic!("no {name}; there are {:?}", client.events))
+}
+
 /// The next updates are these, in this order.
 async fn told(client: &mut Client, ids: &[&str]) -> Value {
     let mut cursor = Value::Null;
     for id in ids {
-        let mut update = client.event("task_update").await;
+        let mut update = event(client, "task_update").await;
         assert_eq!(update["id"], *id, "of {ids:?}");
         cursor = update["cursor"].take();
     }

@@ -5,7 +5,7 @@ use kit::{
 };
 use serde_json::{Value, json};
 
-use super::{node, process_at};
+use super::{event, node, process_at};
 
 const DECISIONS: u64 = 400;
 
@@ -54,10 +54,10 @@ async fn a_client_that_was_parked_goes_on_at_another_node() {
     dies.kill();
     let (mut back, _) = Client::connect(two.address(), json!({ "cursor": cursor })).await;
     while (seen.len() as u64) < published {
-        let update = back.event("decision_event").await;
+        let update = event(&mut back, "decision_event").await;
         seen.push(update["data"]["n"].as_u64().unwrap());
     }
     assert_eq!(seen, (0..published).collect::<Vec<_>>());
-    assert_eq!(back.event("resumed").await["complete"], true);
+    assert_eq!(event(&mut back, "resumed").await["complete"], true);
     two.shutdown().await;
 }

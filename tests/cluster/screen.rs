@@ -1,6 +1,6 @@
 //! The records of one observer over all its connections, and the history of a node, held against what was published.
 
-use std::net::SocketAddr;
+use std::{collections::HashSet, net::SocketAddr};
 
 use kit::get;
 use serde_json::{Value, json};
@@ -32,6 +32,25 @@ pub(super) async fn history(node: SocketAddr) -> Vec<(usize, u64)> {
     }
 }
 
+/// What a history lacks of so many events of each producer, or has twice or in another order: the first of it.
+pub(super) fn misplaced(kept: &[(usize, u64)], counts: &[u64; PRODUCERS]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (who, count) in counts.iter().enumerate() {
+        let own = kept.iter().filter(|(of, _)| *of == who).map(|(_, n)| *n);
+        let own: Vec<u64> = own.collect();
+        let has: HashSet<u64> = own.iter().copied().collect();
+        let lacks = (0..*count).filter(|n| !has.contains(n));
+        wrong.extend(lacks.map(|n| format!("{who}-{n} is gone")).take(TOLD));
+        let order = own.windows(2).filter(|pair| pair[0] >= pair[1]);
+        let order = order.map(|pair| format!("{who}-{} behind {who}-{}", pair[1], pair[0]));
+        wrong.extend(order.take(TOLD));
+        if own.len() as u64 != *count {
+            wrong.push(format!("{} of {count} events of {who}", own.len()));
+        }
+    }
+    wrong
+}
+
 /// What came of one producer.
 #[derive(Debug, Default, Clone)]
 struct Of {
@@ -48,6 +67,8 @@ struct Of {
 #[derive(Debug)]
 pub(super) struct Screen {
     cursor: String,
+    /// The place from which its present connection went on.
+    from: String,
     /// The one producer that it watches; all, if it is none.
     only: Option<usize>,
     of: [Of; PRODUCERS],
@@ -61,6 +82,7 @@ impl Screen {
         let turn = usize::try_from(number / 2).unwrap_or(0) % PRODUCERS;
         Self {
             cursor: from.to_owned(),
+            from: from.to_owned(),
             only: (number % 2 == 1).then_some(turn),
             of: std::array::from_fn(|_| Of::default()),
             came: 0,
@@ -69,7 +91,8 @@ impl Screen {
     }
 
     /// Its words when it connects.
-    pub(super) fn auth(&self) -> String {
+    pub(super) fn auth(&mut self) -> String {
+        self.from.clone_from(&self.cursor);
         let mut filters = json!({ "types": ["decision_event", "progress_update"] });
         if let Some(who) = self.only {
             filters["projects"] = json!([format!("p{who}")]);
@@ -127,7 +150,10 @@ impl Screen {
             }
         }
         if let Some(before) = before.filter(|before| *before >= n) {
-            self.fault(format!("{who}-{n} came after {who}-{before}"));
+            let (from, at) = (&self.from, &self.cursor);
+            self.fault(format!(
+                "{body} came after {who}-{before} at {at}, on a connection from {from}"
+            ));
         }
     }
 

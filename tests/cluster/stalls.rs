@@ -3,7 +3,7 @@
 use kit::{Client, metrics::counted, process::free_port, redis::Redis, until};
 use serde_json::json;
 
-use super::{process_at, take, task, tasks, told, until_ready, until_taken};
+use super::{event, process_at, take, task, tasks, told, until_ready, until_taken};
 
 /// The node that does the chores stands still for longer than its lease: another one does them, and nothing is lost. The
 /// journal no longer reaches back to where it stood: its clients that lack what is gone are given the state, and those
@@ -49,16 +49,16 @@ async fn a_node_that_stands_still_for_longer_than_the_journal_reaches_back_begin
     })
     .await;
     stalled.signal("CONT");
-    let resumed = here.event("resumed").await;
+    let resumed = event(&mut here, "resumed").await;
     assert_eq!(resumed["complete"], false, "{resumed}");
-    let state = here.event("snapshot").await;
+    let state = event(&mut here, "snapshot").await;
     let all: Vec<&str> = ["a", "b"].into_iter().chain(ids).collect();
     let told_of = state["tasks"].as_object().unwrap();
     assert_eq!(told_of.len(), all.len(), "all that the state has");
     tasks(&[address, stalled.address], &all).await;
     // A client that lacks only what is still there gets that, at the node that stood still as well.
     let (mut moved, _) = Client::connect(stalled.address, json!({ "cursor": near_end })).await;
-    let resumed = moved.event("resumed").await;
+    let resumed = event(&mut moved, "resumed").await;
     assert_eq!(
         (&resumed["complete"], &resumed["replayed"]),
         (&json!(true), &json!(20))

@@ -3,7 +3,9 @@
 use kit::{Client, get, proxy::Proxy, redis::Redis, until};
 use serde_json::{Value, json};
 
-use super::{node, node_at, take, task, tasks, told, until_ready, until_refused, until_taken};
+use super::{
+    event, node, node_at, take, task, tasks, told, until_ready, until_refused, until_taken,
+};
 
 /// Each dial ends at once, ten times and more: the node goes on trying, and is there when the engine is.
 #[tokio::test(flavor = "multi_thread")]
@@ -105,7 +107,7 @@ async fn a_node_that_is_cut_off_misses_nothing() {
         for client in [&mut here, &mut there] {
             let mut came = Vec::new();
             for _ in 0..4 {
-                let mut update = client.event("task_update").await;
+                let mut update = event(client, "task_update").await;
                 came.push(update["id"].take());
             }
             let in_order: Vec<&Value> = came.iter().filter(|id| **id != *refused).collect();
@@ -117,7 +119,7 @@ async fn a_node_that_is_cut_off_misses_nothing() {
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     tasks(&[one.address(), two.address()], &all).await;
     let (mut back, _) = Client::connect(two.address(), json!({ "cursor": cursor })).await;
-    let resumed = back.event("resumed").await;
+    let resumed = event(&mut back, "resumed").await;
     assert_eq!(
         (&resumed["complete"], &resumed["replayed"]),
         (&json!(true), &json!(all.len() - 1))
@@ -153,7 +155,7 @@ async fn a_former_primary_is_not_written_to_and_not_believed() {
     until_ready(address, true).await;
     let (mut back, _) = Client::connect(address, json!({ "cursor": cursor })).await;
     told(&mut back, &["c"]).await;
-    assert_eq!(back.event("resumed").await["complete"], true);
+    assert_eq!(event(&mut back, "resumed").await["complete"], true);
     tasks(&[address], &["a", "b", "c"]).await;
     server.shutdown().await;
 }

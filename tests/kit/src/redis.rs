@@ -90,9 +90,9 @@ impl Redis {
         Some(Self::of(&usual()?, settings).await)
     }
 
-    /// One that keeps nothing, with variables of its environment.
-    pub async fn within(environment: &[(&str, String)]) -> Option<Self> {
-        Some(Self::of_all(&usual()?, &[], environment).await)
+    /// One of this program, with variables of its environment.
+    pub async fn within(program: &Path, environment: &[(&str, String)]) -> Self {
+        Self::of_all(program, &[], environment).await
     }
 
     /// One of this program.
@@ -125,6 +125,8 @@ impl Redis {
         command
             .args(["--port", &self.port.to_string()])
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            // A replica copies it at once.
+            .args(["--repl-diskless-sync-delay", "0"])
             .args(&self.settings)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(&self.folder)
