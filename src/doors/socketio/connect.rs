@@ -151,7 +151,10 @@ impl ConnectHandler<Adapter, Entering> for OnConnect {
         let engine: Arc<dyn Engine> = Arc::new(engine);
         admitted.client.served.by_engine(engine.clone());
         self.0.enter(&admitted, engine);
-        admitted.client.lane.introduced(self.0.namespace);
+        let (lane, namespace) = (admitted.client.lane.clone(), self.0.namespace);
+        // The engine ignores a CONNECT of a client that is coming, as this one is until its task has gone on from here. A task
+        // that is started now runs after that.
+        tokio::spawn(async move { lane.introduced(namespace) });
     }
 }
 
