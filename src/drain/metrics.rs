@@ -22,12 +22,12 @@ pub enum MoveCause {
 #[derive(Debug, Clone, Default)]
 pub struct DrainMetrics {
     state: Gauge,
-    moved: Family<Moved, Counter>,
+    moved: Family<MovedBy, Counter>,
     refused: Family<RefusedAt, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Moved {
+struct MovedBy {
     cause: MoveCause,
 }
 
@@ -65,7 +65,7 @@ impl DrainMetrics {
     }
 
     pub(super) fn moved(&self, cause: MoveCause) {
-        self.moved.get_or_create(&Moved { cause }).inc();
+        self.moved.get_or_create(&MovedBy { cause }).inc();
     }
 
     pub(super) fn refused(&self, door: &'static str) {

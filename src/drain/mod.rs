@@ -5,11 +5,13 @@
 //! It goes on from its cursor or with its session, on whichever node takes it. Moves are spread over a time, so that the other
 //! nodes are not run over.
 
+mod everywhere;
 mod metrics;
 mod mover;
 mod node;
 mod status;
 
+pub use everywhere::{Moved, Returning};
 pub use metrics::{DrainMetrics, MoveCause};
 pub use node::{Drain, DrainOptions};
 pub use status::{DrainState, DrainStatus};

@@ -237,6 +237,10 @@ impl Drain {
         }
     }
 
+    pub(super) fn cluster(&self) -> &Cluster {
+        &self.options.cluster
+    }
+
     fn is_alone(&self) -> bool {
         !self.options.cluster.has_others()
     }

@@ -52,6 +52,7 @@ pub(super) fn build(
         },
         moves,
     );
+    drain.serve();
     let sessions = SessionBounds::new(
         settings.max_session_bytes.into(),
         settings.max_sessions_bytes.into(),

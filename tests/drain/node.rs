@@ -210,8 +210,8 @@ async fn what_a_producer_sent_before_is_answered_first() {
         .iter()
         .map(|e| &e["id"])
         .collect();
-    for n in 0..answered {
-        assert_eq!(kept[n], &json!(format!("e{n}")));
+    for (n, id) in kept.iter().take(answered).enumerate() {
+        assert_eq!(*id, &json!(format!("e{n}")));
     }
     assert_eq!(
         kept.len(),

@@ -13,6 +13,7 @@ use crate::{
     access::{Authenticator, Ended, Ending, Wanted},
     config::Role,
     decision::{Ban, Revoked},
+    drain::Returning,
     error::Error,
     timestamp::Timestamp,
 };
@@ -156,14 +157,17 @@ impl Act {
             }
             Self::Reconnect => {
                 let over = argument.time()?.unwrap_or_default();
-                let clients = match (argument.text("client_id")?, argument.text("user")?) {
-                    (Some(id), None) => drain.reconnect(over, |s| *s.client_id == *id),
-                    (None, Some(user)) => {
-                        drain.reconnect(over, |s| s.user.as_deref() == Some(user))
-                    }
+                let whom = match (argument.text("client_id")?, argument.text("user")?) {
+                    (Some(id), None) => Returning::Client(id.to_owned()),
+                    (None, Some(user)) => Returning::User(user.to_owned()),
                     _ => return Err(Error::bad_request("name either a client_id or a user")),
                 };
-                Ok(json!({ "clients": clients }))
+                let moved = drain.reconnect_everywhere(whom, over).await?;
+                let mut answer = json!({ "clients": moved.clients });
+                if !moved.silent.is_empty() {
+                    answer["unanswered"] = json!(moved.silent);
+                }
+                Ok(answer)
             }
             Self::Drain => Ok(json!(drain.start(argument.time()?, argument.flag("stop")?))),
             Self::EndDrain => Ok(json!({ "ended": drain.end() })),

@@ -221,17 +221,14 @@ impl Operations {
         // The hub may still have what was emitted to them before.
         self.emitted().await;
         let drain = &self.context.drain;
-        let over = wish.over;
-        let clients = match wish.whom {
-            ReconnectTarget::Client(id) => {
-                let count = drain.reconnect(over, |s| *s.client_id == *id);
-                if count == 0 {
-                    return Err(gone(&id));
+        match wish.target {
+            ReconnectTarget::These(whom) => {
+                let moved = drain.reconnect_everywhere(whom, wish.over).await?;
+                let outcome = Outcome::default().with("clients", &moved.clients)?;
+                match moved.silent.is_empty() {
+                    true => Ok(outcome),
+                    false => outcome.with("unanswered", &moved.silent),
                 }
-                count
-            }
-            ReconnectTarget::User(user) => {
-                drain.reconnect(over, |s| s.user.as_deref() == Some(&*user))
             }
             ReconnectTarget::Room { room, namespace } => {
                 let ids: HashSet<_> = self
@@ -240,10 +237,10 @@ impl Operations {
                     .1
                     .into_iter()
                     .collect();
-                drain.reconnect(over, |s| ids.contains(&s.client_id))
+                let clients = drain.reconnect(wish.over, |s| ids.contains(&s.client_id));
+                Outcome::default().with("clients", &clients)
             }
-        };
-        Outcome::default().with("clients", &clients)
+        }
     }
 
     /// Waits until everything that was emitted before stands in its clients' queues, so that an answer comes behind it.

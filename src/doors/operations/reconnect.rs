@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::room_name::checked_room;
-use crate::error::Error;
+use crate::{drain::Returning, error::Error};
 
 /// The longest time over which clients are told to connect again.
 const MAX_OVER: Duration = Duration::from_secs(86_400);
@@ -14,7 +14,7 @@ const MAX_OVER: Duration = Duration::from_secs(86_400);
 /// A wish that clients connect again.
 #[derive(Debug)]
 pub(super) struct Reconnect {
-    pub(super) whom: ReconnectTarget,
+    pub(super) target: ReconnectTarget,
     /// The time over which they are told so.
     pub(super) over: Duration,
 }
@@ -22,8 +22,7 @@ pub(super) struct Reconnect {
 /// The clients that are meant.
 #[derive(Debug)]
 pub(super) enum ReconnectTarget {
-    Client(String),
-    User(String),
+    These(Returning),
     Room { room: String, namespace: String },
 }
 
@@ -58,7 +57,7 @@ impl Reconnect {
     pub(super) fn read(about: &RawValue) -> Result<Self, Error> {
         if let Ok(id) = serde_json::from_str::<String>(about.get()) {
             return Ok(Self {
-                whom: ReconnectTarget::Client(id),
+                target: ReconnectTarget::These(Returning::Client(id)),
                 over: Duration::ZERO,
             });
         }
@@ -72,15 +71,15 @@ impl Reconnect {
                 MAX_OVER.as_millis()
             )));
         }
-        let whom = match (written.client, written.user, written.room) {
-            (Some(id), None, None) => ReconnectTarget::Client(id),
-            (None, Some(user), None) => ReconnectTarget::User(user),
+        let target = match (written.client, written.user, written.room) {
+            (Some(id), None, None) => ReconnectTarget::These(Returning::Client(id)),
+            (None, Some(user), None) => ReconnectTarget::These(Returning::User(user)),
             (None, None, Some(room)) => ReconnectTarget::Room {
                 room: checked_room(&room)?,
                 namespace: written.namespace.unwrap_or_default(),
             },
             _ => return Err(wrong("name one of client, user and room".to_owned())),
         };
-        Ok(Self { whom, over })
+        Ok(Self { target, over })
     }
 }

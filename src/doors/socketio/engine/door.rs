@@ -80,8 +80,9 @@ impl Door {
         refusal: &Error,
     ) -> Refused {
         self.context.metrics.refused(at, reason);
-        let body = serde_json::json!({ "error": refusal });
-        Box::new((status, axum::Json(body)).into_response())
+        let mut response = refusal.clone().into_response();
+        *response.status_mut() = status;
+        Box::new(response)
     }
 }
 
