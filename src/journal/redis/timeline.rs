@@ -11,7 +11,7 @@
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use arc_swap::ArcSwap;
@@ -55,6 +55,9 @@ pub(super) struct Timelines {
     shown: ArcSwap<Timeline>,
     /// The one that the engine has, while another one is shown.
     next: Mutex<Option<Arc<Timeline>>>,
+    /// Whether there is a next one, for those who ask while they look at the newest place: the lock may be held by one that
+    /// tells it.
+    is_superseded: AtomicBool,
     /// Counts the times that the next one was shown.
     rewinds: AtomicU64,
     /// Wakes the hub.
@@ -67,6 +70,7 @@ impl Timelines {
             grown: channel(timeline.last()).0,
             shown: ArcSwap::from_pointee(timeline),
             next: Mutex::default(),
+            is_superseded: AtomicBool::new(false),
             rewinds: AtomicU64::new(0),
         }
     }
@@ -113,12 +117,13 @@ impl Timelines {
     pub(super) fn supersede(&self, by: Timeline) {
         let mut next = self.lock();
         *next = Some(Arc::new(by));
+        self.is_superseded.store(true, Ordering::Release);
         self.grown.send_modify(|_| {});
     }
 
     /// Whether the history that is shown has ended.
     pub(super) fn is_superseded(&self) -> bool {
-        self.lock().is_some()
+        self.is_superseded.load(Ordering::Acquire)
     }
 
     /// Shows the history that the engine has.
@@ -128,6 +133,7 @@ impl Timelines {
             let last = next.last();
             self.shown.store(next);
             self.rewinds.fetch_add(1, Ordering::AcqRel);
+            self.is_superseded.store(false, Ordering::Release);
             self.grown.send_replace(last);
         }
     }

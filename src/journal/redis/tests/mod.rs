@@ -104,3 +104,18 @@ async fn another_event_with_a_known_id_is_kept_under_another() {
     let again = journal.append(vec![other]).await.unwrap();
     assert_eq!(again, [Outcome::Duplicate(2)]);
 }
+
+/// A client may come with a cursor that another node has told it a moment ago.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_of_another_node_is_waited_for() {
+    let Some(engine) = kit::redis::Redis::start().await else {
+        return;
+    };
+    let (one, two) = (open(&engine.url()).await, open(&engine.url()).await);
+    for n in 0..50 {
+        let kept = append(&one, &[&format!("e{n}")]).await;
+        let (epoch, seq) = (one.epoch(), kept[0].seq());
+        two.reach(epoch, seq).await;
+        assert!(two.newest_of(epoch).is_some_and(|newest| newest >= seq));
+    }
+}
