@@ -1,4 +1,4 @@
-//! Operations about clients of other nodes: their node carries them out. Those about a room or a user are carried out on all nodes, and
+//! Operations about clients of other nodes: their node carries them out. Those about a room are carried out on all nodes, and
 //! what they say is put together.
 
 use std::{sync::Arc, time::Duration};
@@ -80,7 +80,7 @@ impl Operations {
         written(&self.carry_out(operation, None, &by).await?)
     }
 
-    /// Carries an operation out where its client is, or on all nodes if it is about many. `text` is how it is written.
+    /// Carries an operation out where its client is, or on all nodes if it is about a room. `text` is how it is written.
     pub(super) async fn everywhere(
         &self,
         operation: Operation,
@@ -100,7 +100,7 @@ impl Operations {
             flow: (by.flow().turn, by.flow().producer),
             namespace: by.namespace().cloned(),
         };
-        if operation.is_about_many() {
+        if operation.is_about_room() {
             let within = self.context.max_ask_time;
             let answers = self
                 .context

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{reconnect::Reconnect, room_name::checked_room};
+use super::{
+    reconnect::{Reconnect, ReconnectTarget},
+    room_name::checked_room,
+};
 use crate::{
     doors::backend::Arguments,
     emission::{Emission, EmissionLimits, is_event_name, too_large},
@@ -104,15 +107,16 @@ impl Operation {
             | Self::Session { client, .. } => client.as_deref(),
             Self::Disconnect(client) | Self::RoomsOf(client) | Self::Client(client) => Some(client),
             Self::Call(call) => Some(&call.client),
-            Self::Reconnect(wish) => wish.client(),
+            // The node finds these by itself.
+            Self::Reconnect(_) => None,
             Self::Emit(_) | Self::CloseRoom { .. } | Self::Members { .. } => None,
         }
     }
 
-    /// Whether it is about all members of a room or all clients of a user, wherever they are.
-    pub(super) fn is_about_many(&self) -> bool {
+    /// Whether it is about all members of a room, wherever they are.
+    pub(super) fn is_about_room(&self) -> bool {
         match self {
-            Self::Reconnect(wish) => wish.client().is_none(),
+            Self::Reconnect(wish) => matches!(wish.target, ReconnectTarget::Room { .. }),
             Self::CloseRoom { .. } | Self::Members { .. } => true,
             _ => false,
         }

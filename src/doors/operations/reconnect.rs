@@ -42,14 +42,6 @@ struct Written {
 }
 
 impl Reconnect {
-    /// The one client that is meant, if it is one.
-    pub(super) fn client(&self) -> Option<&str> {
-        match &self.whom {
-            ReconnectTarget::Client(id) => Some(id),
-            ReconnectTarget::User(_) | ReconnectTarget::Room { .. } => None,
-        }
-    }
-
     /// Reads `{client | user | room, namespace?, over_ms?}`, or the id of a client.
     ///
     /// # Errors
