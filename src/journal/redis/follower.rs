@@ -309,7 +309,10 @@ impl Follower {
                 continue;
             };
             let of = (&*ended, common, reach);
-            if self.put_back(connection, of, late, &generations)?.is_none() {
+            if self
+                .put_back(connection, of, &late, &generations)?
+                .is_none()
+            {
                 return Ok(false);
             }
         }

@@ -43,7 +43,7 @@ impl Follower {
         }
         let healed = lost.len();
         let ended = self.generations.clone();
-        let until = self.put_back(connection, (&*ended, common, self.last), lost, now)?;
+        let until = self.put_back(connection, (&*ended, common, self.last), &lost, now)?;
         if until.is_some() {
             self.shared.metrics.lost.inc_by(missing);
             tracing::warn!(
@@ -61,11 +61,11 @@ impl Follower {
         &mut self,
         connection: &mut Connection,
         (ended, common, last): (&Generations, Seq, Seq),
-        lost: Lost,
+        lost: &[(Seq, Kept)],
         now: &Generations,
     ) -> Result<Option<Seq>, Fault> {
         let present = now.present();
-        let Some(places) = self.append_again(connection, present, &lost)? else {
+        let Some(places) = self.append_again(connection, present, lost)? else {
             return Ok(None);
         };
         let of_own = lost.iter().zip(&places);

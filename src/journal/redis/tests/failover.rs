@@ -1,6 +1,6 @@
 //! Restarts, promotions with a lost tail, and the way back.
 
-use std::time::Duration;
+use std::{sync::atomic::AtomicUsize, time::Duration};
 
 use kit::redis::Redis;
 
@@ -217,4 +217,81 @@ async fn a_read_of_old_events_is_of_the_history_that_is_shown() {
     let found: Vec<&str> = found.records.iter().map(|r| &*r.event.id).collect();
     assert_eq!(found[..2], ["a", "b"]);
     assert!(found.contains(&"e") && found.contains(&"h"), "{found:?}");
+}
+
+/// Publishes events one after the other, each until it is taken, until it is told to stop. Returns how many there are.
+async fn publish(journal: Arc<RedisJournal>, name: &'static str, taken: Arc<AtomicUsize>) -> usize {
+    for n in 0.. {
+        append(&journal, &[&format!("{name}{n}")]).await;
+        if taken.fetch_add(1, Ordering::AcqRel) >= ENOUGH {
+            return n + 1;
+        }
+    }
+    0
+}
+
+/// Far more events than a test publishes: added to tell publishers to stop.
+const ENOUGH: usize = 1_000_000;
+
+async fn until_more(taken: &AtomicUsize) {
+    let before = taken.load(Ordering::Acquire);
+    kit::until("more events to be taken", async || {
+        (taken.load(Ordering::Acquire) > before + 40).then_some(())
+    })
+    .await;
+}
+
+/// One engine after the other is lost with its newest events, while both nodes publish: all that was acknowledged is there
+/// once, in the order in which it was published, and the nodes have the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_was_acknowledged_stays_in_order_through_promotions() {
+    let Some(mut engine) = Redis::start().await else {
+        return;
+    };
+    let nodes = [open(&engine.url()).await, open(&engine.url()).await].map(Arc::new);
+    let taken = Arc::new(AtomicUsize::new(0));
+    let (mut streams, mut publishers) = (Vec::new(), Vec::new());
+    for (node, name) in nodes.iter().zip(["a", "b"]) {
+        let (journal, mut grown) = (node.clone(), node.watch());
+        streams.push(tokio::spawn(async move {
+            while grown.changed().await.is_ok() {
+                journal.rewind();
+            }
+        }));
+        publishers.push(tokio::spawn(publish(node.clone(), name, taken.clone())));
+    }
+    for _ in 0..4 {
+        let replica = Redis::start().await.unwrap();
+        let at_once = ["CONFIG", "SET", "repl-diskless-sync-delay", "0"];
+        engine.command(&at_once).await;
+        until_more(&taken).await;
+        replica.follow(&engine).await;
+        replica.promote().await;
+        until_more(&taken).await;
+        let port = engine.port();
+        engine.kill();
+        engine = Redis::from_dump(port, &replica).await;
+    }
+    until_more(&taken).await;
+    taken.fetch_add(ENOUGH, Ordering::AcqRel);
+    let mut published = Vec::new();
+    for publisher in publishers {
+        published.push(publisher.await.unwrap());
+    }
+    let all: usize = published.iter().sum();
+    for node in &nodes {
+        until_last(node, all as Seq).await;
+        let ids = ids(node).await;
+        assert_eq!(ids.len(), all);
+        for (count, name) in published.iter().zip(["a", "b"]) {
+            let of: Vec<&String> = ids.iter().filter(|id| id.starts_with(name)).collect();
+            let wanted: Vec<String> = (0..*count).map(|n| format!("{name}{n}")).collect();
+            assert!(of.iter().copied().eq(wanted.iter()), "{of:?}");
+        }
+    }
+    assert_eq!(ids(&nodes[0]).await, ids(&nodes[1]).await);
+    for stream in streams {
+        stream.abort();
+    }
+    drop(engine);
 }

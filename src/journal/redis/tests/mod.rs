@@ -47,12 +47,16 @@ async fn append(journal: &RedisJournal, ids: &[&str]) -> Vec<Outcome> {
 
 /// The ids of all events, in order.
 async fn ids(journal: &RedisJournal) -> Vec<String> {
-    let batch = journal.read(0, 10_000).await.unwrap();
-    let ids = batch
-        .records
-        .iter()
-        .map(|record| record.event.id.to_string());
-    ids.collect()
+    let (mut ids, mut at) = (Vec::new(), 0);
+    loop {
+        let batch = journal.read(at, 10_000).await.unwrap();
+        if batch.is_end(at) {
+            return ids;
+        }
+        at = batch.to;
+        let records = batch.records.iter();
+        ids.extend(records.map(|record| record.event.id.to_string()));
+    }
 }
 
 async fn until_last(journal: &RedisJournal, last: Seq) {
