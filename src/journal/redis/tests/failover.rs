@@ -222,7 +222,14 @@ async fn a_read_of_old_events_is_of_the_history_that_is_shown() {
 /// Publishes events one after the other, each until it is taken, until it is told to stop. Returns how many there are.
 async fn publish(journal: Arc<RedisJournal>, name: &'static str, taken: Arc<AtomicUsize>) -> usize {
     for n in 0.. {
-        append(&journal, &[&format!("{name}{n}")]).await;
+        // A publisher is told to come back.
+        while journal
+            .append(vec![event(&format!("{name}{n}"))])
+            .await
+            .is_err()
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         if taken.fetch_add(1, Ordering::AcqRel) >= ENOUGH {
             return n + 1;
         }
