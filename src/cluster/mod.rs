@@ -12,6 +12,7 @@
 //! A server that shares its journal with nobody has a [`Cluster`] that does nothing.
 
 mod backoff;
+mod body;
 mod frame;
 mod handlers;
 mod metrics;
@@ -28,7 +29,7 @@ mod tests;
 
 use std::{
     future::Future,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -36,12 +37,13 @@ use std::{
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
+pub use body::{read, written};
 pub use handlers::FromNode;
 pub use metrics::ClusterMetrics;
 pub use nodes::ClusterNode;
 pub use options::ClusterOptions;
 pub use pending::NodeAnswer;
-use pending::{Question, written};
+use pending::Question;
 use shared::Shared;
 
 use crate::{engine::Fault, error::Error};
@@ -107,22 +109,14 @@ impl Cluster {
             let thread = std::thread::Builder::new().name(name.into());
             thread.spawn(move || work(&shared))
         };
+        let subscriber = spawn("stoa-subscriber", subscriber::run);
+        let publisher = spawn("stoa-publisher", publisher::run);
         // Without threads a process can do nothing else either.
-        let threads = [
-            spawn("stoa-subscriber", subscriber::run),
-            spawn("stoa-publisher", publisher::run),
-        ];
-        let [_, publisher] = threads;
-        match publisher {
-            Ok(publisher) => {
-                let mut place = link
-                    .publisher
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                *place = Some(publisher);
-            }
-            Err(error) => tracing::error!(%error, "no thread can be started for the other nodes"),
+        let failed = subscriber.as_ref().err().or(publisher.as_ref().err());
+        if let Some(error) = failed {
+            tracing::error!(%error, "no thread can be started for the other nodes");
         }
+        *lock(&link.publisher) = publisher.ok();
         let shared = &link.shared;
         let has_heard = || shared.has_heard_own.load(Ordering::Acquire);
         until(shared.options.timeout, has_heard).await;
@@ -148,11 +142,7 @@ impl Cluster {
     pub async fn stop(&self) {
         let Some(link) = &self.0 else { return };
         link.shared.end();
-        let thread = link
-            .publisher
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let thread = lock(&link.publisher).take();
         if let Some(thread) = thread {
             let sent = tokio::task::spawn_blocking(move || thread.join().is_ok());
             tokio::time::timeout(GOODBYE_TIME, sent).await.ok();
@@ -281,6 +271,10 @@ impl Cluster {
         let link = self.0.as_ref().ok_or(Silence::Gone)?;
         let shared = &link.shared;
         let boot = shared.nodes().boot_of(node).ok_or(Silence::Gone)?;
+        if !shared.is_linked() {
+            let trouble = shared.trouble().unwrap_or_default();
+            return Err(Silence::Unasked(Error::unavailable(trouble)));
+        }
         let mut question = shared.pending.ask(vec![boot.clone()]);
         link.question(kind, Some(&boot), &question, body)
             .map_err(Silence::Unasked)?;
@@ -294,7 +288,7 @@ impl Cluster {
         answer
     }
 
-    /// Asks all other nodes.
+    /// Asks all other nodes, which have `[cluster] answer_within`.
     ///
     /// # Errors
     /// `too_large`, `overloaded`: no node was asked.
@@ -302,6 +296,19 @@ impl Cluster {
         &self,
         kind: &'static str,
         body: &impl Serialize,
+    ) -> Result<NodeAnswers, Error> {
+        self.ask_all_within(kind, body, None).await
+    }
+
+    /// The same; `within` as for [`Cluster::ask`].
+    ///
+    /// # Errors
+    /// `too_large`, `overloaded`: no node was asked.
+    pub async fn ask_all_within(
+        &self,
+        kind: &'static str,
+        body: &impl Serialize,
+        within: Option<Duration>,
     ) -> Result<NodeAnswers, Error> {
         let mut answers = NodeAnswers::default();
         let Some(link) = &self.0 else {
@@ -331,9 +338,8 @@ impl Cluster {
                 }
             }
         };
-        tokio::time::timeout(shared.options.answer_within, all)
-            .await
-            .ok();
+        let within = within.unwrap_or(shared.options.answer_within);
+        tokio::time::timeout(within, all).await.ok();
         answers
             .silent
             .extend(asked.into_iter().map(|(name, _)| name));
@@ -382,4 +388,8 @@ async fn until(most: Duration, is_true: impl Fn() -> bool) {
     while !is_true() && Instant::now() < end {
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,14 +3,13 @@
 use std::{
     collections::HashMap,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
-use std::sync::Arc;
+use serde_json::value::RawValue;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::error::Error;
@@ -139,18 +138,10 @@ impl Drop for Question<'_> {
     }
 }
 
-/// A body as JSON.
-///
-/// # Errors
-/// `bad_request`: it can't be written as JSON.
-pub(super) fn written(body: &impl Serialize) -> Result<Box<RawValue>, Error> {
-    to_raw_value(body)
-        .map_err(|error| Error::bad_request(format!("a message can't be written as JSON: {error}")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::body::written;
 
     #[tokio::test]
     async fn each_node_answers_once_and_one_that_goes_is_not_waited_for() {

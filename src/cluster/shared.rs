@@ -12,12 +12,13 @@ use serde_json::value::RawValue;
 use tokio::{runtime::Handle, sync::Semaphore};
 
 use super::{
+    body::written,
     frame::{self, Frame, GOODBYE, HELLO, HERE, Sender, VERSION},
     handlers::Handlers,
     metrics::ClusterMetrics,
     nodes::{Greeting, NodeTable},
     options::ClusterOptions,
-    pending::{Pending, written},
+    pending::Pending,
     queue::{NoRoom, OutQueue},
 };
 use crate::{

@@ -9,10 +9,11 @@ use redis::{Msg, Value};
 
 use super::{
     backoff::Backoff,
+    body::written,
     frame::{ANSWER, Frame, GOODBYE, HELLO, HERE, VERSION},
     handlers::{FromNode, Handler},
     nodes::{Change, Greeting},
-    pending::{WrittenAnswer, written},
+    pending::WrittenAnswer,
     shared::{Connection, Shared},
 };
 use crate::engine::Fault;

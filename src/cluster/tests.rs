@@ -1,14 +1,21 @@
 //! The link, over a real engine.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use kit::{redis::Redis, until};
 use serde_json::{json, value::RawValue};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 
-use super::{Cluster, ClusterMetrics, ClusterOptions, Silence, pending::written};
+use super::{Cluster, ClusterMetrics, ClusterOptions, Silence, written};
 use crate::error::Error;
 
 fn options(url: &str, node: &str) -> ClusterOptions {
@@ -295,6 +302,58 @@ async fn connections_are_made_again() {
     })
     .await;
     assert!(one.link.trouble().is_none());
+    for node in [one, two] {
+        node.link.stop().await;
+    }
+}
+
+/// A way to an engine: connections of an earlier age than this carry nothing any more, and don't end.
+async fn way_to(port: u16) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let age = Arc::<AtomicUsize>::default();
+    let now = age.clone();
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let own = now.load(Ordering::Acquire);
+            let (near, far) = (near.into_split(), far.into_split());
+            for (mut from, mut to) in [(near.0, far.1), (far.0, near.1)] {
+                let now = now.clone();
+                tokio::spawn(async move {
+                    let mut bytes = vec![0; 8_192];
+                    while let Ok(read @ 1..) = from.read(&mut bytes).await {
+                        if now.load(Ordering::Acquire) == own {
+                            to.write_all(&bytes[..read]).await.ok();
+                        }
+                    }
+                    // The other direction goes on as long as it is.
+                    std::future::pending::<()>().await;
+                });
+            }
+        }
+    });
+    (url, age)
+}
+
+/// Connections that neither carry anything nor end are noticed, since a node hears itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_connections_are_made_again() {
+    let Some(engine) = Redis::start().await else {
+        return;
+    };
+    let (url, age) = way_to(engine.port()).await;
+    let one = Node::start(options(&url, "one")).await;
+    let two = Node::start(options(&engine.url(), "two")).await;
+    sees(&one, &["two"]).await;
+    age.fetch_add(1, Ordering::AcqRel);
+    until("the silence to be noticed", async || one.link.trouble()).await;
+    until("an answer", async || {
+        one.link.ask("two", "name", &(), None).await.ok()?.ok()
+    })
+    .await;
+    assert_eq!(one.others(), ["two"]);
+    sees(&two, &["one"]).await;
     for node in [one, two] {
         node.link.stop().await;
     }

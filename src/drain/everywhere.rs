@@ -3,10 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::to_raw_value;
 
 use super::node::Drain;
-use crate::{access::authz::Session, error::Error};
+use crate::{
+    access::authz::Session,
+    cluster::{read, written},
+    error::Error,
+};
 
 /// The kind of the questions.
 const RECONNECT: &str = "reconnect";
@@ -52,11 +55,10 @@ impl Drain {
             let drain = drain.upgrade();
             async move {
                 let drain = drain.ok_or_else(|| Error::unavailable("the node goes down"))?;
-                let wish: Wish = serde_json::from_str(body.get())
-                    .map_err(|error| Error::bad_request(error.to_string()))?;
+                let wish: Wish = read(&body)?;
                 let over = Duration::from_millis(wish.over_ms);
                 let clients = drain.reconnect(over, |session| wish.whom.is(session));
-                to_raw_value(&clients).map_err(|error| Error::unavailable(error.to_string()))
+                written(&clients)
             }
         });
     }
@@ -81,10 +83,9 @@ impl Drain {
             silent: answers.silent,
         };
         for (node, answer) in answers.given {
-            let there = answer.ok();
-            match there.and_then(|text| serde_json::from_str::<usize>(text.get()).ok()) {
-                Some(there) => moved.clients += there,
-                None => moved.silent.push(node),
+            match answer.and_then(|text| read::<usize>(&text)) {
+                Ok(there) => moved.clients += there,
+                Err(_) => moved.silent.push(node),
             }
         }
         Ok(moved)

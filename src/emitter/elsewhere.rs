@@ -5,7 +5,7 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use serde::{Deserialize, Serialize};
@@ -14,23 +14,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::Emitter;
 use crate::{
-    cluster::{Cluster, FromNode},
+    cluster::FromNode,
     emission::Emission,
-    hub::{Emit, InFlight},
+    hub::Emit,
     journal::{Epoch, FlowId, Journal, Seq},
 };
 
 /// The kind of the messages.
 const KIND: &str = "emit";
-
-/// The limits on emissions of other nodes.
-#[derive(Debug, Clone, Copy)]
-pub struct ElsewhereLimits {
-    /// Bytes that may wait.
-    pub max_held: usize,
-    /// The time for which one may wait.
-    pub max_hold: Duration,
-}
 
 /// An emission between nodes.
 #[derive(Debug, Serialize, Deserialize)]
@@ -70,23 +61,23 @@ impl Emitter {
     }
 
     /// Takes the emissions of other nodes from now on, and hands them to [`Elsewhere::run`].
-    pub fn take_elsewhere(&self, cluster: &Cluster, limits: ElsewhereLimits) -> Elsewhere {
+    pub fn take_elsewhere(&self) -> Elsewhere {
         let (taken, arrivals) = unbounded_channel();
-        let held = InFlight::new(limits.max_held);
         let emitter = self.clone();
-        cluster.on_told(KIND, move |from, body| {
-            emitter.arrived(from, body, (&held, limits.max_hold), &taken);
+        self.0.cluster.on_told(KIND, move |from, body| {
+            emitter.arrived(from, body, &taken);
         });
         Elsewhere(arrivals)
     }
 
-    fn arrived(
-        &self,
-        from: &FromNode,
-        body: &RawValue,
-        (held, max_hold): (&InFlight, Duration),
-        taken: &UnboundedSender<Emit>,
-    ) {
+    /// Returns when nothing waits any more of what a sender on another node emitted; after a while in any case.
+    pub(crate) async fn landed_elsewhere(&self, from: &FromNode, sender: FlowId) {
+        let landed = self.0.held.landed(flow_elsewhere(from, sender));
+        let most = self.0.options.elsewhere.max_hold;
+        tokio::time::timeout(most, landed).await.ok();
+    }
+
+    fn arrived(&self, from: &FromNode, body: &RawValue, taken: &UnboundedSender<Emit>) {
         let cluster = &self.0.cluster;
         let told = serde_json::from_str::<Told<String>>(body.get()).ok();
         let Some((emission, told)) = told.and_then(read) else {
@@ -104,13 +95,13 @@ impl Emitter {
         }
         let flow = flow_elsewhere(from, sender);
         // The bytes that may wait bound the channel.
-        let Some(flying) = held.try_take(flow, emission.held()) else {
+        let Some(flying) = self.0.held.try_take(flow, emission.held()) else {
             return cluster.dropped("held");
         };
         let after = place(&**self.0.intake.journal(), told.after);
         let emit = Emit::new(emission, flow, after, flying)
             .skipping_own_rooms(told.skips_own_rooms)
-            .of_other_node(Instant::now() + max_hold);
+            .of_other_node(Instant::now() + self.0.options.elsewhere.max_hold);
         taken.send(emit).ok();
     }
 }

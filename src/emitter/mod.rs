@@ -12,19 +12,22 @@ mod elsewhere;
 mod known_ids;
 mod own_names;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use crate::{
     access::authz::room_name,
     cluster::Cluster,
     emission::{Emission, EmissionLimits},
     error::Error,
-    hub::{Emit, HubHandle},
+    hub::{Emit, HubHandle, InFlight},
     intake::{Intake, Placed, Producer, Raw, Receipt, RejectedAt},
     journal::FlowId,
     observe::Metrics,
 };
-pub use elsewhere::{Elsewhere, ElsewhereLimits};
+pub use elsewhere::Elsewhere;
 use known_ids::KnownIds;
 
 /// The settings of an emitter.
@@ -36,6 +39,17 @@ pub struct EmitterOptions {
     pub max_ids: usize,
     /// The most emissions in one call.
     pub max_batch: usize,
+    /// The limits on emissions of other nodes.
+    pub elsewhere: ElsewhereLimits,
+}
+
+/// The limits on emissions of other nodes.
+#[derive(Debug, Clone, Copy)]
+pub struct ElsewhereLimits {
+    /// Bytes that may wait.
+    pub max_held: usize,
+    /// The time for which one may wait.
+    pub max_hold: Duration,
 }
 
 /// Takes emissions from all doors. Cheap to clone.
@@ -49,6 +63,8 @@ struct Parts {
     metrics: Arc<Metrics>,
     options: EmitterOptions,
     cluster: Cluster,
+    /// Emissions of other nodes that are not queued for their clients yet.
+    held: InFlight,
     ids: Mutex<KnownIds>,
 }
 
@@ -67,6 +83,7 @@ impl Emitter {
             metrics,
             options,
             cluster,
+            held: InFlight::new(options.elsewhere.max_held),
             ids: Mutex::new(KnownIds::new(options.max_ids)),
         }))
     }

@@ -102,16 +102,24 @@ pub struct Health {
 pub enum KeptText {
     /// Figures about the use of the server.
     Analytics,
+    /// The places in the streams of the bus, where several nodes read them in turns.
+    BusPositions,
 }
 
 impl KeptText {
     /// All of them.
-    pub(crate) const ALL: [Self; 1] = [Self::Analytics];
+    pub(crate) const ALL: [Self; 2] = [Self::Analytics, Self::BusPositions];
+
+    /// Whether it is one for all nodes that share a journal; else each has its own.
+    pub(in crate::journal) fn is_shared(self) -> bool {
+        self == Self::BusPositions
+    }
 
     /// The name in the file.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Analytics => "analytics",
+            Self::BusPositions => "bus_positions",
         }
     }
 }

@@ -34,8 +34,8 @@ pub(super) struct Application {
 /// Builds them.
 pub(super) fn build(
     config: &Config,
-    (hub, emitter): (HubHandle, Emitter),
-    (sessions, cluster): (&Arc<Sessions>, Cluster),
+    (hub, emitter, cluster): (HubHandle, Emitter, Cluster),
+    sessions: &Arc<Sessions>,
     breakers: &Breakers,
     metrics: &Metrics,
 ) -> Result<Application, ServeError> {
@@ -48,7 +48,7 @@ pub(super) fn build(
         sessions.clone(),
         DrainOptions {
             time: config.server.drain_time.get(),
-            cluster,
+            cluster: cluster.clone(),
         },
         moves,
     );
@@ -62,6 +62,7 @@ pub(super) fn build(
         hub,
         emitter,
         drain: drain.clone(),
+        cluster,
         metrics: counters.clone(),
         max: settings.max_operations.into(),
         max_ask_time: settings.max_ask_time.get(),

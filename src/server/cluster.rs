@@ -2,10 +2,13 @@
 
 use std::net::SocketAddr;
 
-use super::error::ServeError;
+use tokio::task::JoinHandle;
+
+use super::{error::ServeError, essential::Essential};
 use crate::{
     cluster::{Cluster, ClusterMetrics, ClusterOptions},
     config::Config,
+    emitter::Emitter,
     journal::RedisOptions,
     observe::Metrics,
 };
@@ -37,4 +40,24 @@ pub(super) fn build(
         answer_within: settings.answer_within.get(),
     };
     Ok(Cluster::new(options, counters)?)
+}
+
+/// The task that carries other nodes' emissions to the hub, if there may be any.
+pub(super) fn carry(
+    cluster: &Cluster,
+    emitter: &Emitter,
+    essential: &Essential,
+) -> Option<JoinHandle<()>> {
+    cluster.is_on().then(|| {
+        let carrier = emitter.take_elsewhere().run(emitter.clone());
+        essential.spawn("carrier of other nodes' emissions", carrier)
+    })
+}
+
+/// Makes the link, when all parts that other nodes may ask are there; the task that keeps it going.
+pub(super) async fn start(cluster: &Cluster, essential: &Essential) -> Option<JoinHandle<()>> {
+    cluster.start().await;
+    cluster
+        .is_on()
+        .then(|| essential.spawn("pulse of the cluster", cluster.pulse()))
 }

@@ -112,6 +112,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         &breakers,
         metrics.clone(),
     )?;
+    authenticator.link_with(&cluster);
     let essential = Essential::new();
     let refusing = Refusing {
         degradation: degradation.clone(),
@@ -158,11 +159,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         options::emitter(config),
         cluster.clone(),
     );
-    if cluster.is_on() {
-        let elsewhere = emitter.take_elsewhere(&cluster, options::elsewhere(config));
-        let carrier = elsewhere.run(emitter.clone());
-        aside.push(essential.spawn("carrier of other nodes' emissions", carrier));
-    }
+    aside.extend(cluster::carry(&cluster, &emitter, &essential));
     let quota = Quota::new(options::connections(config));
     let compression = options::compression(config, &metrics);
     let inputs = options::inputs(config, handle.clone(), intake.clone(), &metrics);
@@ -175,8 +172,8 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     ));
     let application = application::build(
         config,
-        (handle.clone(), emitter.clone()),
-        (authenticator.sessions(), cluster.clone()),
+        (handle.clone(), emitter.clone(), cluster.clone()),
+        authenticator.sessions(),
         &breakers,
         &metrics,
     )?;
@@ -294,10 +291,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         stopping: stop,
     };
     let server = server.prepare(router)?;
-    cluster.start().await;
-    if cluster.is_on() {
-        aside.push(essential.spawn("pulse of the cluster", cluster.pulse()));
-    }
+    aside.extend(cluster::start(&cluster, &essential).await);
     let own_port = own_port.map(|(listener, address)| {
         let serving = server.beside(visualization).serve(listener);
         let serving = essential.spawn("listener of the visualization", serving);

@@ -76,14 +76,10 @@ pub(super) fn emitter(config: &Config) -> EmitterOptions {
         },
         max_ids: config.emit.max_ids.into(),
         max_batch: events.max_batch,
-    }
-}
-
-/// The limits on emissions of other nodes.
-pub(super) fn elsewhere(config: &Config) -> ElsewhereLimits {
-    ElsewhereLimits {
-        max_held: config.cluster.held_bytes.into(),
-        max_hold: config.cluster.max_hold.get(),
+        elsewhere: ElsewhereLimits {
+            max_held: config.cluster.held_bytes.into(),
+            max_hold: config.cluster.max_hold.get(),
+        },
     }
 }
 

@@ -170,3 +170,31 @@ async fn another_node_gives_a_client_its_session_back() {
     one.shutdown().await;
     two.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_of_a_room_connect_again_on_all_nodes() {
+    let Some(engine) = Redis::start().await else {
+        return;
+    };
+    let (one, two) = (node(&engine, "one").await, node(&engine, "two").await);
+    let (here, there) = (one.address(), two.address());
+    let team = json!({ "rooms": ["team"] });
+    let (mut first, _) = Client::connect(here, team.clone()).await;
+    let (mut second, _) = Client::connect(there, team.clone()).await;
+    let (mut other, _) = Client::connect(there, json!({})).await;
+    let path = "/api/v1/operations";
+    let wish = json!({ "operations": [{ "reconnect": { "room": "team" } }] });
+    let (_, answer) = request("POST", here, path, START_SECRET, Some(&wish)).await;
+    let expected = json!([{ "status": "ok", "clients": 2 }]);
+    assert_eq!(answer["results"], expected, "{answer}");
+    for client in [&mut first, &mut second] {
+        while client.next().await.is_some() {}
+    }
+    let reconnect = "/api/v1/admin/reconnect";
+    let wish = json!({ "client_id": other.sid });
+    let (status, answer) = request("POST", here, reconnect, START_SECRET, Some(&wish)).await;
+    assert_eq!((status, answer), (200, json!({ "clients": 1 })));
+    while other.next().await.is_some() {}
+    one.shutdown().await;
+    two.shutdown().await;
+}

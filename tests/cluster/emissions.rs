@@ -63,6 +63,7 @@ async fn an_emission_reaches_the_clients_of_all_nodes_as_it_is() {
     assert_eq!(there.event("said").await, data);
     assert_eq!(there.event("only").await, 1);
     assert_eq!(outside.event("others").await, "x");
+    assert_eq!(outside.event("hasty").await, 2);
     assert_eq!(chatting.event("said").await, 3);
     // The text of the packet comes before its attachment.
     assert_eq!(outside.binary().await, [0, 255, 7]);
@@ -73,7 +74,6 @@ async fn an_emission_reaches_the_clients_of_all_nodes_as_it_is() {
         !seen.contains(&"said".to_owned()) && !seen.contains(&"only".to_owned()),
         "{seen:?}"
     );
-    assert!(seen.contains(&"hasty".to_owned()), "{seen:?}");
     // One that its sender repeats at another node is known there.
     let once = json!({ "event": "once", "id": "i1" });
     emit(from, &once).await;
@@ -97,7 +97,7 @@ async fn an_emission_comes_after_what_its_sender_published_before() {
     linked(&[&one, &two]).await;
     let (mut there, _) = Client::connect(two.address(), json!({})).await;
     for n in 0..100 {
-        let event = json!({ "id": format!("e{n}"), "type": "decision.made", "data": { "agent_id": "a", "n": n } });
+        let event = json!({ "id": format!("e{n}"), "type": "decision.logged", "data": { "what": "x", "n": n } });
         let (status, answer) = post(one.address(), &event).await;
         assert_eq!(status, 202, "{answer}");
         emit(one.address(), &json!({ "event": "after", "args": [n] })).await;
@@ -111,10 +111,15 @@ async fn an_emission_comes_after_what_its_sender_published_before() {
             _ => {}
         }
     }
-    let wanted: Vec<_> = (0..100)
-        .flat_map(|n| [(0, json!(n)), (1, json!(n))])
-        .collect();
-    assert_eq!(seen, wanted);
+    // Each comes after its event, and all are in their order; later events may overtake one.
+    let place = |kind: i32, n: u64| {
+        let is_it = |one: &(i32, Value)| *one == (kind, json!(n));
+        seen.iter().position(is_it).expect("it came")
+    };
+    for n in 0..100 {
+        assert!(place(0, n) < place(1, n), "{n}: {seen:?}");
+        assert!(n == 0 || place(1, n - 1) < place(1, n), "{n}: {seen:?}");
+    }
     one.shutdown().await;
     two.shutdown().await;
 }
@@ -129,7 +134,7 @@ async fn what_waits_for_a_place_that_never_comes_is_dropped() {
     let one = server_with(|config| {
         config.journal.kind = JournalKind::Redis;
         config.journal.url = url.into();
-        config.cluster.max_hold = 0.2.try_into().expect("a time");
+        config.cluster.max_hold = 2.0.try_into().expect("a time");
         config.cluster.held_bytes = (64 << 10).try_into().expect("bytes");
     })
     .await;

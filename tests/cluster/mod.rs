@@ -1,10 +1,12 @@
 //! Several nodes that share a journal on a real engine.
 
 mod actions;
+mod bus;
 mod drain;
 mod emissions;
 mod failover;
 mod nodes;
+mod operations;
 mod sentinel;
 mod together;
 mod trial;

@@ -164,6 +164,9 @@ async fn a_client_that_polls_fetches_all_and_is_not_told_to_close() {
         for n in 0..40 {
             post(address, &task(n + 100 * usize::from(version))).await;
         }
+        // Without a cursor it would miss what the loop has not sent yet.
+        let last = format!("\"t{}\"", 39 + 100 * usize::from(version));
+        polling.wait_for(&last).await;
         drain(address, &json!({})).await;
         drained(address).await;
         let heard = polling.heard();

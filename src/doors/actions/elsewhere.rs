@@ -5,17 +5,14 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{
-    Value,
-    value::{RawValue, to_raw_value},
-};
+use serde_json::Value;
 
 use super::{
-    performers::{self, Candidate, Sought},
+    local::{self, Candidate, Sought},
     registry::{Performing, Registry},
 };
 use crate::{
-    cluster::{Cluster, NodeAnswer, Silence},
+    cluster::{Cluster, Silence, read, written},
     error::Error,
     hub::HubHandle,
 };
@@ -70,7 +67,7 @@ impl Elsewhere {
             let (hub, registry) = (own_hub.clone(), clients.clone());
             async move {
                 let agent: String = read(&body)?;
-                written(&performers::has_unlimited(&hub, &registry, &agent).await?)
+                written(&local::has_unlimited(&hub, &registry, &agent).await?)
             }
         });
         let clients = registry.clone();
@@ -83,7 +80,7 @@ impl Elsewhere {
                     project: look.project.as_deref(),
                     is_doubtless: look.is_doubtless,
                 };
-                let here = performers::here(&hub, &registry, sought).await?;
+                let here = local::here(&hub, &registry, sought).await?;
                 written(&here.iter().map(|client| &client.id).collect::<Vec<_>>())
             }
         });
@@ -112,11 +109,8 @@ impl Elsewhere {
     /// Whether a performer without limits waits elsewhere for actions of an agent's id.
     pub(super) async fn have_unlimited(&self, agent: &str) -> Result<bool, Error> {
         let answers = self.cluster.ask_all(UNLIMITED, &agent).await?;
-        let answers = answers
-            .given
-            .iter()
-            .filter_map(|(_, answer)| answer.as_ref().ok());
-        Ok(answers.into_iter().any(|answer| answer.get() == "true"))
+        let mut answers = answers.given.into_iter().map(|(_, answer)| answer);
+        Ok(answers.any(|answer| answer.is_ok_and(|answer| answer.get() == "true")))
     }
 
     /// The performers elsewhere, and the nodes that did not say whether they have any.
@@ -174,15 +168,4 @@ impl Performed {
             has_left: true,
         }
     }
-}
-
-/// Reads what another node wrote.
-fn read<T: for<'de> Deserialize<'de>>(body: &RawValue) -> Result<T, Error> {
-    serde_json::from_str(body.get()).map_err(|error| {
-        Error::unavailable(format!("a node of another version wrote this: {error}"))
-    })
-}
-
-fn written(answer: &impl Serialize) -> NodeAnswer {
-    to_raw_value(answer).map_err(|error| Error::unavailable(error.to_string()))
 }

@@ -2,6 +2,7 @@
 //! comes back.
 
 mod elsewhere;
+mod local;
 mod perform;
 mod performers;
 mod registry;

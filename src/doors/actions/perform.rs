@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::{
     elsewhere::Elsewhere,
-    performers::{self, Candidate, Performers, Reach},
+    local::{self, Candidate},
+    performers::{self, Performers, Reach},
     registry::{Performer, Registry},
 };
 use crate::{
@@ -166,7 +167,7 @@ impl Actions {
         let counted = user.unwrap_or_else(|| operator.id.clone());
         let slot = self.registry.begin(counted, first.len())?;
         if clients.is_empty() {
-            let room = performers::room(action.project.as_deref(), &action.agent);
+            let room = local::room(action.project.as_deref(), &action.agent);
             let why = "no producer is connected that performs actions of this agent: one joins";
             let refusal = match silent.join(", ") {
                 nodes if nodes.is_empty() => format!("{why} {room}"),

@@ -10,7 +10,7 @@ use super::{
     controls::Controls,
 };
 use crate::{
-    access::{Authenticator, authz::DisconnectReason},
+    access::{Authenticator, Ended, Ending, Wanted},
     config::Role,
     decision::{Ban, Revoked},
     drain::Returning,
@@ -81,26 +81,27 @@ impl Act {
         } = controls;
         let argument = audit.argument;
         argument.only(self.keys())?;
-        let sessions = authenticator.sessions();
         match self {
             Self::ListConnections => {
                 let limit = argument.number("limit")?.map_or(MAX_LISTED, |limit| {
                     usize::try_from(limit).map_or(MAX_LISTED, |limit| limit.min(MAX_LISTED))
                 });
                 let (user, address) = (argument.text("user")?, argument.address("address")?);
-                let (connections, total) = sessions.list(limit, |session| {
-                    user.is_none_or(|user| session.user.as_deref() == Some(user))
-                        && address.is_none_or(|address| session.address == address)
-                });
-                Ok(json!({ "connections": connections, "total": total }))
+                let wanted = Wanted {
+                    limit,
+                    user: user.map(str::to_owned),
+                    address,
+                };
+                authenticator.list_everywhere(&wanted).await
             }
             Self::Disconnect => {
                 let id = argument.needed("client_id")?;
-                let ended = sessions.end(DisconnectReason::Disconnected, |s| *s.client_id == *id);
-                if ended == 0 {
-                    return Err(Error::new("not_found", "there is no such connection"));
-                }
-                Ok(json!({ "ended": ended }))
+                let ending = Ending::Client(id.to_owned());
+                let ended = match authenticator.end_here(&ending) {
+                    0 => authenticator.end_elsewhere(&ending, 0).await?,
+                    here => Ended::here(here),
+                };
+                Ok(ended.unless_none()?.told())
             }
             Self::Ban => {
                 let who = argument.who()?;
@@ -118,8 +119,11 @@ impl Act {
                     until,
                     reason: reason.chars().take(256).collect(),
                 })?;
-                let ended = sessions.end(DisconnectReason::Banned, |session| session.is(&who));
-                kept.await.map(|()| json!({ "ended": ended }))
+                let ending = Ending::Banned(who);
+                let ended = authenticator.end_here(&ending);
+                let ended = authenticator.end_elsewhere(&ending, ended).await?;
+                kept.await?;
+                Ok(ended.told())
             }
             Self::Unban => {
                 let lifted = authenticator.blocklist().unban(&argument.who()?).await?;
@@ -130,8 +134,11 @@ impl Act {
                 argument.names_somebody()?;
                 let what = revoked(authenticator, audit).await?;
                 let kept = authenticator.blocklist().revoke(what.clone())?;
-                let ended = sessions.end(DisconnectReason::Revoked, |session| session.has(&what));
-                kept.await.map(|()| json!({ "ended": ended }))
+                let ending = Ending::Revoked(what);
+                let ended = authenticator.end_here(&ending);
+                let ended = authenticator.end_elsewhere(&ending, ended).await?;
+                kept.await?;
+                Ok(ended.told())
             }
             Self::Unrevoke => {
                 let lifted = authenticator

@@ -79,7 +79,8 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
         let links = health.links.iter();
         let links = links.map(|(name, is_up)| ((*name).to_owned(), json!(part(*is_up))));
         body["parts"]["bus"] = json!({
-            "status": part(health.is_connected()),
+            // Of several nodes one listens.
+            "status": if api.intake.journal().leads() { part(health.is_connected()) } else { "standby" },
             "links": Value::Object(links.collect()),
             "last_message_seconds": health.last_message.map(|age| age.as_secs_f64()),
         });

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use serde::Serialize;
-use serde_json::{Value, json, value::to_raw_value};
+use serde_json::{Value, json};
 
 use super::{
     figures::{NodeFigures, NodeRow, rows},
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     access::authz::Sessions,
-    cluster::{Cluster, NodeAnswer, NodeAnswers},
+    cluster::{Cluster, NodeAnswers, read, written},
     drain::Drain,
     error::Error,
     event::Object,
@@ -67,8 +67,7 @@ impl AllNodes {
             let all = weak.upgrade();
             async move {
                 let all = all.ok_or_else(gone)?;
-                let asked: AskedMembers = serde_json::from_str(body.get())
-                    .map_err(|error| Error::bad_request(error.to_string()))?;
+                let asked: AskedMembers = read(&body)?;
                 let names = asked.names;
                 let of = asked
                     .read()
@@ -138,7 +137,7 @@ impl AllNodes {
         }
         if !silent.is_empty() {
             silent.sort_unstable();
-            answer.insert("silent".into(), json!(silent));
+            answer.insert("unanswered".into(), json!(silent));
         }
         Ok(answer)
     }
@@ -221,19 +220,11 @@ impl AllNodes {
         };
         let mut said = HashMap::new();
         for (name, answer) in given {
-            let read = answer
-                .ok()
-                .and_then(|text| serde_json::from_str(text.get()).ok());
-            match read {
-                Some(answer) => drop(said.insert(name, answer)),
-                None => silent.push(name),
+            match answer.and_then(|text| read(&text)) {
+                Ok(answer) => drop(said.insert(name, answer)),
+                Err(_) => silent.push(name),
             }
         }
         (said, silent)
     }
-}
-
-/// An answer to another node.
-fn written(answer: &impl Serialize) -> NodeAnswer {
-    to_raw_value(answer).map_err(|error| Error::unavailable(error.to_string()))
 }

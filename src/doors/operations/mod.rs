@@ -3,6 +3,7 @@
 
 mod by;
 mod clients;
+mod elsewhere;
 mod operation;
 mod outcome;
 mod perform;

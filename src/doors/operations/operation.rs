@@ -96,6 +96,29 @@ impl Operation {
         )
     }
 
+    /// The client that it names.
+    pub(super) fn client(&self) -> Option<&str> {
+        match self {
+            Self::Join { client, .. }
+            | Self::Leave { client, .. }
+            | Self::Session { client, .. } => client.as_deref(),
+            Self::Disconnect(client) | Self::RoomsOf(client) | Self::Client(client) => Some(client),
+            Self::Call(call) => Some(&call.client),
+            // Clients of any door may be meant by it, and each node knows its own.
+            Self::Reconnect(_) => None,
+            Self::Emit(_) | Self::CloseRoom { .. } | Self::Members { .. } => None,
+        }
+    }
+
+    /// Whether it is about all members of a room, wherever they are.
+    pub(super) fn is_about_room(&self) -> bool {
+        match self {
+            Self::CloseRoom { .. } | Self::Members { .. } => true,
+            Self::Reconnect(wish) => wish.is_about_room(),
+            _ => false,
+        }
+    }
+
     /// Reads an operation; what the application sends stays as it is written. Returns its name, for the counters, beside
     /// it: `unknown` for none.
     ///

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     channel::Namespace,
+    cluster::Cluster,
     doors::backend::BackendMetrics,
     drain::Drain,
     emission::Emission,
@@ -33,6 +34,8 @@ pub(crate) struct OperationsContext {
     pub(crate) emitter: Emitter,
     /// Sends clients elsewhere.
     pub(crate) drain: Arc<Drain>,
+    /// Reaches the clients of other nodes.
+    pub(crate) cluster: Cluster,
     pub(crate) metrics: BackendMetrics,
     /// Operations of one request.
     pub(crate) max: usize,
@@ -46,17 +49,19 @@ pub(crate) struct OperationsContext {
 #[derive(Debug)]
 pub(crate) struct Operations {
     pub(crate) clients: Clients,
-    context: OperationsContext,
+    pub(super) context: OperationsContext,
     calls: Semaphore,
 }
 
 impl Operations {
     pub(crate) fn new(context: OperationsContext) -> Arc<Self> {
-        Arc::new(Self {
+        let operations = Arc::new(Self {
             clients: Clients::default(),
             calls: Semaphore::new(context.max_asked),
             context,
-        })
+        });
+        operations.serve();
+        operations
     }
 
     /// The most operations of one request.
@@ -79,7 +84,7 @@ impl Operations {
                     "in an answer nobody gets the result of this operation: send it to POST /api/v1/operations",
                 ))
             }
-            Ok(operation) => self.carry_out(operation, caller, by).await,
+            Ok(read) => self.everywhere(read, operation, caller, by).await,
             Err(refusal) => Err(refusal),
         };
         self.count(name, &result);
@@ -94,12 +99,6 @@ impl Operations {
         self.context.metrics.operation(name, code);
     }
 
-    /// Carries an operation out that says whom it is about, and emits nothing.
-    pub(super) async fn done(&self, operation: Operation) -> Result<(), Error> {
-        let by = By::service("bus");
-        self.carry_out(operation, None, &by).await.map(|_| ())
-    }
-
     /// Whether a client is on a namespace.
     ///
     /// # Errors
@@ -110,7 +109,7 @@ impl Operations {
         found.map(|_| ()).ok_or_else(|| gone(client))
     }
 
-    async fn carry_out(
+    pub(super) async fn carry_out(
         &self,
         operation: Operation,
         caller: Option<&Arc<dyn Connected>>,
@@ -350,7 +349,7 @@ impl Operations {
     }
 }
 
-fn gone(id: &str) -> Error {
+pub(super) fn gone(id: &str) -> Error {
     let shown: String = id.chars().take(64).collect();
     Error::new("not_found", format!("no client {shown:?} is connected"))
 }

@@ -42,6 +42,11 @@ struct Written {
 }
 
 impl Reconnect {
+    /// Whether it is about the members of a room.
+    pub(super) fn is_about_room(&self) -> bool {
+        matches!(self.target, ReconnectTarget::Room { .. })
+    }
+
     /// Reads `{client | user | room, namespace?, over_ms?}`, or the id of a client.
     ///
     /// # Errors

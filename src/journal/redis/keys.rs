@@ -1,5 +1,7 @@
 //! The keys of a deployment. They share a hash tag: one script may touch them all, and a cluster keeps them in one slot.
 
+use crate::journal::KeptText;
+
 /// The keys of a deployment.
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
@@ -46,6 +48,14 @@ impl Keys {
             sessions: key("sessions"),
             decisions: key("decisions"),
             lease: key("lease"),
+        }
+    }
+
+    /// The field of a text that a node keeps.
+    pub(super) fn text(name: KeptText, node: &str) -> String {
+        match name.is_shared() {
+            true => name.name().to_owned(),
+            false => format!("{}:{node}", name.name()),
         }
     }
 

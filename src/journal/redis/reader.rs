@@ -9,7 +9,7 @@ use std::{
 
 use redis::Connection;
 
-use super::{past, shared::Shared};
+use super::{keys::Keys, past, shared::Shared};
 use crate::{
     decision::Decisions,
     engine::Fault,
@@ -96,7 +96,7 @@ impl Reader {
     }
 
     pub(super) fn text(&self, name: KeptText) -> Result<Option<String>, Fault> {
-        let field = format!("{}:{}", name.name(), self.shared.options.node);
+        let field = Keys::text(name, &self.shared.options.node);
         self.call(|connection| {
             let mut get = redis::cmd("HGET");
             Ok(get

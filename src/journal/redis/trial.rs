@@ -73,6 +73,9 @@ fn keep(connection: &mut Connection, keys: &Keys, options: &RedisOptions) -> Res
     let (_, told) = scripts.append(connection, keys, now, events)?;
     wait_for_replica(connection, options.acks, options.timeout, &told)?;
     scripts.lease(connection, keys, (&options.node, 1_000))?;
+    // What no journal keeps, nodes tell each other.
+    let mut publish = redis::cmd("PUBLISH");
+    publish.arg(&keys.meta).arg("").query::<u64>(connection)?;
     match past::after(connection, keys, 0, (1, 1))?.as_slice() {
         [one] if one.kept.text == event.text => Ok(()),
         _ => Err(Fault::Foreign(keys.stream.clone())),

@@ -9,6 +9,7 @@ use std::{
 use redis::{Connection, ErrorKind};
 
 use super::{
+    keys::Keys,
     options::{Acks, RedisOptions},
     scripts::{Kept, Scripts, Told, id_of},
     shared::{Part, Shared},
@@ -101,7 +102,7 @@ impl Writer {
                         reply.send(self.checkpoint(seq, part, &text)).ok();
                     }
                     Job::Text { name, text, reply } => {
-                        let field = format!("{}:{}", name.name(), self.shared.options.node);
+                        let field = Keys::text(name, &self.shared.options.node);
                         let saved = self.command("HSET", |set, keys| {
                             set.arg(&keys.texts).arg(field).arg(text);
                         });
