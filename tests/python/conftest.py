@@ -7,7 +7,6 @@ import re
 import subprocess
 import threading
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import socketio
@@ -31,15 +30,16 @@ def not_checked(why):
 
 class Client(socketio.Client):
     """As it is, but for two times that a busy machine needs: by itself it gives an answer to CONNECT one second, also
-    when it comes back, and a request five. And it handles one message after the other, if `ordered`: by itself it gives each
-    a thread of its own, so that they overtake each other."""
+    when it comes back, and a request five. And it handles one message after the other as it reads them, if `ordered`: by
+    itself it gives each a thread of its own, so that they overtake each other, and the connection's end overtakes them."""
 
     def __init__(self, ordered=True, **options):
         super().__init__(**{"request_timeout": ANSWER, **options})
         if ordered:
-            in_order = ThreadPoolExecutor(1)
-            start = self.eio.start_background_task
-            self.eio.start_background_task = lambda run, *args: in_order.submit(run, *args) if args else start(run)
+            trigger = self.eio._trigger_event
+            self.eio._trigger_event = lambda event, *args, run_async=False, **more: trigger(
+                event, *args, run_async=run_async and event != "message", **more
+            )
 
     def connect(self, *args, wait_timeout=ANSWER, **options):
         super().connect(*args, wait_timeout=wait_timeout, **options)
