@@ -45,11 +45,11 @@ TIME ?= 600
 PAGE := web-demo/dist/index.html
 PAGE_SOURCES := $(shell find web-demo -type d \( -name node_modules -o -name dist \) -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run run-cluster page wheel deb notices test deps system-deps lint supply audit program test-rust test-packages test-fuzz fuzz test-page test-clients test-js test-python test-frameworks test-browser picture bench bench-attacks bench-peers clean
+.PHONY: help run run-cluster page wheel deb notices test deps system-deps lint supply audit program test-rust test-packages test-fuzz fuzz test-page test-clients test-js test-python test-frameworks test-browser picture bench bench-attacks bench-cluster bench-peers clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' $(firstword $(MAKEFILE_LIST))
-	@echo "also: deps lint supply program test-rust test-packages test-fuzz test-page test-clients test-js test-python test-frameworks test-browser picture bench bench-attacks bench-peers clean"
+	@echo "also: deps lint supply program test-rust test-packages test-fuzz test-page test-clients test-js test-python test-frameworks test-browser picture bench bench-attacks bench-cluster bench-peers clean"
 
 run: page
 	cargo run --release -- serve --demo
@@ -246,6 +246,10 @@ bench: page
 # Attacks whose harm is a figure, each with its bounds; ONLY=small-text for one.
 bench-attacks:
 	cargo bench --bench attacks -- $(if $(ONLY),--only $(ONLY))
+
+# Several nodes: events a second on an engine, two nodes beside one, and an engine that is away.
+bench-cluster: page
+	cargo bench --bench cluster
 
 # Stoa and other servers in turns, into docs/benchmarks.md; PEERS="stoa node", ROUNDS=1 and QUICK=1 for less.
 bench-peers:
