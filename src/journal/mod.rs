@@ -119,9 +119,6 @@ impl KeptText {
 /// A way from a lost place to the one at which its event was put back; none for one that was not.
 pub type Way = Box<dyn Fn(Seq) -> Option<Seq>>;
 
-/// A session that is kept under a name, in place of the one before; one without a text is let go of.
-pub type SessionChange = (String, Option<String>);
-
 /// A journal kind. All methods may be called from any task.
 pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// The epoch of the cursors that are made now: it tells their places from those of another journal, and from places
@@ -256,27 +253,19 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         Box::pin(ready(Ok(None)))
     }
 
-    /// Keeps sessions, or lets go of them. A journal in memory keeps none. Answers the names of those that another node has
-    /// claimed: they stay as they are.
+    /// Keeps sessions' texts under their names, in place of those before; a name without a text is let go of. A journal in memory
+    /// keeps none.
     ///
     /// # Errors
     /// The journal can't keep them now.
     fn save_sessions(
         &self,
-        _changes: Vec<SessionChange>,
-    ) -> BoxFuture<'_, Result<Vec<String>, JournalError>> {
-        Box::pin(ready(Ok(Vec::new())))
+        _changes: Vec<(String, Option<String>)>,
+    ) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(ready(Ok(())))
     }
 
-    /// Takes a session over that another node kept: its text, if there is one.
-    ///
-    /// # Errors
-    /// The journal can't be asked now.
-    fn claim_session(&self, _name: String) -> BoxFuture<'_, Result<Option<String>, JournalError>> {
-        Box::pin(ready(Ok(None)))
-    }
-
-    /// All sessions that this node keeps, by name.
+    /// All sessions that are kept, by name.
     ///
     /// # Errors
     /// The journal can't be read now.

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     decision::Decision,
-    journal::{Entry, JournalError, KeptText, Outcome, Seq, SessionChange},
+    journal::{Entry, JournalError, KeptText, Outcome, Seq},
 };
 
 /// A job of the writer.
@@ -33,8 +33,8 @@ pub(in crate::journal) enum Job {
     },
     /// Sessions to be kept in place of those before, or let go of.
     Sessions {
-        changes: Vec<SessionChange>,
-        reply: oneshot::Sender<Result<Vec<String>, JournalError>>,
+        changes: Vec<(String, Option<String>)>,
+        reply: oneshot::Sender<Result<(), JournalError>>,
     },
     Stop,
 }

@@ -11,7 +11,6 @@ use crate::{
         Acks, Durability, HeldBytes, Journal, MemoryJournal, RedisJournal, RedisOptions, Retention,
         SqliteJournal, SqliteOptions, Trial,
     },
-    recovery,
 };
 
 /// The place of the journal, as the log says it.
@@ -119,7 +118,6 @@ fn engine(config: &Config) -> RedisOptions {
             JournalAcks::Disk => Acks::Disk,
         },
         timeout: journal.timeout.get(),
-        sessions_age: 2 * config.recovery.max_age.get() + recovery::UNWRITTEN,
         retention: retention(config),
         held: held(journal),
     }

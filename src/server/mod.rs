@@ -171,7 +171,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     )?;
     let sessions = Sessions::new(options::recovery(config), RecoveryMetrics::default());
     metrics.add(|registry| sessions.metrics().register(registry));
-    recovery::restore(&journal, &sessions, options::claims(config)).await?;
+    recovery::restore(&*journal, &sessions).await?;
     let keeping = recovery::keep(journal.clone(), sessions.clone());
     aside.push(essential.spawn("keeper of sessions", keeping));
     let bus = bus::start(

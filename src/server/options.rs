@@ -31,7 +31,7 @@ use crate::{
     observe::Metrics,
     pace::degradation::{Bounds as LoadBounds, Degradation, Tempo},
     projections::state::Limits,
-    recovery::{ClaimLimits, SessionLimits, Sessions},
+    recovery::{SessionLimits, Sessions},
 };
 
 /// Attachments of one packet: as many as Socket.IO's own server takes.
@@ -187,14 +187,6 @@ pub(super) fn recovery(config: &Config) -> SessionLimits {
         max_age: config.recovery.max_age.get(),
         max_bytes: config.recovery.max_bytes.into(),
         max_session: config.recovery.max_session_bytes.into(),
-    }
-}
-
-/// The bounds on asking for sessions that other nodes hold.
-pub(super) fn claims(config: &Config) -> ClaimLimits {
-    ClaimLimits {
-        at_once: config.recovery.max_claims.into(),
-        within: config.recovery.claim_within.get(),
     }
 }
 

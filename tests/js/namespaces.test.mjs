@@ -29,6 +29,13 @@ for (const [client, io] of Object.entries({ 4: v4, 3: v3, 2: v2 })) {
           assert.equal(new Set(ids).size, 3, 'an id on each namespace');
           assert.ok(!ids.includes(manager.engine.id), 'none is the transport\'s');
         }
+        // It leaves and comes again in one breath.
+        for (let round = 0; round < 20; round += 1) {
+          const again = next(chat, 'connect');
+          chat.disconnect();
+          chat.connect();
+          await again;
+        }
         // The same name is a room of its own on each.
         for (const socket of [root, chat, jobs]) {
           assert.deepEqual(await call(socket, 'join_room', 'lobby'), { status: 'ok', room: 'lobby', members: 1 });

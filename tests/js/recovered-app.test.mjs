@@ -103,15 +103,13 @@ test('each namespace is recovered by itself', LIMIT, async (t) => {
         // Nothing but the application speaks there, and each of its events has its place.
         assert.deepEqual([...new Set(chat.said.map(({ name }) => name))], ['note']);
         assert.ok(chat.named('note').every((args) => args.length === 2 && typeof args[1] === 'string'));
-        if (way === 'websocket') {
-          // The client left on purpose, and the other namespace stays. (The engine of a session that polls may miss a CONNECT right behind that.)
-          const { id } = chat.socket;
-          chat.socket.disconnect();
-          await chat.entered();
-          assert.equal(chat.socket.recovered, false);
-          assert.notEqual(chat.socket.id, id);
-          assert.equal(root.socket.connected, true);
-        }
+        // The client left on purpose, and the other namespace stays.
+        const { id } = chat.socket;
+        chat.socket.disconnect();
+        await chat.entered();
+        assert.equal(chat.socket.recovered, false);
+        assert.notEqual(chat.socket.id, id);
+        assert.equal(root.socket.connected, true);
         root.socket.disconnect();
         chat.socket.disconnect();
       });

@@ -2,44 +2,43 @@
 // machine stops no change; but it is said as FLAKY, and is a fault of Stoa or of the test. `node run.mjs [file…]`
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readdirSync } from 'node:fs';
 
-/** More than that are no bad moment. */
+const AT_ONCE = 2;
+/** More files than that are no bad moment. */
 const MAX_AGAIN = 3;
 /** For a whole file, whose tests have limits of their own. */
 const FILE_LIMIT_MS = 600_000;
-const reporter = fileURLToPath(new URL('failing.mjs', import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), 'stoa-tests-'));
+const reporter = process.stdout.isTTY ? 'spec' : 'tap';
 
-/** Runs the files; gives those with a failed test, or `null` when it is not known which. */
-async function failedOf(files, atOnce) {
-  const list = join(folder, 'failed');
-  const options = [
-    // Ends a file's process with its last test, whatever that left open.
-    '--test-force-exit', `--test-timeout=${FILE_LIMIT_MS}`, `--test-concurrency=${atOnce}`,
-    `--test-reporter=${process.stdout.isTTY ? 'spec' : 'tap'}`, '--test-reporter-destination=stdout',
-    `--test-reporter=${reporter}`, `--test-reporter-destination=${list}`,
-  ];
-  const [code] = await once(spawn(process.execPath, ['--test', ...options, ...files], { stdio: 'inherit' }), 'exit');
-  const failed = [...new Set(readFileSync(list, 'utf8').split('\n').filter(Boolean))];
-  return code === 0 || failed.length > 0 ? failed : null;
+/** Runs a file, and says all of it at its end; gives whether its tests passed. */
+async function passes(file) {
+  // The first option ends a file's process with its last test, whatever that left open.
+  const options = ['--test-force-exit', `--test-timeout=${FILE_LIMIT_MS}`, `--test-reporter=${reporter}`];
+  const child = spawn(process.execPath, ['--test', ...options, file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let said = `# ${file}\n`;
+  child.stdout.setEncoding('utf8').on('data', (text) => { said += text; });
+  const [code] = await once(child, 'close');
+  process.stdout.write(said);
+  return code === 0;
 }
 
-try {
-  let failed = await failedOf(process.argv.slice(2), 2);
-  if (failed?.length > 0 && failed.length <= MAX_AGAIN) {
-    const again = failed;
-    failed = [];
-    for (const file of again) {
-      console.log(`# ${basename(file)} failed, and is run once more by itself`);
-      if ((await failedOf([file], 1))?.length === 0) console.log(`# FLAKY: ${basename(file)}: passed when run alone; mend it`);
-      else failed.push(file);
-    }
-  }
-  process.exitCode = failed?.length === 0 ? 0 : 1;
-} finally {
-  rmSync(folder, { recursive: true, force: true });
+/** Runs files, so many at once; gives those that failed. */
+async function failed(files, atOnce) {
+  const [left, bad] = [[...files], []];
+  const worker = async () => {
+    for (let file = left.shift(); file; file = left.shift()) if (!(await passes(file))) bad.push(file);
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  return bad;
 }
+
+const given = process.argv.slice(2);
+const files = given.length > 0 ? given : readdirSync('.').filter((name) => name.endsWith('.test.mjs')).sort();
+const first = await failed(files, AT_ONCE);
+const again = first.length > MAX_AGAIN ? [] : first;
+if (again.length > 0) console.log(`# once more, each by itself: ${again.join(', ')}`);
+const second = again.length > 0 ? await failed(again, 1) : first;
+for (const file of first.filter((one) => !second.includes(one))) console.log(`# FLAKY: ${file} passed when it was run by itself; mend it`);
+console.log(second.length > 0 ? `# FAILED: ${second.join(', ')}` : `# ${files.length} files passed`);
+process.exitCode = second.length > 0 ? 1 : 0;

@@ -30,10 +30,16 @@ def not_checked(why):
 
 class Client(socketio.Client):
     """As it is, but for two times that a busy machine needs: by itself it gives an answer to CONNECT one second, also
-    when it comes back, and a request five."""
+    when it comes back, and a request five. And it handles one message after the other as it reads them, if `ordered`: by
+    itself it gives each a thread of its own, so that they overtake each other, and the connection's end overtakes them."""
 
-    def __init__(self, **options):
+    def __init__(self, ordered=True, **options):
         super().__init__(**{"request_timeout": ANSWER, **options})
+        if ordered:
+            trigger = self.eio._trigger_event
+            self.eio._trigger_event = lambda event, *args, run_async=False, **more: trigger(
+                event, *args, run_async=run_async and event != "message", **more
+            )
 
     def connect(self, *args, wait_timeout=ANSWER, **options):
         super().connect(*args, wait_timeout=wait_timeout, **options)
@@ -54,7 +60,8 @@ class Stoa:
         self.process = subprocess.Popen(
             [BINARY, "serve", "--port", str(port), *args],
             cwd=ROOT,
-            env={**os.environ, "STOA_LOG__FORMAT": "json", "STOA_JOURNAL__KIND": "memory", **(env or {})},
+            # A machine that is busy with other tests is no load that Stoa should save work for.
+            env={**os.environ, "STOA_LOG__FORMAT": "json", "STOA_JOURNAL__KIND": "memory", "STOA_PACE__DEGRADE": "false", **(env or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -50,7 +50,7 @@ class SocketIo:
 
     def __init__(self, server, _path):
         self.seen, self.hellos, self.resumed, self.cursor = [], 0, [], None
-        self.sio = Client(**BRISK)
+        self.sio = Client(ordered=False, **BRISK)
         in_order = ThreadPoolExecutor(1)
         start = self.sio.eio.start_background_task
         self.sio.eio.start_background_task = lambda run, *args: in_order.submit(run, *args) if args else start(run)

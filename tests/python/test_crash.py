@@ -78,7 +78,7 @@ class SyncObservers:
 
     def observe(self, url, screen):
         # These are the lines of the README.
-        sio = Client(**BRISK)
+        sio = Client(ordered=False, **BRISK)
         in_order = ThreadPoolExecutor(1)
         start = sio.eio.start_background_task
         sio.eio.start_background_task = lambda run, *args: in_order.submit(run, *args) if args else start(run)

@@ -169,7 +169,7 @@ def publish_until(server, screen, hellos):
 def test_sync_comes_back_with_another_token(guarded, transports):
     screen = Screen()
     # These are the lines of the README: all that comes, and `auth`, in one thread.
-    sio = Client(**BRISK)
+    sio = Client(ordered=False, **BRISK)
     in_order = ThreadPoolExecutor(1)
     start = sio.eio.start_background_task
     sio.eio.start_background_task = lambda run, *args: in_order.submit(run, *args) if args else start(run)

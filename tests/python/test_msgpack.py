@@ -7,26 +7,18 @@ import socketio
 from conftest import PATIENCE, Client
 
 
-def in_order(client):
-    """By itself the client handles each message in a thread of its own, so that bytes may overtake the packet that they belong to."""
-    trigger = client.eio._trigger_event
-    client.eio._trigger_event = lambda event, *args, run_async=False, **more: trigger(
-        event, *args, run_async=run_async and event != "message", **more
-    )
-    return client
-
-
 @pytest.mark.parametrize("transports", [["websocket"], ["polling"], None], ids=["websocket", "polling", "upgrade"])
 def test_packets_of_msgpack_come_and_go(stoa, transports):
-    packed, usual = in_order(Client(serializer="msgpack")), in_order(Client())
-    hellos, got = queue.Queue(), {packed: queue.Queue(), usual: queue.Queue()}
-    packed.on("connection_established", hellos.put)
+    packed, usual = Client(serializer="msgpack"), Client()
+    hellos, got = {packed: queue.Queue(), usual: queue.Queue()}, {packed: queue.Queue(), usual: queue.Queue()}
     for client, heard in got.items():
+        client.on("connection_established", hellos[client].put)
         client.on("blob", lambda *args, heard=heard: heard.put(args))
     try:
         packed.connect(stoa.url, auth={"role": "producer", "name": "Zoë"}, transports=transports)
         usual.connect(stoa.url, auth={"role": "producer"})
-        assert hellos.get(timeout=PATIENCE)["client_id"] == packed.get_sid("/")
+        for client, hello in hellos.items():
+            assert hello.get(timeout=PATIENCE)["client_id"] == client.get_sid("/")
         for sender in (packed, usual):
             told = {"event": "blob", "args": [b"\x00\xff", {"deep": b"z"}, "ü", 1.5, None]}
             assert sender.call("emit_to", told, timeout=PATIENCE)["status"] == "ok"

@@ -154,7 +154,7 @@ def check(box, came, before):
 @pytest.mark.parametrize("way", WAYS)
 def test_sync(stoa, way):
     box = Box(stoa.port, way)
-    client, came, gone = Client(request_timeout=SHORT, reconnection=False), queue.Queue(), []
+    client, came, gone = Client(ordered=False, request_timeout=SHORT, reconnection=False), queue.Queue(), []
     # It hands each event to a thread of its own; these are the lines of the README that keep them in order.
     in_order = ThreadPoolExecutor(1)
     start = client.eio.start_background_task

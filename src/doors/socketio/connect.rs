@@ -6,7 +6,7 @@ use serde_json::Value;
 use socketioxide::{
     ParserConfig,
     extract::TryData,
-    handler::{ConnectHandler, MessageHandler},
+    handler::{ConnectHandler, DisconnectHandler, MessageHandler},
     socket::{DisconnectReason, Socket},
 };
 use socketioxide_core::Value as Payload;
@@ -127,12 +127,7 @@ impl OnConnect {
         let admitted = self.0.let_in(socket.id, &request, lane, auth).await?;
         socket.on_fallback(Receive(admitted.client.clone()));
         // The disconnect handler is set first: the socket may be closed before the connect handler is called.
-        let leaving = admitted.client.clone();
-        socket.on_disconnect(move |reason: DisconnectReason| async move {
-            if !leaving.served.has_left_engine() {
-                left(&leaving, reason);
-            }
-        });
+        socket.on_disconnect(Leave(admitted.client.clone()));
         socket.extensions.insert(admitted.client.clone());
         socket.extensions.insert(admitted);
         Ok(())
@@ -156,7 +151,42 @@ impl ConnectHandler<Adapter, Entering> for OnConnect {
         let engine: Arc<dyn Engine> = Arc::new(engine);
         admitted.client.served.by_engine(engine.clone());
         self.0.enter(&admitted, engine);
-        admitted.client.lane.introduced(self.0.namespace);
+        let (lane, namespace) = (admitted.client.lane.clone(), self.0.namespace);
+        // The engine ignores a CONNECT of a client that is coming, as this one is until its task has gone on from here. A task
+        // that is started now runs after that.
+        tokio::spawn(async move { lane.introduced(namespace) });
+    }
+}
+
+/// Ends a client of which the engine says that it has left.
+#[derive(Debug)]
+struct Leave(Arc<Client>);
+
+#[derive(Debug)]
+struct Leaving;
+
+impl DisconnectHandler<Adapter, Leaving> for Leave {
+    fn call_with_defer(
+        &self,
+        socket: Arc<Socket<Adapter>>,
+        reason: DisconnectReason,
+        unlist: fn(Arc<Socket<Adapter>>),
+    ) {
+        let client = self.0.clone();
+        let leave = move || {
+            if !client.served.has_left_engine() {
+                left(&client, reason);
+            }
+            unlist(socket);
+        };
+        match reason {
+            // The client may come again with its next packet, which the engine ignores as long as it lists the former one.
+            DisconnectReason::ClientNSDisconnect => leave(),
+            // The server's own call may hold the lane.
+            _ => {
+                tokio::spawn(async move { leave() });
+            }
+        }
     }
 }
 

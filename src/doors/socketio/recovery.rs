@@ -115,7 +115,6 @@ impl Admission {
             }
             before.give_way().await;
         }
-        sessions.claim(pid).await;
         let found = sessions.get(pid);
         let found = found.filter(|(session, _)| *session.namespace == *path);
         let (session, is_over) = found.ok_or("unknown")?;

@@ -1,4 +1,4 @@
-//! All that is kept beside events: checkpoints, texts, an admin's decisions.
+//! All that is kept beside events: checkpoints, texts, sessions, an admin's decisions.
 
 use std::sync::atomic::Ordering;
 
@@ -75,6 +75,20 @@ impl Writer {
         })?;
         self.shared.checkpoint.store(seq, Ordering::Release);
         Ok(())
+    }
+
+    pub(super) fn sessions(
+        &mut self,
+        changes: &[(String, Option<String>)],
+    ) -> Result<(), JournalError> {
+        self.pipe(|pipe, keys| {
+            for (name, text) in changes {
+                match text {
+                    Some(text) => pipe.hset(&keys.sessions, name, text).ignore(),
+                    None => pipe.hdel(&keys.sessions, name).ignore(),
+                };
+            }
+        })
     }
 
     /// Keeps all of these decisions or none, and answers.

@@ -41,7 +41,6 @@ impl Writer {
         self.lease();
         if self.shared.leads.load(Ordering::Acquire) {
             self.trim();
-            self.sweep_sessions();
         }
     }
 

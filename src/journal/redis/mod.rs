@@ -24,7 +24,6 @@ mod options;
 mod past;
 mod reader;
 mod scripts;
-mod sessions;
 mod shared;
 #[cfg(test)]
 pub(in crate::journal) mod testing;
@@ -43,8 +42,7 @@ use futures_util::future::{BoxFuture, ready};
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    Appending, Batch, Bounds, Entry, Epoch, Health, Journal, JournalError, KeptText, Seq,
-    SessionChange, Way,
+    Appending, Batch, Bounds, Entry, Epoch, Health, Journal, JournalError, KeptText, Seq, Way,
     queue::{Append, Decide, Job, Queue, answer},
 };
 use crate::{
@@ -356,13 +354,9 @@ impl Journal for RedisJournal {
 
     fn save_sessions(
         &self,
-        changes: Vec<SessionChange>,
-    ) -> BoxFuture<'_, Result<Vec<String>, JournalError>> {
+        changes: Vec<(String, Option<String>)>,
+    ) -> BoxFuture<'_, Result<(), JournalError>> {
         self.job(|reply| Job::Sessions { changes, reply })
-    }
-
-    fn claim_session(&self, name: String) -> BoxFuture<'_, Result<Option<String>, JournalError>> {
-        self.aside(move |reader| reader.claim(&name))
     }
 
     fn load_sessions(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, JournalError>> {

@@ -1,6 +1,7 @@
 //! Reads what is not in memory any more, over a connection of its own.
 
 use std::{
+    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
@@ -8,12 +9,7 @@ use std::{
 
 use redis::Connection;
 
-use super::{
-    engine::Fault,
-    past,
-    sessions::{self, SessionScripts},
-    shared::Shared,
-};
+use super::{engine::Fault, past, shared::Shared};
 use crate::{
     decision::Decisions,
     journal::{Batch, KeptText, Seq, entry},
@@ -26,7 +22,6 @@ pub(super) struct Reader {
     shared: Arc<Shared>,
     /// Made when it is first needed, and again after an error.
     connection: Mutex<Option<Connection>>,
-    claims: SessionScripts,
 }
 
 // A connection has no debug form.
@@ -41,7 +36,6 @@ impl Reader {
         Self {
             shared,
             connection: Mutex::new(None),
-            claims: SessionScripts::new(),
         }
     }
 
@@ -113,13 +107,11 @@ impl Reader {
 
     pub(super) fn sessions(&self) -> Result<Vec<(String, String)>, Fault> {
         self.call(|connection| {
-            sessions::of_node(connection, &self.shared.keys, &self.shared.options.node)
+            let mut get = redis::cmd("HGETALL");
+            let all: HashMap<String, String> =
+                get.arg(&self.shared.keys.sessions).query(connection)?;
+            Ok(all.into_iter().collect())
         })
-    }
-
-    /// Takes a session over from another node.
-    pub(super) fn claim(&self, name: &str) -> Result<Option<String>, Fault> {
-        self.call(|connection| self.claims.claim(connection, &self.shared, name))
     }
 
     pub(super) fn decisions(&self) -> Result<Decisions, Fault> {

@@ -3,7 +3,7 @@
 use aws_lc_rs::digest;
 use redis::{Connection, Script};
 
-use super::{engine::Fault, keys::Keys, sessions::SessionScripts};
+use super::{engine::Fault, keys::Keys};
 use crate::journal::{Entry, Epoch, Seq};
 
 /// The id of an event in the engine: of its producer and its own id.
@@ -46,7 +46,6 @@ pub(super) struct Scripts {
     append: Script,
     trim: Script,
     lease: Script,
-    pub(super) sessions: SessionScripts,
 }
 
 /// The bounds of a step of trimming.
@@ -77,7 +76,6 @@ impl Scripts {
             append: Script::new(include_str!("scripts/append.lua")),
             trim: Script::new(include_str!("scripts/trim.lua")),
             lease: Script::new(include_str!("scripts/lease.lua")),
-            sessions: SessionScripts::new(),
         }
     }
 

@@ -12,7 +12,6 @@ use super::{
     engine::Fault,
     options::{Acks, RedisOptions},
     scripts::{Kept, Scripts, Told, id_of},
-    sessions::Sweep,
     shared::{Part, Shared},
 };
 use crate::{
@@ -39,7 +38,6 @@ pub(super) struct Writer {
     pub(super) leased_at: Option<Instant>,
     /// Whether a step of trimming found more to do.
     pub(super) trims: bool,
-    pub(super) sweep: Sweep,
 }
 
 /// An event on its way.
@@ -77,7 +75,6 @@ impl Writer {
             chores_at: Instant::now(),
             leased_at: None,
             trims: false,
-            sweep: Sweep::default(),
         }
     }
 

@@ -44,7 +44,6 @@ use crate::{
     error::Error,
     journal::{
         Appending, Batch, Bounds, Entry, Epoch, Health, Journal, JournalError, KeptText, Seq,
-        SessionChange,
         generations::Generations,
         queue::{Append, Decide, Job, Queue, answer},
         tail::Tail,
@@ -312,8 +311,8 @@ impl Journal for SqliteJournal {
 
     fn save_sessions(
         &self,
-        changes: Vec<SessionChange>,
-    ) -> BoxFuture<'_, Result<Vec<String>, JournalError>> {
+        changes: Vec<(String, Option<String>)>,
+    ) -> BoxFuture<'_, Result<(), JournalError>> {
         let (reply, saved) = oneshot::channel();
         let queued = self.queue.push(Job::Sessions { changes, reply });
         Box::pin(async move {

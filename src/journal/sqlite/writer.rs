@@ -93,7 +93,7 @@ impl Writer {
                     }
                     Job::Sessions { changes, reply } => {
                         let save = |connection: &mut _| sessions::write(connection, &changes);
-                        reply.send(self.save(save).map(|()| Vec::new())).ok();
+                        reply.send(self.save(save)).ok();
                     }
                     Job::Stop => stop = true,
                 }

@@ -11,13 +11,7 @@ class Peer:
     """The real client of python-socketio. Events are kept by namespace, in their order."""
 
     def __init__(self, url, namespace="/", auth=None, query="", headers=None, connect=True, transports=None, answers=None, ordered=True):
-        self.client = Client(reconnection=False)
-        if ordered:
-            # By itself the client handles each message in a thread of its own, so that two of them may change places.
-            trigger = self.client.eio._trigger_event
-            self.client.eio._trigger_event = lambda event, *args, run_async=False, **more: trigger(
-                event, *args, run_async=run_async and event != "message", **more
-            )
+        self.client = Client(reconnection=False, ordered=ordered)
         self.namespace = namespace
         self.received = []
         self.refused = []

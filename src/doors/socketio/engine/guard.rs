@@ -4,7 +4,7 @@
 //! doesn't read, and its heartbeat keeps working. Reads fail once the lane is killed, which tells the engine.
 
 use std::{
-    io,
+    io, iter,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -209,7 +209,7 @@ impl AsyncRead for Guard {
 impl AsyncWrite for Guard {
     fn poll_write(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         if self.is_over() {
@@ -218,6 +218,8 @@ impl AsyncWrite for Guard {
         if let Some(kill) = self.lane.killed() {
             return Poll::Ready(Err(aborted(kill)));
         }
+        // The one thing that a write waits for: the engine itself does it next.
+        ready!(self.lane.poll_introduced(cx, payloads(buf)));
         let this = &mut *self;
         if pass(
             &this.lane,
@@ -250,6 +252,16 @@ impl Drop for Guard {
             self.lane.close();
         }
     }
+}
+
+/// The payloads of whole frames.
+fn payloads(mut buf: &[u8]) -> impl Iterator<Item = &[u8]> {
+    iter::from_fn(move || {
+        let (payload_at, end) = first_frame(buf).filter(|&(_, end)| end <= buf.len())?;
+        let (frame, rest) = buf.split_at(end);
+        buf = rest;
+        Some(&frame[payload_at..])
+    })
 }
 
 /// Passes the engine's bytes on, frame by frame, without its marks and its answer to an upgrade's probe. Returns

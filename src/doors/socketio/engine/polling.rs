@@ -1,6 +1,6 @@
 //! Polling requests: the checks before and after the engine.
 
-use std::time::Duration;
+use std::{future::poll_fn, time::Duration};
 
 use axum::{
     body::Body,
@@ -121,6 +121,7 @@ async fn fetch(
         door.pending.joined(sid);
     }
     if let Some(lane) = lane {
+        poll_fn(|cx| lane.poll_introduced(cx, packets(form, &body))).await;
         packets(form, &body).for_each(|packet| lane.came_from_engine(packet));
         let begins = [&b"42"[..], b"43", b"45", b"b"];
         let is_ours = |packet: &&[u8]| begins.iter().any(|begin| packet.starts_with(begin));

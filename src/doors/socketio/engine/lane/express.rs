@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering},
     },
+    task::Waker,
     time::{Duration, Instant},
 };
 
@@ -140,8 +141,10 @@ pub(super) struct State {
     pub(super) stays: u64,
     /// Marks of ended stays that are still in the engine's queue: they must not open the gate of the next stay.
     pub(super) stale_marks: PerNamespace<usize>,
-    /// The engine's answers to CONNECT that are out, less the clients that it has introduced.
-    pub(super) told: PerNamespace<i8>,
+    /// The clients that the engine has introduced and that were not told yet that they are in.
+    pub(super) introduced: PerNamespace<u8>,
+    /// Wakes the task that holds such a client's answer.
+    pub(super) holds_answer: Option<Waker>,
     /// Packets in the engine that the client has not fetched.
     pub(super) in_engine: usize,
     /// The stamps of these packets, in their order.
@@ -203,7 +206,8 @@ impl ExpressLane {
                 stay: PerNamespace::default(),
                 stays: 0,
                 stale_marks: PerNamespace::default(),
-                told: PerNamespace::default(),
+                introduced: PerNamespace::default(),
+                holds_answer: None,
                 queue: Outbox::default(),
                 bytes: 0,
                 exempt: 0,
@@ -334,16 +338,14 @@ impl State {
     /// Whether the client is on a namespace.
     pub(super) fn is_on(&self, namespace: Namespace) -> bool {
         let gate = self.gates.get(namespace);
-        let told = self.told.get(namespace);
-        gate.is_some_and(|gate| !matches!(gate, Gate::Shut)) || told.is_some_and(|told| *told > 0)
+        gate.is_some_and(|gate| !matches!(gate, Gate::Shut))
     }
 
     /// A namespace that the client is on.
     pub(super) fn first_on(&self) -> Option<Namespace> {
-        let mut gates = self.gates.iter().map(|(namespace, _)| namespace);
-        let mut told = self.told.iter().map(|(namespace, _)| namespace);
-        let on = gates.find(|namespace| self.is_on(*namespace));
-        on.or_else(|| told.find(|namespace| self.is_on(*namespace)))
+        let mut gates = self.gates.iter();
+        let on = gates.find(|(_, gate)| !matches!(gate, Gate::Shut));
+        on.map(|(namespace, _)| namespace)
     }
 
     /// Drops the frames for a namespace. A mark in the engine's queue belongs to the stay that ends.

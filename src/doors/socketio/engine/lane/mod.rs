@@ -15,6 +15,7 @@
 //! later. A client that takes nothing for too long, or that fills its queue with the answers to its own requests, is
 //! killed: the guard's stream fails, the engine's own reader and writer end, and its disconnect handler runs.
 
+mod answer;
 mod asked;
 mod direct;
 mod end;
