@@ -70,6 +70,7 @@ mod tests {
     };
 
     use super::{super::tests::lane, *};
+    use crate::doors::socketio::engine::CloseReason;
 
     #[derive(Default)]
     struct Woken(AtomicUsize);
@@ -103,6 +104,12 @@ mod tests {
         assert!(held(&[own]), "each is introduced once");
         // One that is introduced before its answer is there.
         lane.introduced(chat);
+        assert!(!held(&[own]));
+        // A session that ends holds nothing.
+        assert!(held(&[own]));
+        let before = woken.0.load(Ordering::SeqCst);
+        lane.kill(CloseReason::Stalled);
+        assert_eq!(woken.0.load(Ordering::SeqCst), before + 1);
         assert!(!held(&[own]));
     }
 }

@@ -83,6 +83,10 @@ impl ExpressLane {
         state.closing = true;
         self.writer.notify_one();
         self.reader.wake();
+        // The client may never be introduced now.
+        if let Some(waker) = state.holds_answer.take() {
+            waker.wake();
+        }
     }
 
     /// Waits until the client has everything that is queued, for at most so long.
