@@ -1,5 +1,6 @@
 # make run    a server with the demo team; the page is at http://localhost:8000/
 # make test   installs what the tests need, then runs all of them
+# make test-cluster  the tests of what may fail of several nodes, for an hour instead of minutes
 # make run-cluster  three nodes that share a Redis, behind nginx at http://localhost:8000/
 # make fuzz   each fuzz target for TIME seconds (600), from the saved corpus on
 # make wheel  the program as a Python package, in target/packages; make deb  as a Debian package
@@ -47,11 +48,11 @@ PYTEST := $(VENV)/bin/python -m pytest --timeout 300
 PAGE := web-demo/dist/index.html
 PAGE_SOURCES := $(shell find web-demo -type d \( -name node_modules -o -name dist \) -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help run run-cluster page wheel deb notices test deps system-deps lint supply audit program test-rust test-packages test-fuzz fuzz test-page test-clients test-js test-python test-frameworks test-browser picture bench bench-attacks bench-peers clean
+.PHONY: help run run-cluster page wheel deb notices test deps system-deps lint supply audit program test-rust test-packages test-cluster test-fuzz fuzz test-page test-clients test-js test-python test-frameworks test-browser picture bench bench-attacks bench-cluster bench-peers clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' $(firstword $(MAKEFILE_LIST))
-	@echo "also: deps lint supply program test-rust test-packages test-fuzz test-page test-clients test-js test-python test-frameworks test-browser picture bench bench-attacks bench-peers clean"
+	@echo "also: deps lint supply program test-rust test-packages test-fuzz test-page test-clients test-js test-python test-frameworks test-browser picture bench bench-attacks bench-cluster bench-peers clean"
 
 run: page
 	cargo run --release -- serve --demo
@@ -189,6 +190,18 @@ test-rust: page $(TOOLS_DEPS) $(ENGINES_DEPS)
 	@if [[ -e $(NOT_CHECKED) ]]; then sort -u $(NOT_CHECKED); fi
 	cargo test --quiet --doc
 
+# The scale of each may be set: CHAOS_ROUNDS of kills, CHAOS_OBSERVERS, CHAOS_PROMOTIONS, CHAOS_AWAY in seconds, CHAOS_ROLLS.
+# One after the other, with the program as users have it; nothing ends them before their own patience does.
+test-cluster: export CHAOS_ROUNDS ?= 100
+test-cluster: export CHAOS_OBSERVERS ?= 1000
+test-cluster: export CHAOS_PROMOTIONS ?= 20
+test-cluster: export CHAOS_AWAY ?= 60
+test-cluster: export CHAOS_ROLLS ?= 10
+test-cluster: page $(TOOLS_DEPS) $(ENGINES_DEPS)
+	cargo build --release --bin stoa
+	STOA_BIN=$(abspath target/release/stoa) $(NEXTEST) nextest run --config-file .ci/nextest.toml --profile long --test wire \
+		--test-threads 1 --status-level pass -E 'test(/^cluster::/)'
+
 # All packages as users get them. The Debian package is installed on this machine and purged, where that takes nothing away.
 # PROFILE=dev packs the program that the tests have.
 test-packages: page notices $(PYTHON_DEPS) $(DEB)
@@ -255,6 +268,10 @@ bench: page
 # Attacks whose harm is a figure, each with its bounds; ONLY=small-text for one.
 bench-attacks:
 	cargo bench --bench attacks -- $(if $(ONLY),--only $(ONLY))
+
+# Several nodes: events a second on an engine, two nodes beside one, and an engine that is away.
+bench-cluster: page
+	cargo bench --bench cluster
 
 # Stoa and other servers in turns, into docs/benchmarks.md; PEERS="stoa node", ROUNDS=1 and QUICK=1 for less.
 bench-peers:

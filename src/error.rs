@@ -8,6 +8,37 @@ use serde_json::{Map, Value};
 
 use crate::timestamp::Timestamp;
 
+/// The codes that one node may tell another; any other one is the refusal of a node of another version.
+const CODES: [&str; 27] = [
+    "backend_unavailable",
+    "bad_request",
+    "banned",
+    "closed",
+    "forbidden",
+    "forbidden_room",
+    "invalid_data",
+    "invalid_event",
+    "invalid_type",
+    "missing_type",
+    "not_found",
+    "overloaded",
+    "rate_limited",
+    "refused",
+    "room_full",
+    "timeout",
+    "token_expired",
+    "too_deep",
+    "too_large",
+    "unauthorized",
+    "unavailable",
+    "unknown_encoding",
+    "unknown_event",
+    "unknown_namespace",
+    "unknown_room_type",
+    "unknown_shape",
+    "invalid_timestamp",
+];
+
 /// A refusal. On the wire it is `{"code", "message"}`; as a CONNECT_ERROR it is `code: message`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.shown())]
@@ -34,6 +65,14 @@ impl Error {
             wait: None,
             elsewhere: false,
         }
+    }
+
+    /// The refusal that another node told.
+    pub(crate) fn told(code: &str, message: impl Into<String>) -> Self {
+        let known = CODES.iter().find(|known| **known == code);
+        let refusal = Self::new(known.unwrap_or(&"unavailable"), message);
+        // Its own node counts it as a failure, if it is one.
+        refusal.elsewhere()
     }
 
     /// The words of a CONNECT_ERROR; a code without a message stands for itself.

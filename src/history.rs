@@ -49,6 +49,8 @@ const SCAN_TIME: Duration = Duration::from_millis(20);
 /// Bytes of a page; further events are on the next one.
 const MAX_BYTES: usize = 1 << 20;
 const SCAN_CHUNK_EVENTS: u64 = 1_000;
+/// The times that a page is read whose journal goes back meanwhile.
+const MAX_READINGS: usize = 3;
 /// Requests that read at the same time: more of them would only take the processors from the stream.
 const AT_ONCE: usize = 2;
 /// Requests that may wait for these.
@@ -98,7 +100,17 @@ impl Scans {
             return Err(overloaded());
         }
         let _running = self.running.acquire().await.map_err(|_| overloaded())?;
-        page(journal, query, permissions).await
+        for _ in 0..MAX_READINGS {
+            let rewinds = journal.rewinds();
+            let page = page(journal, query.clone(), permissions).await;
+            // A journal that went back meanwhile has given records of two histories, or none.
+            if journal.rewinds() == rewinds {
+                return page;
+            }
+        }
+        Err(Error::unavailable(
+            "the journal went back to an earlier place; ask again",
+        ))
     }
 }
 

@@ -145,6 +145,11 @@ impl Intake {
         self.places.of(producer)
     }
 
+    /// The newest place of the journal that is known here.
+    pub fn newest(&self) -> Seq {
+        *self.journal.watch().borrow()
+    }
+
     /// Accepted events whose updates are not sent yet.
     pub fn lag(&self) -> u64 {
         let newest = *self.journal.watch().borrow() + self.journal.waiting();

@@ -37,6 +37,7 @@
 //! | [`config`], [`cli`], [`server`] | settings, commands, start and stop of all parts |
 //! | [`demo`] | an invented team at work |
 //! | [`breaker`] | circuit breakers around outside parts |
+//! | [`cluster`], [`engine`] | the link between nodes; connections with Redis or Valkey |
 //! | [`observe`] | counters, histograms, logs |
 //! | [`channel`], `network`, [`pattern`], [`timestamp`], `msgpack`, [`error`], [`decision`], `private_file` | leaves that all others use |
 
@@ -46,13 +47,16 @@ pub mod backlog;
 pub mod breaker;
 pub mod channel;
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod decision;
 pub mod delivery;
 pub mod demo;
 pub mod doors;
+pub mod drain;
 pub mod emission;
 pub mod emitter;
+pub mod engine;
 pub mod error;
 pub mod event;
 mod fnv;

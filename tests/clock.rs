@@ -16,7 +16,7 @@ use kit::{
 use serde_json::{Value, json};
 
 /// The library of `faketime`, where it is installed.
-fn faketime(test: &str) -> Option<PathBuf> {
+pub(crate) fn faketime(test: &str) -> Option<PathBuf> {
     let folders = std::fs::read_dir("/usr/lib").into_iter().flatten();
     let libraries = folders.filter_map(|f| Some(f.ok()?.path().join("faketime/libfaketime.so.1")));
     let library = libraries.into_iter().find(|library| library.exists());

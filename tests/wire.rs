@@ -29,6 +29,7 @@ mod crash;
 mod degrade;
 mod deploy;
 mod doors;
+mod drain;
 mod emit;
 mod engine;
 mod fair;

@@ -1,12 +1,15 @@
 //! Decides who may connect, and ends sessions whose time is over.
 
 mod elsewhere;
+mod everywhere;
 
 use std::{
     net::IpAddr,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
+
+pub use everywhere::{Ended, Ending, Wanted};
 
 use super::{Identity, Peer};
 use crate::{
@@ -19,6 +22,7 @@ use crate::{
             check_room,
         },
     },
+    cluster::Cluster,
     config::{FreeRooms, Role},
     decision::Who,
     error::Error,
@@ -63,6 +67,8 @@ pub struct Authenticator {
     sessions: Arc<Sessions>,
     rates: Rates,
     metrics: Arc<Metrics>,
+    /// Reaches the sessions of other nodes.
+    cluster: OnceLock<Cluster>,
 }
 
 /// The refusal of a client that asks for the role admin without a proof.
@@ -92,6 +98,7 @@ impl Authenticator {
             sessions: Sessions::new(metrics.clone()),
             rates,
             metrics,
+            cluster: OnceLock::new(),
         })
     }
 

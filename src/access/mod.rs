@@ -15,6 +15,6 @@ mod peer;
 #[cfg(test)]
 mod tests;
 
-pub use authenticator::{ADMIN_NEEDS, Authenticator, AuthenticatorOptions};
+pub use authenticator::{ADMIN_NEEDS, Authenticator, AuthenticatorOptions, Ended, Ending, Wanted};
 pub use identity::Identity;
 pub use peer::Peer;

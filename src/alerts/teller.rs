@@ -28,8 +28,8 @@ impl Teller {
         }
     }
 
-    /// Tells a notice. Waits only for the hub's queue of commands.
-    pub(super) async fn tell(&self, notice: Notice) {
+    /// Tells a notice; `posts`: also by the webhook. Waits only for the hub's queue of commands.
+    pub(super) async fn tell(&self, notice: Notice, posts: bool) {
         self.metrics.told(notice.alert.code, notice.status.as_str());
         log(&notice);
         let audiences = [&notice.alert.audience, &notice.audience];
@@ -37,7 +37,7 @@ impl Teller {
         self.hub
             .notify_operators("health_update", notice.health_update(), audiences)
             .await;
-        if let Some(webhook) = &self.webhook {
+        if let Some(webhook) = self.webhook.as_ref().filter(|_| posts) {
             webhook.post(&notice.fields(), notice.producer.as_ref());
         }
     }

@@ -161,7 +161,9 @@ impl Watcher {
 
     async fn tell(&self, notices: impl IntoIterator<Item = Notice>) {
         for notice in notices {
-            self.teller.tell(notice).await;
+            // Every node reads of a run, and one posts it; figures are each node's own.
+            let posts = notice.alert.audience.is_none() || self.journal.leads();
+            self.teller.tell(notice, posts).await;
         }
     }
 }

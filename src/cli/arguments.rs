@@ -145,6 +145,28 @@ pub(super) struct TailArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct DrainArgs {
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+    /// The time over which clients are told to connect again: 30s, 2m [default: [server] drain_time; at once if no other server
+    /// shares the journal]
+    #[arg(long, value_parser = ttl)]
+    pub(super) time: Option<Duration>,
+    /// Return when no client is left
+    #[arg(long)]
+    pub(super) wait: bool,
+    /// Stop the server at the end, and return when it is gone
+    #[arg(long)]
+    pub(super) stop: bool,
+    /// Only show how far it is
+    #[arg(long, conflicts_with_all = ["time", "wait", "stop", "end"])]
+    pub(super) status: bool,
+    /// Take clients again
+    #[arg(long, conflicts_with_all = ["time", "wait", "stop"])]
+    pub(super) end: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct TokenArgs {
     #[command(flatten)]
     pub(super) config: ConfigArg,

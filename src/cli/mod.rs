@@ -5,6 +5,7 @@
 
 mod arguments;
 mod bench;
+mod drain;
 mod emit;
 mod failure;
 mod output;
@@ -23,7 +24,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use arguments::{CheckArgs, EmitArgs, PublishArgs, RepairArgs, ServeArgs, TailArgs, TokenArgs};
+use arguments::{
+    CheckArgs, DrainArgs, EmitArgs, PublishArgs, RepairArgs, ServeArgs, TailArgs, TokenArgs,
+};
 use bench::BenchArgs;
 use failure::{Failure, one_line};
 use output::note;
@@ -49,6 +52,8 @@ enum Command {
     Emit(EmitArgs),
     /// Watch the updates of a running server
     Tail(TailArgs),
+    /// Take a running server out of service: send its clients elsewhere, and let no new ones in
+    Drain(DrainArgs),
     /// Load a server of Socket.IO, and measure how it does
     Bench(Box<BenchArgs>),
     /// Check the journal's file, and make a copy without what is damaged
@@ -88,6 +93,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Repair(args)) => repair::repair(&args),
         Some(Command::Publish(args)) => with_runtime(publish::publish(args)),
         Some(Command::Emit(args)) => with_runtime(emit::emit(args)),
+        Some(Command::Drain(args)) => with_runtime(drain::drain(args)),
         Some(Command::Tail(args)) => with_runtime(tail::tail(args)),
         Some(Command::Bench(args)) => with_runtime(bench::bench(*args)),
         Some(Command::Token(args)) => token::token(args),

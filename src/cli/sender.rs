@@ -91,22 +91,7 @@ impl Sender {
         token: Option<String>,
         ca: Option<&Path>,
     ) -> Result<Self, String> {
-        let mut client = Client::builder();
-        if let Some(ca) = ca {
-            client = client.tls_backend_preconfigured(trust::only(ca)?);
-        } else if server.scheme() == "http" {
-            // Plain HTTP needs no certificates of the system: reading them takes time, and fails where there are none.
-            client = client.tls_certs_only([]);
-        }
-        let client = client
-            // The server is near, and a proxy for the internet would be in the way.
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(10))
-            .timeout(Duration::from_secs(60))
-            .user_agent(concat!("stoa/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| format!("can't start: {}", root_cause(&error)))?;
+        let client = client_of(server, ca)?;
         Ok(Self {
             client,
             server: url::shown(server).to_owned(),
@@ -228,8 +213,31 @@ impl Sender {
     }
 }
 
+/// A client of HTTP for a server.
+///
+/// # Errors
+/// The certificate can't be read, in words.
+pub(super) fn client_of(server: &Url, ca: Option<&Path>) -> Result<Client, String> {
+    let mut client = Client::builder();
+    if let Some(ca) = ca {
+        client = client.tls_backend_preconfigured(trust::only(ca)?);
+    } else if server.scheme() == "http" {
+        // Plain HTTP needs no certificates of the system: reading them takes time, and fails where there are none.
+        client = client.tls_certs_only([]);
+    }
+    client
+        // The server is near, and a proxy for the internet would be in the way.
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(10))
+        .timeout(Duration::from_secs(60))
+        .user_agent(concat!("stoa/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| format!("can't start: {}", root_cause(&error)))
+}
+
 /// The innermost error says what happened; those around it only where.
-fn root_cause(error: &reqwest::Error) -> String {
+pub(super) fn root_cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".into();
     }

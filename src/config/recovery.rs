@@ -18,6 +18,10 @@ pub struct Recovery {
     pub max_holder_bytes: Count<{ 8 << 20 }, 65_536, { 1 << 36 }>,
     /// Bytes of one session; a longer one is not kept.
     pub max_session_bytes: Count<65_536, 1_024, { 1 << 20 }>,
+    /// Sessions of other nodes that are asked for at a time, where nodes share a journal.
+    pub max_claims: Count<16, 1, 1_024>,
+    /// Seconds within which another node's session is had, or its client connects anew.
+    pub claim_within: Seconds<2_000, 100, 60_000>,
 }
 
 /// The clients whose events carry their place in the stream as a last argument.

@@ -180,6 +180,20 @@ pub struct Analytics {
 pub struct Cluster {
     /// This server's name among others, written in its log; empty for a server on its own.
     pub node_id: String,
+    /// Bytes of messages that may wait to be sent to the other nodes, while the engine takes none.
+    pub queue_bytes: Count<{ 16 << 20 }, { 64 << 10 }, { 1 << 34 }>,
+    /// Bytes of one message between nodes: the engine cuts off a node for which too much waits.
+    pub max_message: Count<{ 4 << 20 }, { 16 << 10 }, { 1 << 28 }>,
+    /// Seconds after which a node that is not heard of is gone.
+    pub node_timeout: Seconds<15_000, 500, 600_000>,
+    /// Other nodes that are believed in, so that nobody fills the memory with invented ones.
+    pub max_nodes: Count<64, 1, 1024>,
+    /// Seconds that another node has to answer a question.
+    pub answer_within: Seconds<1_000, 10, 60_000>,
+    /// Bytes of other nodes' emissions that wait until this node has sent what comes before them.
+    pub held_bytes: Count<{ 16 << 20 }, { 64 << 10 }, { 1 << 34 }>,
+    /// Seconds for which one of them waits; then it is dropped.
+    pub max_hold: Seconds<5_000, 10, 600_000>,
 }
 
 /// `[demo]`: the invented team at work.

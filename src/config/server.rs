@@ -48,6 +48,10 @@ pub struct Server {
     pub stall_timeout: Seconds<20_000>,
     /// Seconds that a stop may take to tell the clients and write what is due.
     pub shutdown_timeout: Seconds<10_000>,
+    /// Seconds over which clients are told to connect again when the node is drained.
+    pub drain_time: Seconds<30_000, 0, 86_400_000>,
+    /// Whether SIGTERM drains the node first.
+    pub drain_on_stop: bool,
     /// Bytes that may wait for one client before it is parked.
     pub max_client_buffer: Count<{ 1 << 20 }, { 16 << 10 }, { 1 << 30 }>,
     /// Seconds for which a client's queue may stay non-empty before the client is parked: a stream that stays below the

@@ -14,6 +14,7 @@ pub mod figures;
 mod handshake;
 pub mod http;
 pub(crate) mod inputs;
+pub(crate) mod nodes;
 pub(crate) mod operations;
 mod peer;
 mod query;

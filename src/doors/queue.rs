@@ -75,6 +75,9 @@ pub(crate) struct ObserverQueue {
     manner: Manner,
 }
 
+/// The interval at which a queue is looked at that is to be taken.
+const TAKEN_CHECK_INTERVAL: Duration = Duration::from_millis(5);
+
 /// The number of the last connection that got one.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 
@@ -87,6 +90,8 @@ struct State {
     taken: Vec<Stamp>,
     /// Whether the hub has let go of the observer, so that nothing is added to the queue.
     ended: bool,
+    /// Whether the observer is to connect again: it is sent no further updates, and the queue ends with what waits.
+    is_finishing: bool,
 }
 
 impl ObserverQueue {
@@ -109,6 +114,7 @@ impl ObserverQueue {
                 bytes: 0,
                 taken: Vec::new(),
                 ended: false,
+                is_finishing: false,
             }),
             reader: AtomicWaker::new(),
             max_bytes,
@@ -137,7 +143,7 @@ impl ObserverQueue {
         let mut state = self.lock();
         match state.take(&self.manner) {
             Some(message) => Poll::Ready(Some(message)),
-            None if state.ended => Poll::Ready(None),
+            None if state.is_over() => Poll::Ready(None),
             None => Poll::Pending,
         }
     }
@@ -159,7 +165,7 @@ impl ObserverQueue {
                         drop(state);
                         return Poll::Ready(Some(WireMessage::batch(&updates, write)));
                     }
-                    Step::Empty if state.ended => return Poll::Ready(None),
+                    Step::Empty if state.is_over() => return Poll::Ready(None),
                     Step::Empty => return Poll::Pending,
                     Step::Held(until) => {
                         drop(state);
@@ -191,6 +197,30 @@ impl ObserverQueue {
     /// The fields of the message that tells the client of a refusal.
     pub(super) fn refusal(&self, refusal: &Error, room: Option<&str>) -> Object {
         self.wire.refusal(refusal, room)
+    }
+
+    /// Ends the queue with what waits: no update follows, and answers only until that is taken.
+    pub(super) fn finish(&self) {
+        self.lock().is_finishing = true;
+        self.reader.wake();
+    }
+
+    /// Ends the queue now: what waits is dropped, and the observer gets it with its cursor.
+    pub(super) fn cut(&self) {
+        let mut state = self.lock();
+        state.ended = true;
+        state.bytes = 0;
+        self.manner.count(state.queue.updates(), -1);
+        state.queue.clear();
+        drop(state);
+        self.reader.wake();
+    }
+
+    /// Waits until all that waits is taken, or the observer is gone.
+    pub(super) async fn taken(&self) {
+        while !self.is_empty() && !self.is_over() {
+            tokio::time::sleep(TAKEN_CHECK_INTERVAL).await;
+        }
     }
 
     /// Whether nothing waits.
@@ -250,6 +280,11 @@ impl Drop for ObserverQueue {
 }
 
 impl State {
+    /// Whether nothing is to come that does not wait already.
+    fn is_over(&self) -> bool {
+        self.ended || self.is_finishing
+    }
+
     /// The reader's next step.
     fn step(&mut self, manner: &Manner) -> Step {
         let Some(batching) = &manner.batching else {
@@ -266,7 +301,7 @@ impl State {
             return self.take(manner).map_or(Step::Empty, Step::Message);
         };
         let is_full = dues.len() == batching.size || self.queue.get(dues.len()).is_some();
-        if !is_full && !self.ended && due > Instant::now() {
+        if !is_full && !self.is_over() && due > Instant::now() {
             return Step::Held(due);
         }
         let mut batch = Vec::with_capacity(dues.len());
@@ -307,7 +342,7 @@ impl Outlet for QueueOutlet {
             return true;
         };
         let mut state = self.0.lock();
-        if state.ended {
+        if state.is_over() {
             return true;
         }
         state.bytes += message.bytes.len();

@@ -2,7 +2,10 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -11,10 +14,10 @@ use axum::{
     body::{Body, Bytes},
     response::{IntoResponse, Response},
 };
-use futures_util::Stream;
+use futures_util::{Stream, future::BoxFuture};
 use http::header;
 use serde_json::Value;
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Interval, MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::queue::{ObserverQueue, Wire};
@@ -29,6 +32,12 @@ use crate::{
 
 /// The time that the client of an ended stream has to take the reason.
 const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// The time that the client of a stream that is to come again has to take what waits.
+const MOVING_TIMEOUT: Duration = Duration::from_secs(5);
+/// The body for a client that is to come again: an `EventSource` does so, in a second, after an answer that ends, and never after
+/// a refusal.
+const ELSEWHERE: &str = "retry: 1000\n: this server is taken out of service: connect again, and another one takes you\n\n";
 
 /// The shape of updates in `GET /api/v1/stream`.
 #[derive(Debug)]
@@ -70,6 +79,15 @@ pub(super) fn response(
         _counted: counted,
         _ending: ending,
     };
+    events(Body::from_stream(body))
+}
+
+/// The response for a client that another node is to take.
+pub(super) fn elsewhere() -> Response {
+    events(Body::from(ELSEWHERE))
+}
+
+fn events(body: Body) -> Response {
     (
         [
             (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
@@ -77,7 +95,7 @@ pub(super) fn response(
             // nginx would buffer the events otherwise.
             (header::HeaderName::from_static("x-accel-buffering"), "no"),
         ],
-        Body::from_stream(body),
+        body,
     )
         .into_response()
 }
@@ -110,12 +128,18 @@ pub(super) struct Ending {
     queue: Arc<ObserverQueue>,
     /// Ends the connection after the client has had time to take the last message.
     hangup: Option<CancellationToken>,
+    /// Whether the client was told to come again.
+    is_moved: AtomicBool,
 }
 
 impl Ending {
     /// The end of a stream that has this queue.
     pub(super) fn new(queue: Arc<ObserverQueue>, hangup: Option<CancellationToken>) -> Arc<Self> {
-        Arc::new(Self { queue, hangup })
+        Arc::new(Self {
+            queue,
+            hangup,
+            is_moved: AtomicBool::new(false),
+        })
     }
 }
 
@@ -131,6 +155,24 @@ impl Connection for Ending {
                 hangup.cancel();
             }
         });
+    }
+
+    fn make_ready(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            // The body ends when it is taken, and the client leaves the hub with that.
+            self.queue.finish();
+            let is_taken = timeout(MOVING_TIMEOUT, self.queue.taken()).await;
+            if is_taken.is_err() {
+                self.queue.cut();
+                if let Some(hangup) = &self.hangup {
+                    hangup.cancel();
+                }
+            }
+        })
+    }
+
+    fn hang_up(&self) -> bool {
+        !self.is_moved.swap(true, Ordering::AcqRel)
     }
 }
 

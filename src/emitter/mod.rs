@@ -2,25 +2,32 @@
 //!
 //! ```text
 //!  emissions ─▶ rights ─▶ ids ─┬─▶ keep: journal ─▶ hub plans it as an update
-//!                              └─▶ else: hub, after all that the sender published before
+//!                              └─▶ else: hub, after all that the sender published before; the same on all nodes
 //! ```
 //!
 //! Doors, and the server's own callers, have a clone of the [`Emitter`]. The order of a call is that of its list, and calls
 //! have the order in which they are made, if one is made after the other.
 
+mod elsewhere;
 mod known_ids;
 mod own_names;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use crate::{
     access::authz::room_name,
+    cluster::Cluster,
     emission::{Emission, EmissionLimits},
     error::Error,
-    hub::{Emit, HubHandle},
+    hub::{Emit, HubHandle, InFlight},
     intake::{Intake, Placed, Producer, Raw, Receipt, RejectedAt},
+    journal::FlowId,
     observe::Metrics,
 };
+pub use elsewhere::Elsewhere;
 use known_ids::KnownIds;
 
 /// The settings of an emitter.
@@ -32,6 +39,17 @@ pub struct EmitterOptions {
     pub max_ids: usize,
     /// The most emissions in one call.
     pub max_batch: usize,
+    /// The limits on emissions of other nodes.
+    pub elsewhere: ElsewhereLimits,
+}
+
+/// The limits on emissions of other nodes.
+#[derive(Debug, Clone, Copy)]
+pub struct ElsewhereLimits {
+    /// Bytes that may wait.
+    pub max_held: usize,
+    /// The time for which one may wait.
+    pub max_hold: Duration,
 }
 
 /// Takes emissions from all doors. Cheap to clone.
@@ -44,6 +62,9 @@ struct Parts {
     intake: Arc<Intake>,
     metrics: Arc<Metrics>,
     options: EmitterOptions,
+    cluster: Cluster,
+    /// Emissions of other nodes that are not queued for their clients yet.
+    held: InFlight,
     ids: Mutex<KnownIds>,
 }
 
@@ -54,12 +75,15 @@ impl Emitter {
         intake: Arc<Intake>,
         metrics: Arc<Metrics>,
         options: EmitterOptions,
+        cluster: Cluster,
     ) -> Self {
         Self(Arc::new(Parts {
             hub,
             intake,
             metrics,
             options,
+            cluster,
+            held: InFlight::new(options.elsewhere.max_held),
             ids: Mutex::new(KnownIds::new(options.max_ids)),
         }))
     }
@@ -184,25 +208,37 @@ impl Emitter {
                 in_flight.take(producer.flow, bytes).await
             }
         };
+        let cluster = &self.0.cluster;
+        if cluster.has_others() {
+            cluster.room(bytes).await;
+        }
         let room = self.0.hub.room_to_emit().await;
         // Nothing is awaited from here on: a caller that goes away meanwhile would leave an id for an emission that nobody got.
-        if let Some(id) = &emission.id {
-            let mut ids = self.0.ids.lock().unwrap_or_else(PoisonError::into_inner);
-            if !ids.is_new(producer.flow, id) {
-                self.0.metrics.emissions.duplicate();
-                receipt.duplicates += 1;
-                return;
-            }
+        if let Some(id) = &emission.id
+            && !self.is_new(producer.flow, id)
+        {
+            self.0.metrics.emissions.duplicate();
+            receipt.duplicates += 1;
+            return;
         }
         let after = self.0.intake.last_place(producer.flow);
-        let emit = Emit::new(emission, producer.flow, after, flying)
-            .skipping_own_rooms(producer.permissions.is_limited());
+        let is_limited = producer.permissions.is_limited();
+        if cluster.has_others() {
+            self.tell(&emission, producer.flow, after, is_limited);
+        }
+        let emit = Emit::new(emission, producer.flow, after, flying).skipping_own_rooms(is_limited);
         if let Some(room) = room {
             room.emit(emit);
         }
         self.0.metrics.emissions.accepted(false, 1);
         self.0.metrics.attempts.succeed(1);
         receipt.accepted += 1;
+    }
+
+    /// Whether a sender has not used an id lately; it has used it from now on.
+    fn is_new(&self, sender: FlowId, id: &str) -> bool {
+        let mut ids = self.0.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.is_new(sender, id)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A query of the history; `GET /api/v1/events` has the same as its parameters.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub struct Query {
     /// Events after this cursor; from the oldest kept one when absent.
     pub after: Option<String>,

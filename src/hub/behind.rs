@@ -82,6 +82,11 @@ impl Behind {
         &self.at
     }
 
+    /// The large snapshot that it is being given.
+    pub(super) fn taking(&self) -> Option<&Taking> {
+        self.taking.as_ref()
+    }
+
     /// Whether it is being given a large snapshot.
     pub(super) fn is_given_snapshot(&self) -> bool {
         self.taking.is_some()
@@ -109,9 +114,14 @@ impl Behind {
     /// Lets the member rest after a failure to make its next segment; returns how many failed in a row.
     pub(super) fn rest(&mut self, until: Instant) -> u32 {
         self.failures += 1;
+        self.rest_until(until);
+        self.failures
+    }
+
+    /// Lets the member rest.
+    pub(super) fn rest_until(&mut self, until: Instant) {
         self.rests_until = Some(until);
         self.waits = None;
-        self.failures
     }
 
     /// Whether the last try to make its next segment failed.
@@ -187,6 +197,27 @@ impl Hub {
             ..Behind::new(at, Credit::first())
         }));
         self.turn(|turn| turn.serve(id));
+    }
+
+    /// Has a member go on from its own place in a history that ended, without a word about that. Whatever it was promised
+    /// when it fell behind still holds.
+    pub(super) fn resume_in_place(&mut self, id: MemberId, place: Cursor) {
+        let behind = self.roster.get(id).and_then(|m| m.behind.as_deref());
+        let promised = behind.map(|behind| (behind.from.clone(), behind.quiet, behind.replayed));
+        let from = promised.as_ref().and_then(|(from, _, _)| from.clone());
+        let resumption = match from {
+            Some(from) => Resumption {
+                text: from,
+                place: Some(place),
+                is_silent: false,
+            },
+            None => Resumption::quietly(place),
+        };
+        self.resume(id, resumption, None);
+        let behind = self.roster.get_mut(id).and_then(|m| m.behind.as_mut());
+        if let (Some(behind), Some((_, quiet, replayed))) = (behind, promised) {
+            (behind.quiet, behind.replayed) = (quiet, replayed);
+        }
     }
 
     /// Whether a cursor that a door has read is of this journal.

@@ -220,6 +220,8 @@ pub enum Question {
         /// Only the rooms that it may be in are counted.
         permissions: Permissions,
     },
+    /// The connections alone, as the statistics have them.
+    Connections,
     /// `GET /api/v1/ws/rooms`.
     Rooms {
         /// Only the rooms that it may be in are listed.

@@ -9,6 +9,7 @@ use super::{
     command::{Answer, Command, JoinReply, Question},
     member::{JoinRequest, MemberId},
     presence::Visit,
+    reach::Beside,
     recovery::Standing,
     subscription::Subscription,
 };
@@ -17,7 +18,7 @@ use crate::{
     channel::{Namespace, Topic},
     error::Error,
     event::Object,
-    journal::Seq,
+    journal::{Journal, Seq},
     projections::state::Picture,
 };
 
@@ -55,7 +56,7 @@ impl Drop for Membership {
 
 /// The hub's own handle: it doesn't keep the hub running.
 #[derive(Debug)]
-pub(super) struct WeakHandle(mpsc::WeakSender<Command>, Arc<Closings>);
+pub(super) struct WeakHandle(mpsc::WeakSender<Command>, Arc<Beside>);
 
 impl WeakHandle {
     /// A membership to give away; none when no handle is left to tell of its end.
@@ -78,12 +79,12 @@ impl EmitRoom<'_> {
 
 /// The way to the hub. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct HubHandle(mpsc::Sender<Command>, Arc<Closings>);
+pub struct HubHandle(mpsc::Sender<Command>, pub(super) Arc<Beside>);
 
 impl HubHandle {
-    pub(super) fn channel() -> (Self, mpsc::Receiver<Command>) {
+    pub(super) fn channel(journal: &Arc<dyn Journal>) -> (Self, mpsc::Receiver<Command>) {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        (Self(sender, Arc::default()), receiver)
+        (Self(sender, Beside::new(journal)), receiver)
     }
 
     pub(super) fn downgrade(&self) -> WeakHandle {
@@ -92,7 +93,7 @@ impl HubHandle {
 
     /// The clients that wait for the answers to questions.
     pub fn closings(&self) -> &Arc<Closings> {
-        &self.1
+        &self.1.closings
     }
 
     async fn send(&self, command: Command) {
@@ -120,7 +121,7 @@ impl HubHandle {
         request: JoinRequest,
         welcome: JoinReply,
     ) -> Result<Membership, Error> {
-        let welcome = Box::new(welcome);
+        let welcome = Box::new(self.can_welcome(welcome).await);
         self.ask(|reply| Command::Join {
             request,
             welcome,
@@ -321,7 +322,7 @@ impl HubHandle {
     /// # Errors
     /// `unavailable` while the server goes down.
     pub async fn resume(&self, member: MemberId, cursor: String) -> Result<Object, Error> {
-        let from = cursor.into();
+        let from = self.reached(cursor.into()).await;
         self.ask(|reply| Command::Resume {
             member,
             from,
@@ -371,7 +372,7 @@ impl HubHandle {
     /// # Errors
     /// `unavailable` while the server goes down.
     pub async fn can_resume(&self, cursor: String) -> Result<Result<(), &'static str>, Error> {
-        let from = cursor.into();
+        let from = self.reached(cursor.into()).await;
         self.ask(|reply| Command::CanResume { from, reply }).await
     }
 

@@ -26,6 +26,8 @@ mod emissions;
 mod fanout;
 #[cfg(test)]
 mod forged;
+#[cfg(test)]
+mod forked;
 mod handle;
 mod load;
 mod member;
@@ -41,6 +43,7 @@ mod placed;
 mod presence;
 mod projections;
 mod questions;
+mod reach;
 mod recovery;
 mod requests;
 mod rewind;

@@ -21,6 +21,7 @@ impl Hub {
         let now = Timestamp::now();
         Answer::Ready(match question {
             Question::Alive => Object::new(),
+            Question::Connections => self.connections(),
             Question::Stats { permissions } => return self.stats(permissions),
             Question::Rooms { permissions } => {
                 let rooms = self.known_rooms(permissions);
@@ -74,26 +75,32 @@ impl Hub {
         })
     }
 
-    fn stats(&self, permissions: Permissions) -> Answer {
+    fn connections(&self) -> Object {
         let census = self.roster.census();
         let namespaces: Object = census
             .on()
             .map(|(namespace, on)| (namespace.path().to_owned(), on.into()))
             .collect();
-        let rooms = self.known_rooms(permissions);
-        let mut stats = object(json!({
+        object(json!({
             "total_connections": self.roster.len(),
             "user_connections": census.users(),
+            "connections_by_namespace": namespaces,
+        }))
+    }
+
+    fn stats(&self, permissions: Permissions) -> Answer {
+        let rooms = self.known_rooms(permissions);
+        let mut stats = self.connections();
+        stats.extend(object(json!({
             "active_rooms": 0,
             "peak_connections": self.roster.peak(),
-            "connections_by_namespace": namespaces,
             "events": self.stream.seq(),
             "updates_waiting": self.stream.pacer().ready(),
             "updates_held": self.stream.pacer().held(),
             "cursor": self.stream.cursor_text(),
             "started_at": self.started,
             "server_time": now(),
-        }));
+        })));
         Answer::ToWrite(Box::new(move || {
             stats.insert("active_rooms".into(), rooms().count().into());
             stats

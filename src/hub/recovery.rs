@@ -60,10 +60,7 @@ impl Hub {
     /// # Errors
     /// The reason why not.
     pub(super) fn can_resume(&self, from: &Resumption) -> Result<(), &'static str> {
-        let place = from
-            .place
-            .clone()
-            .and_then(|place| self.stream.as_own(place));
+        let place = from.place.clone().and_then(|place| self.stream.now(place));
         let place = place.ok_or("unknown_cursor")?;
         match self.stream.is_gone(&place) {
             true => Err("trimmed"),

@@ -42,7 +42,7 @@ impl Hub {
         loop {
             let newest = *grown.borrow();
             // The loop logs a journal that can't be read, and tries again: commands don't wait for it.
-            self.read(newest).await.ok();
+            self.follow(newest).await.ok();
             if let Command::Stop(reply) = command {
                 return Some(reply);
             }

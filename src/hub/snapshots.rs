@@ -51,6 +51,11 @@ impl Taking {
         }
     }
 
+    /// The project that was asked for; none for all of them.
+    pub(super) fn project(&self) -> Option<String> {
+        self.project.clone()
+    }
+
     /// Whether the next part is written.
     pub(super) fn has_part(&self) -> bool {
         let shared = self.shared.as_ref();
@@ -347,6 +352,21 @@ impl Hub {
             let part = written.await.ok().flatten();
             made.send(Made::Part(part)).ok()
         });
+    }
+
+    /// Forgets all snapshots, because the journal went back. Those that are being made find nobody to take them, and what
+    /// callers wait for is made anew.
+    pub(super) fn begin_snapshots_anew(&mut self) {
+        let asked = std::mem::take(&mut self.snapshots.asked);
+        self.snapshots = Snapshots::new();
+        self.snapshots.asked = asked;
+    }
+
+    /// Has a snapshot found for callers that waited when the journal went back.
+    pub(super) fn find_asked(&mut self) {
+        if let Some((of, _)) = self.snapshots.asked.first() {
+            self.find(of.clone());
+        }
     }
 
     /// Takes a result of another task; the members that wait for it are looked at now.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     backlog::Backlog,
-    journal::{Journal, JournalError},
+    journal::{Journal, JournalError, Seq},
     ledger::Ledger,
     observe::Metrics,
     projections::state::checkpoint,
@@ -35,7 +35,7 @@ impl Hub {
         table: Table,
         metrics: Arc<Metrics>,
     ) -> (Self, HubHandle, Arc<Backlog>) {
-        let (handle, commands) = HubHandle::channel();
+        let (handle, commands) = HubHandle::channel(&journal);
         let backlog = Backlog::new(options.producer_backlog);
         let hub = Self {
             stream: Stream::new(journal, table, options.level_shares),
@@ -73,21 +73,47 @@ impl Hub {
     /// # Errors
     /// The journal can't be read.
     pub async fn restore(&mut self) -> Result<Arc<Ledger>, JournalError> {
+        self.restore_from(Seq::MAX).await
+    }
+
+    /// The same where the intake's ledger has learnt nothing after this place.
+    pub(super) async fn restore_from(&mut self, learnt: Seq) -> Result<Arc<Ledger>, JournalError> {
+        loop {
+            let restored = self.restore_once(learnt).await;
+            // Whatever was read is of a history that ended, or could not be read because it ended.
+            if !self.stream.is_rewound() {
+                return restored;
+            }
+        }
+    }
+
+    /// The same from the journal's history of now, which may end meanwhile.
+    async fn restore_once(&mut self, learnt: Seq) -> Result<Arc<Ledger>, JournalError> {
+        self.stream.begin_anew();
+        self.projections.begin_anew(&self.options);
+        self.catchup.begin_anew();
+        self.begin_snapshots_anew();
         let journal = self.stream.journal().clone();
         let (state, ledger, seq) = checkpoint::restore(&*journal, &self.options.state).await?;
         let ledger = Arc::new(ledger);
-        // The intake keeps its ledger when the hub begins anew.
-        if journal.is_shared() && self.learns.is_none() {
+        // The intake keeps its ledger when the hub begins anew, and learns what the hub has not read.
+        let learns = self.learns.clone();
+        if journal.is_shared() && learns.is_none() {
             self.learns = Some(ledger.clone());
         }
-        let mut at = seq.saturating_sub(DASHBOARD_REPLAY_EVENTS);
+        let mut at = seq.saturating_sub(DASHBOARD_REPLAY_EVENTS).min(learnt);
         while at < seq {
             let batch = journal.read(at, READ_BATCH).await?;
             if batch.is_end(at) {
                 break;
             }
             at = batch.to;
-            for record in &batch.records {
+            // Other nodes append meanwhile: those events are the live stream's.
+            let records = batch.records.iter();
+            for record in records.take_while(|record| record.seq <= seq) {
+                if let Some(ledger) = &learns {
+                    ledger.learn(&record.event);
+                }
                 self.projections.observe_again(&record.event);
                 self.catchup.remember(record);
             }

@@ -40,8 +40,6 @@ pub(super) struct Stream {
     pending: Pending,
     position: Position,
     shares: LevelShares,
-    /// The times that the journal had gone back when the stream last began.
-    rewinds: u64,
     /// The factor by which the windows of low priority are longer than usual.
     low_windows: u32,
 }
@@ -51,7 +49,6 @@ impl Stream {
     pub(super) fn new(journal: Arc<dyn Journal>, table: Table, shares: LevelShares) -> Self {
         Self {
             position: Position::new(&*journal, 0),
-            rewinds: journal.rewinds(),
             journal,
             table: Arc::new(table),
             seq: 0,
@@ -69,17 +66,18 @@ impl Stream {
         self.journal.release(seq);
     }
 
-    /// Forgets what was read and not sent, because the journal went back; [`Self::begin_after`] comes next.
+    /// Forgets what was read and not sent, and has the journal go back if its history has ended; [`Self::begin_after`] comes
+    /// next.
     pub(super) fn begin_anew(&mut self) {
-        self.rewinds = self.journal.rewinds();
+        self.journal.rewind();
         self.pacer = Pacer::new(self.shares);
         self.pending = Pending::default();
         self.seq = 0;
     }
 
-    /// Whether the journal went back since the stream began.
+    /// Whether the journal's history has ended: it is told until the stream begins anew.
     pub(super) fn is_rewound(&self) -> bool {
-        self.rewinds != self.journal.rewinds()
+        self.journal.is_rewound()
     }
 
     /// The next records up to `newest`; none at the end, or while the waiting updates leave no room for more.
@@ -91,9 +89,7 @@ impl Stream {
             return Ok(None);
         }
         let batch = self.journal.read(self.seq, READ_BATCH).await?;
-        // A journal that went back meanwhile may have read of its other history.
-        let is_usable = !batch.is_end(self.seq) && !self.is_rewound();
-        Ok(is_usable.then_some(batch))
+        Ok((!batch.is_end(self.seq)).then_some(batch))
     }
 
     /// Notes that all records up to `to` were read; damaged ones are passed over.
@@ -167,7 +163,19 @@ impl Stream {
 
     /// Whether a place was read, or is none any more since the journal went back.
     pub(super) fn has_passed(&self, seq: Seq) -> bool {
-        self.seq >= seq || (self.rewinds > 0 && seq > self.journal.bounds().last)
+        self.seq >= seq || (self.journal.rewinds() > 0 && seq > self.journal.bounds().last)
+    }
+
+    /// Whether a client at a place has something by another node that this one has not sent, or not read yet.
+    pub(super) fn is_ahead(&self, at: &Cursor) -> bool {
+        if !self.journal.is_shared() {
+            return false;
+        }
+        let read = Cursor {
+            unsent: self.pending.up_to(self.seq).collect(),
+            ..Cursor::at(at.epoch, self.seq)
+        };
+        !missed(&read, at, 1).is_empty()
     }
 
     pub(super) fn table(&self) -> &Arc<Table> {

@@ -41,8 +41,14 @@ impl Recorder {
 
     /// The number of updates of this name that it was sent.
     pub(super) fn count(&self, name: &str) -> usize {
+        self.texts(name).len()
+    }
+
+    /// The updates of this name that it was sent.
+    pub(super) fn texts(&self, name: &str) -> Vec<String> {
         let sent = self.sent.lock().unwrap();
-        sent.iter().filter(|(n, _)| n == name).count()
+        let texts = sent.iter().filter(|(n, _)| n == name);
+        texts.map(|(_, json)| json.clone()).collect()
     }
 }
 

@@ -61,6 +61,17 @@ impl Generations {
             .map_or(self.present, |(epoch, _)| *epoch)
     }
 
+    /// Whether an event of this generation may be at this place. The oldest generations are not known any more.
+    pub(in crate::journal) fn is_at(&self, epoch: Epoch, seq: Seq) -> bool {
+        let at = self.at(seq);
+        let is_oldest = || {
+            self.earlier
+                .first()
+                .is_some_and(|(oldest, _)| *oldest == at)
+        };
+        at == epoch || (is_oldest() && epoch != self.present && !self.newest.contains_key(&epoch))
+    }
+
     /// The newest place of an epoch, where `last` is that of the present one.
     pub(in crate::journal) fn newest(&self, epoch: Epoch, last: Seq) -> Option<Seq> {
         if epoch == self.present {
@@ -90,6 +101,10 @@ mod tests {
         );
         let at = |seq| generations.at(seq).0;
         assert_eq!([0, 1, 10, 11, 30, 31, 99].map(at), [1, 1, 1, 2, 2, 4, 4]);
+        // One that is not known any more may only be older than all others.
+        let is_at = |epoch, seq| generations.is_at(Epoch(epoch), seq);
+        assert!(is_at(1, 5) && is_at(9, 5) && is_at(2, 11));
+        assert!(!is_at(9, 11) && !is_at(2, 10) && !is_at(1, 11));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The journal: keeps every accepted event, in the one order that all later steps follow.
 //!
 //! The journal is the bus. Doors append to it and answer their producers when it has the events; the hub reads from it
-//! and from nowhere else, so it delivers only kept events. There are two kinds, [`SqliteJournal`] in a file and
-//! [`MemoryJournal`]; the same behaviour tests (`tests.rs` here) run against both.
+//! and from nowhere else, so it delivers only kept events. There are three kinds, [`SqliteJournal`] in a file,
+//! [`RedisJournal`] for several nodes and [`MemoryJournal`]; the same behaviour tests (`tests.rs` here) run against all.
 
 mod entry;
 mod epoch;
@@ -29,7 +29,7 @@ pub use epoch::Epoch;
 pub use flow::{FlowId, PublishedBy};
 pub use memory::{MemoryJournal, Retention};
 pub use record::{Record, Seq};
-pub use redis::{Acks, Fault, RedisJournal, RedisOptions, Trial};
+pub use redis::{Acks, RedisJournal, RedisOptions, Trial};
 pub use sqlite::{
     Durability, HeldBytes, OpenError, Repaired, SqliteJournal, SqliteOptions, repair,
 };
@@ -97,27 +97,49 @@ pub struct Health {
     pub damaged: u64,
 }
 
+/// A saved state: its parts are loaded one by one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The last place that is in the state.
+    pub seq: Seq,
+    /// The name of its parts.
+    pub(in crate::journal) key: std::sync::Arc<str>,
+    /// The number of its parts, where it may be replaced while it is loaded.
+    pub parts: Option<u32>,
+}
+
 /// The texts that a journal keeps beside the events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeptText {
     /// Figures about the use of the server.
     Analytics,
+    /// The places in the streams of the bus, where several nodes read them in turns.
+    BusPositions,
 }
 
 impl KeptText {
     /// All of them.
-    pub(crate) const ALL: [Self; 1] = [Self::Analytics];
+    pub(crate) const ALL: [Self; 2] = [Self::Analytics, Self::BusPositions];
+
+    /// Whether it is one for all nodes that share a journal; else each has its own.
+    pub(in crate::journal) fn is_shared(self) -> bool {
+        self == Self::BusPositions
+    }
 
     /// The name in the file.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Analytics => "analytics",
+            Self::BusPositions => "bus_positions",
         }
     }
 }
 
 /// A way from a lost place to the one at which its event was put back; none for one that was not.
 pub type Way = Box<dyn Fn(Seq) -> Option<Seq>>;
+
+/// A session that is kept under a name, in place of the one before; one without a text is let go of.
+pub type SessionChange = (String, Option<String>);
 
 /// A journal kind. All methods may be called from any task.
 pub trait Journal: fmt::Debug + Send + Sync + 'static {
@@ -163,16 +185,29 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// Notes that the live stream has read everything up to here: nothing newer may be trimmed, whatever the retention.
     fn release(&self, read: Seq);
 
-    /// The times that the stream went back: newest places were lost, and others are there now. It is counted before any
-    /// of the others can be read.
+    /// The times that the stream went back, by [`Journal::rewind`]: newest places were lost, and others are there now.
     fn rewinds(&self) -> u64 {
         0
     }
+
+    /// Whether newest places were lost and others are there now. Everything is told of the history that has ended until the
+    /// live stream calls [`Journal::rewind`], so that nothing changes between two of its steps.
+    fn is_rewound(&self) -> bool {
+        false
+    }
+
+    /// Goes back: from now on everything is told of the history that goes on.
+    fn rewind(&self) {}
 
     /// For an epoch whose newest places were lost, as far as this is remembered: the last place that is still the same, and
     /// the way from a lost place to the one at which its event was put back.
     fn lost(&self, _epoch: Epoch) -> Option<(Seq, Way)> {
         None
+    }
+
+    /// Waits until this node knows a place that another one may have told a moment ago; not for longer than a second.
+    fn reach(&self, _epoch: Epoch, _seq: Seq) -> BoxFuture<'_, ()> {
+        Box::pin(ready(()))
     }
 
     /// Whether other nodes append to it as well.
@@ -215,12 +250,17 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// Keeps the last part of a checkpoint: the state after the events up to `seq`, which a start need not fold again.
-    /// The other parts come before, by [`Journal::save_checkpoint_part`].
+    /// Keeps the last part of a checkpoint: the state after the events up to a place, which a start need not fold again.
+    /// The epoch is one that names the place: a state of events that were lost is of no use.
+    /// The other parts come before, in their order, by [`Journal::save_checkpoint_part`].
     ///
     /// # Errors
     /// The journal can't keep it now.
-    fn save_checkpoint(&self, _seq: Seq, _last: String) -> BoxFuture<'_, Result<(), JournalError>> {
+    fn save_checkpoint(
+        &self,
+        _at: (Epoch, Seq),
+        _last: String,
+    ) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(ready(Ok(())))
     }
 
@@ -230,7 +270,7 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// The journal can't keep it now.
     fn save_checkpoint_part(
         &self,
-        _seq: Seq,
+        _at: (Epoch, Seq),
         _part: u32,
         _text: String,
     ) -> BoxFuture<'_, Result<(), JournalError>> {
@@ -253,19 +293,27 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         Box::pin(ready(Ok(None)))
     }
 
-    /// Keeps sessions' texts under their names, in place of those before; a name without a text is let go of. A journal in memory
-    /// keeps none.
+    /// Keeps sessions, or lets go of them. A journal in memory keeps none. Answers the names of those that another node has
+    /// claimed: they stay as they are.
     ///
     /// # Errors
     /// The journal can't keep them now.
     fn save_sessions(
         &self,
-        _changes: Vec<(String, Option<String>)>,
-    ) -> BoxFuture<'_, Result<(), JournalError>> {
-        Box::pin(ready(Ok(())))
+        _changes: Vec<SessionChange>,
+    ) -> BoxFuture<'_, Result<Vec<String>, JournalError>> {
+        Box::pin(ready(Ok(Vec::new())))
     }
 
-    /// All sessions that are kept, by name.
+    /// Takes a session over that another node kept: its text, if there is one.
+    ///
+    /// # Errors
+    /// The journal can't be asked now.
+    fn claim_session(&self, _name: String) -> BoxFuture<'_, Result<Option<String>, JournalError>> {
+        Box::pin(ready(Ok(None)))
+    }
+
+    /// All sessions that this node keeps, by name.
     ///
     /// # Errors
     /// The journal can't be read now.
@@ -273,14 +321,23 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         Box::pin(ready(Ok(Vec::new())))
     }
 
-    /// This part of the newest checkpoint, from 0 on; none after the last.
+    /// The newest checkpoint.
+    ///
+    /// # Errors
+    /// The journal can't be read now.
+    fn newest_checkpoint(&self) -> BoxFuture<'_, Result<Option<Checkpoint>, JournalError>> {
+        Box::pin(ready(Ok(None)))
+    }
+
+    /// This part of a checkpoint, from 0 on; none after the last, or if a newer one has replaced it.
     ///
     /// # Errors
     /// The journal can't be read now.
     fn load_checkpoint(
         &self,
+        _of: &Checkpoint,
         _part: u32,
-    ) -> BoxFuture<'_, Result<Option<(Seq, String)>, JournalError>> {
+    ) -> BoxFuture<'_, Result<Option<String>, JournalError>> {
         Box::pin(ready(Ok(None)))
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     decision::Decision,
-    journal::{Entry, JournalError, KeptText, Outcome, Seq},
+    journal::{Entry, Epoch, JournalError, KeptText, Outcome, Seq, SessionChange},
 };
 
 /// A job of the writer.
@@ -19,6 +19,8 @@ pub(in crate::journal) enum Job {
     Append(Append),
     Decide(Decide),
     Checkpoint {
+        /// The epoch that names the place.
+        epoch: Epoch,
         seq: Seq,
         /// The number of the part; none for the last one.
         part: Option<u32>,
@@ -33,8 +35,8 @@ pub(in crate::journal) enum Job {
     },
     /// Sessions to be kept in place of those before, or let go of.
     Sessions {
-        changes: Vec<(String, Option<String>)>,
-        reply: oneshot::Sender<Result<(), JournalError>>,
+        changes: Vec<SessionChange>,
+        reply: oneshot::Sender<Result<Vec<String>, JournalError>>,
     },
     Stop,
 }

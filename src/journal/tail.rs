@@ -50,12 +50,23 @@ impl Tail {
         }
     }
 
-    /// Forgets all records: the stream goes on after this place.
-    pub(in crate::journal) fn begin_after(&self, last: Seq) {
-        let mut inner = self.lock();
-        inner.records.clear();
-        inner.bytes = 0;
-        inner.last = last;
+    /// A tail with the records up to this place, after which the stream goes on.
+    pub(in crate::journal) fn until(&self, last: Seq) -> Self {
+        let tail = Self::new(last, self.max_bytes);
+        let inner = self.lock();
+        // One that ends before this place would leave a hole.
+        if inner.last >= last {
+            let kept = inner.records.iter().take_while(|record| record.seq <= last);
+            let kept: Vec<InMemory> = kept.cloned().collect();
+            drop(inner);
+            tail.push(kept.into_iter());
+        }
+        tail
+    }
+
+    /// The newest place.
+    pub(in crate::journal) fn last(&self) -> Seq {
+        self.lock().last
     }
 
     /// The records after `after`, if the first of them is in memory.

@@ -100,7 +100,9 @@ async fn retention_trims_the_oldest_and_forgets_their_ids() {
         let all = Bounds { first: 1, last: 3 };
         assert_eq!(journal.bounds(), all, "what is still to be sent is kept");
         journal.release(3);
-        journal.save_checkpoint(3, "{}".into()).await.unwrap();
+        kit::until("the lease", async || journal.leads().then_some(())).await;
+        let at = (journal.epoch(), 3);
+        journal.save_checkpoint(at, "{}".into()).await.unwrap();
         until_first(&*journal, 2).await;
         assert_eq!(journal.bounds(), Bounds { first: 2, last: 3 });
         let places: Vec<_> = journal

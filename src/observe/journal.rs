@@ -27,6 +27,8 @@ pub struct JournalMetrics {
     pub healed: Counter,
     /// Events that the engine lost and that are gone.
     pub lost: Counter,
+    /// Whether the engine takes events and is read; none of a journal without one.
+    engine_up: Option<Gauge>,
     /// Bytes that the newest events hold.
     pub tail_bytes: Gauge,
     /// Bytes that wait to be written.
@@ -42,6 +44,14 @@ struct Trimmed {
 }
 
 impl JournalMetrics {
+    /// The counters of a journal that an engine keeps; the gauge says whether that takes events and is read.
+    pub fn of_engine(engine_up: Gauge) -> Self {
+        Self {
+            engine_up: Some(engine_up),
+            ..Self::default()
+        }
+    }
+
     /// Counts events that were trimmed.
     pub fn trimmed(&self, reason: &'static str, events: u64) {
         if events > 0 {
@@ -100,6 +110,13 @@ impl JournalMetrics {
             "Events that this node had read, that the journal's engine lost, and that this node could not put back",
             self.lost.clone(),
         );
+        if let Some(engine_up) = &self.engine_up {
+            registry.register(
+                "journal_engine_up",
+                "Whether the journal's engine takes events and is read (1) or not (0)",
+                engine_up.clone(),
+            );
+        }
         registry.register(
             "journal_tail_bytes",
             "Bytes that the newest events hold in memory",

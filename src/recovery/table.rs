@@ -2,13 +2,14 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use tokio::sync::{Notify, watch};
 
-use super::{Pid, RecoveryMetrics, Session, pid::Key};
+use super::{ClaimLimits, Pid, RecoveryMetrics, Session, claims::Claims, pid::Key};
+use crate::journal::Journal;
 
 /// The bounds of the table.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +34,8 @@ pub struct Sessions {
     pub(super) changed: Notify,
     /// The number of the last change that is kept.
     pub(super) kept: watch::Sender<u64>,
+    /// The way to sessions that other nodes hold, where there are any.
+    claims: OnceLock<Claims>,
 }
 
 #[derive(Debug, Default)]
@@ -68,6 +71,7 @@ impl Sessions {
             metrics,
             changed: Notify::new(),
             kept: watch::Sender::new(0),
+            claims: OnceLock::new(),
         })
     }
 
@@ -116,6 +120,43 @@ impl Sessions {
         let (session, _) = inner.by_key.get(&pid.key())?;
         let is_over = session.is_over(self.max_age(), now());
         Some((session.clone(), is_over))
+    }
+
+    /// Other nodes hold sessions as well, from now on.
+    pub(super) fn share(&self, journal: Arc<dyn Journal>, limits: ClaimLimits) {
+        self.claims.get_or_init(|| Claims::new(journal, limits));
+    }
+
+    /// Takes a session over that another node holds, if its client was there last: it stands in place of what is held here.
+    pub async fn claim(&self, pid: Pid) {
+        let Some(claims) = self.claims.get() else {
+            return;
+        };
+        let key = pid.key();
+        if let Some(text) = claims.claim(key, &self.metrics).await {
+            self.fill(vec![(key.text(), text)]);
+        }
+    }
+
+    /// Lets go of sessions that other nodes have claimed: these keep them from now on.
+    pub(super) fn lose(&self, names: &[String]) {
+        let mut inner = self.lock();
+        for key in names.iter().filter_map(|name| Key::read(name)) {
+            inner.remove(key);
+            inner.dirty.remove(&key);
+        }
+        self.changed(&inner);
+    }
+
+    /// Has the sessions of live clients written again.
+    pub(super) fn note_living(&self) {
+        let mut inner = self.lock();
+        let living = inner.by_key.iter();
+        let living = living.filter(|(_, (session, _))| session.is_kept && session.ended.is_none());
+        let living: Vec<Key> = living.map(|(key, _)| *key).collect();
+        inner.changes += living.len() as u64;
+        inner.dirty.extend(living);
+        self.changed(&inner);
     }
 
     /// Takes a session out: it is recovered once.

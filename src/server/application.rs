@@ -6,12 +6,15 @@ use http::HeaderName;
 
 use super::error::ServeError;
 use crate::{
+    access::authz::Sessions,
     breaker::{BreakerLimits, Breakers},
+    cluster::Cluster,
     config::Config,
     doors::{
         backend::{Backend, BackendMetrics, BackendOptions, ServiceOptions, SessionBounds},
         operations::{Operations, OperationsContext},
     },
+    drain::{Drain, DrainMetrics, DrainOptions},
     emitter::Emitter,
     hub::HubHandle,
     observe::Metrics,
@@ -24,6 +27,7 @@ pub(super) struct Application {
     /// The application's service, if there is one.
     pub(super) backend: Option<Arc<Backend>>,
     pub(super) operations: Arc<Operations>,
+    pub(super) drain: Arc<Drain>,
     pub(super) sessions: Arc<SessionBounds>,
 }
 
@@ -31,12 +35,24 @@ pub(super) struct Application {
 pub(super) fn build(
     config: &Config,
     (hub, emitter): (HubHandle, Emitter),
+    (sessions, cluster): (&Arc<Sessions>, Cluster),
     breakers: &Breakers,
     metrics: &Metrics,
 ) -> Result<Application, ServeError> {
     let settings = &config.backend;
     let counters = BackendMetrics::default();
     metrics.add(|registry| counters.register(registry));
+    let moves = DrainMetrics::default();
+    metrics.add(|registry| moves.register(registry));
+    let drain = Drain::new(
+        sessions.clone(),
+        DrainOptions {
+            time: config.server.drain_time.get(),
+            cluster: cluster.clone(),
+        },
+        moves,
+    );
+    drain.serve();
     let sessions = SessionBounds::new(
         settings.max_session_bytes.into(),
         settings.max_sessions_bytes.into(),
@@ -45,6 +61,8 @@ pub(super) fn build(
     let operations = Operations::new(OperationsContext {
         hub,
         emitter,
+        drain: drain.clone(),
+        cluster,
         metrics: counters.clone(),
         max: settings.max_operations.into(),
         max_ask_time: settings.max_ask_time.get(),
@@ -65,6 +83,7 @@ pub(super) fn build(
     Ok(Application {
         backend,
         operations,
+        drain,
         sessions,
     })
 }

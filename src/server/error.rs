@@ -5,7 +5,8 @@ use thiserror::Error;
 use super::{essential::Ended, former_list::FormerListError};
 use crate::{
     access::authn::TokenSetupError,
-    journal::{Fault, JournalError, OpenError},
+    engine::Fault,
+    journal::{JournalError, OpenError},
     net::{SetupError, TlsError},
     update::RuleError,
 };

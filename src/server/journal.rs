@@ -11,6 +11,7 @@ use crate::{
         Acks, Durability, HeldBytes, Journal, MemoryJournal, RedisJournal, RedisOptions, Retention,
         SqliteJournal, SqliteOptions, Trial,
     },
+    recovery,
 };
 
 /// The place of the journal, as the log says it.
@@ -74,6 +75,8 @@ pub(super) struct Opened {
     pub(super) decisions: Decisions,
     /// Takes those that come; none where the journal is in memory.
     pub(super) keeper: Option<Arc<dyn DecisionKeeper>>,
+    /// The engine, where several nodes may share the journal.
+    pub(super) engine: Option<RedisOptions>,
 }
 
 /// The bounds of the journal.
@@ -118,6 +121,7 @@ fn engine(config: &Config) -> RedisOptions {
             JournalAcks::Disk => Acks::Disk,
         },
         timeout: journal.timeout.get(),
+        sessions_age: 2 * config.recovery.max_age.get() + recovery::UNWRITTEN,
         retention: retention(config),
         held: held(journal),
     }
@@ -131,12 +135,15 @@ pub(super) fn open(config: &Config, breakers: &Breakers) -> Result<Opened, Serve
             journal: Arc::new(MemoryJournal::new(retention)),
             decisions: Decisions::default(),
             keeper: None,
+            engine: None,
         }),
         JournalKind::Redis => {
-            let journal = Arc::new(RedisJournal::open(engine(config))?);
+            let options = engine(config);
+            let journal = Arc::new(RedisJournal::open(options.clone())?);
             Ok(Opened {
                 decisions: journal.decisions()?,
                 keeper: Some(journal.clone()),
+                engine: Some(options),
                 journal,
             })
         }
@@ -160,6 +167,7 @@ pub(super) fn open(config: &Config, breakers: &Breakers) -> Result<Opened, Serve
             Ok(Opened {
                 decisions: journal.decisions()?,
                 keeper: Some(journal.clone()),
+                engine: None,
                 journal,
             })
         }

@@ -9,6 +9,8 @@ mod application;
 mod authenticator;
 mod bus;
 mod certificates;
+mod check;
+mod cluster;
 mod error;
 mod essential;
 mod figures;
@@ -28,6 +30,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use announce::warnings;
+pub use check::check;
 pub use error::ServeError;
 pub use essential::Ended;
 use essential::Essential;
@@ -46,19 +49,18 @@ use crate::{
     doors::{
         actions::Actions,
         http::{self, Api, Hooks, Readiness, Spans},
+        nodes::{AllNodes, NodeParts},
         socketio::{self, engine::Door},
         websocket,
     },
     emitter::Emitter,
     hub::Hub,
     intake::{Intake, Refusing},
-    journal::Trial,
     net::{Proxies, Quota, Server},
     observe::{Metrics, WatchedMetrics},
     pace::degradation::Degradation,
     projections::{analytics, state::checkpoint},
     recovery::{self, RecoveryMetrics, Sessions},
-    update::{Rule, Table, TransformOptions},
 };
 
 /// Starts everything and returns when connections are accepted.
@@ -74,7 +76,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         return Err(ServeError::Clock);
     }
     journal::check_former_list(config)?;
-    let table = table(config)?;
+    let table = check::table(config)?;
     let certificates = certificates::load(&config.tls)?;
     let (listener, address) = listen(config, config.server.port, "--port or [server] port").await?;
     let own_port = match config.doors.visualization_port.to_listen_on() {
@@ -87,6 +89,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
     metrics.add(|registry| breakers.register(registry));
     let opened = journal::open(config, &breakers)?;
     let journal = opened.journal.clone();
+    let cluster = cluster::build(config, opened.engine.as_ref(), address, &metrics)?;
     metrics.add_journal(&journal.metrics());
     analytics::restore(&*journal, &metrics).await?;
     let degradation = Arc::<Degradation>::default();
@@ -109,6 +112,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         &breakers,
         metrics.clone(),
     )?;
+    authenticator.link_with(&cluster);
     let essential = Essential::new();
     let refusing = Refusing {
         degradation: degradation.clone(),
@@ -153,7 +157,9 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         intake.clone(),
         metrics.clone(),
         options::emitter(config),
+        cluster.clone(),
     );
+    aside.extend(cluster::carry(&cluster, &emitter, &essential));
     let quota = Quota::new(options::connections(config));
     let compression = options::compression(config, &metrics);
     let inputs = options::inputs(config, handle.clone(), intake.clone(), &metrics);
@@ -162,16 +168,28 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         handle.clone(),
         authenticator.clone(),
         (metrics.clone(), inputs.clone()),
+        cluster.clone(),
     ));
     let application = application::build(
         config,
         (handle.clone(), emitter.clone()),
+        (authenticator.sessions(), cluster.clone()),
         &breakers,
         &metrics,
     )?;
+    let drain = application.drain.clone();
+    let nodes = AllNodes::new(NodeParts {
+        cluster: cluster.clone(),
+        hub: handle.clone(),
+        intake: intake.clone(),
+        sessions: authenticator.sessions().clone(),
+        drain: drain.clone(),
+        metrics: metrics.clone(),
+        own: (config.cluster.node_id.clone(), address.to_string()),
+    });
     let sessions = Sessions::new(options::recovery(config), RecoveryMetrics::default());
     metrics.add(|registry| sessions.metrics().register(registry));
-    recovery::restore(&*journal, &sessions).await?;
+    recovery::restore(&journal, &sessions, options::claims(config)).await?;
     let keeping = recovery::keep(journal.clone(), sessions.clone());
     aside.push(essential.spawn("keeper of sessions", keeping));
     let bus = bus::start(
@@ -191,7 +209,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
             config,
             quota.clone(),
             compression.clone(),
-            application.clone(),
+            (application.clone(), nodes.clone()),
             sessions,
         ),
     );
@@ -222,6 +240,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         actions,
         metrics: metrics.clone(),
         figures: figures.clone(),
+        drain: drain.clone(),
         breakers: breakers.clone(),
         options: options::doors(config, quota.clone(), compression),
     };
@@ -234,6 +253,8 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         emitter: emitter.clone(),
         authenticator: authenticator.clone(),
         metrics: metrics.clone(),
+        drain: drain.clone(),
+        nodes: nodes.clone(),
         breakers: breakers.clone(),
         readiness: readiness.clone(),
         threads: producers::threads(config, &metrics),
@@ -244,6 +265,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         spans: spans.clone(),
         hooks: Hooks::new(producers::hooks(config), watched),
         bus: bus.as_ref().map(|(_, counters)| counters.clone()),
+        cluster: cluster.clone(),
         inputs,
         operations: application.operations,
         backend: application.backend,
@@ -269,6 +291,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         stopping: stop,
     };
     let server = server.prepare(router)?;
+    aside.extend(cluster::start(&cluster, &essential).await);
     let own_port = own_port.map(|(listener, address)| {
         let serving = server.beside(visualization).serve(listener);
         let serving = essential.spawn("listener of the visualization", serving);
@@ -296,6 +319,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         metrics,
         readiness,
         spans,
+        drain,
         door,
         stopping,
         visualization,
@@ -305,6 +329,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         aside,
         last_posts,
         max_analytics,
+        cluster,
         journal,
         demo: config
             .demo
@@ -335,10 +360,14 @@ pub async fn run(config: Config) -> Result<(), ServeError> {
         running.start_secret.as_ref(),
         &config,
     );
+    let drain = running.drain().clone();
     let stop = async {
         tokio::select! {
             () = stop.received() => {}
             () = reload::heed(asked, &config) => {}
+        }
+        if config.server.drain_on_stop {
+            stop.drains_first(&drain).await;
         }
     };
     until_the_end(running, stop).await
@@ -349,9 +378,14 @@ async fn until_the_end(
     mut running: Running,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
+    let drain = running.drain().clone();
     let ended = tokio::select! {
         () = stop => {
             tracing::info!("going down");
+            Ok(())
+        }
+        () = drain.wants_stop() => {
+            tracing::info!("going down, since that was asked for after the drain");
             Ok(())
         }
         ended = running.ended() => {
@@ -362,32 +396,4 @@ async fn until_the_end(
     running.shutdown().await;
     tracing::info!("down");
     ended
-}
-
-/// Checks whether [`start`] could use this configuration, as far as that can be known without listening; the outcome of a trial
-/// of the journal's engine, where it has one.
-///
-/// # Errors
-/// A rule, a certificate or a file that the server writes can't be used, the journal's engine does not do what is asked of it, or
-/// the settings would let everybody in.
-pub fn check(config: &Config) -> Result<Option<Trial>, ServeError> {
-    listen::resolve(config)?;
-    if let Some(why) = config.unsafe_combination() {
-        return Err(ServeError::Unsafe(why));
-    }
-    certificates::load(&config.tls)?;
-    authenticator::tokens(config)?;
-    table(config)?;
-    journal::check(config)
-}
-
-fn table(config: &Config) -> Result<Table, ServeError> {
-    let rules = Rule::compile_all(&config.transform.rules)?;
-    Rule::check_rooms(&config.transform.rules, &config.rooms.default_room)?;
-    Ok(Table::new(TransformOptions {
-        throttle: config.transform.throttle_ms.get(),
-        text_throttle: config.transform.text_throttle_ms.get(),
-        usage_throttle: config.transform.usage_throttle_ms.get(),
-        rules,
-    }))
 }

@@ -6,6 +6,7 @@ use super::application::Application;
 use crate::{
     access::Authenticator,
     breaker::BreakerLimits,
+    cluster::Cluster,
     config::{Config, Recipients},
     doors::{
         actions::ActionsContext,
@@ -14,6 +15,7 @@ use crate::{
             StreamOptions,
         },
         inputs::{Inputs, InputsContext},
+        nodes::AllNodes,
         socketio::{
             self,
             engine::{Attachments, Bounds, DoorLimits, LaneLimits},
@@ -21,7 +23,7 @@ use crate::{
         websocket,
     },
     emission::EmissionLimits,
-    emitter::EmitterOptions,
+    emitter::{ElsewhereLimits, EmitterOptions},
     hub::{DegradationOptions, HubHandle, HubOptions},
     intake::{Intake, IntakeLimits, PipelineLimits},
     net::{
@@ -31,7 +33,7 @@ use crate::{
     observe::Metrics,
     pace::degradation::{Bounds as LoadBounds, Degradation, Tempo},
     projections::state::Limits,
-    recovery::{SessionLimits, Sessions},
+    recovery::{ClaimLimits, SessionLimits, Sessions},
 };
 
 /// Attachments of one packet: as many as Socket.IO's own server takes.
@@ -74,6 +76,10 @@ pub(super) fn emitter(config: &Config) -> EmitterOptions {
         },
         max_ids: config.emit.max_ids.into(),
         max_batch: events.max_batch,
+        elsewhere: ElsewhereLimits {
+            max_held: config.cluster.held_bytes.into(),
+            max_hold: config.cluster.max_hold.get(),
+        },
     }
 }
 
@@ -151,7 +157,7 @@ pub(super) fn sockets(
     config: &Config,
     quota: Arc<Quota>,
     compression: Option<Arc<Compression>>,
-    application: Application,
+    (application, nodes): (Application, Arc<AllNodes>),
     sessions: Arc<Sessions>,
 ) -> socketio::Options {
     socketio::Options {
@@ -176,6 +182,8 @@ pub(super) fn sockets(
         admin_ui: config.admin_ui.clone(),
         backend: application.backend,
         operations: application.operations,
+        drain: application.drain,
+        nodes,
         sessions: application.sessions,
     }
 }
@@ -187,6 +195,14 @@ pub(super) fn recovery(config: &Config) -> SessionLimits {
         max_age: config.recovery.max_age.get(),
         max_bytes: config.recovery.max_bytes.into(),
         max_session: config.recovery.max_session_bytes.into(),
+    }
+}
+
+/// The bounds on asking for sessions that other nodes hold.
+pub(super) fn claims(config: &Config) -> ClaimLimits {
+    ClaimLimits {
+        at_once: config.recovery.max_claims.into(),
+        within: config.recovery.claim_within.get(),
     }
 }
 
@@ -216,8 +232,10 @@ pub(super) fn actions(
     hub: HubHandle,
     authenticator: Arc<Authenticator>,
     (metrics, inputs): (Arc<Metrics>, Arc<Inputs>),
+    cluster: Cluster,
 ) -> ActionsContext {
     ActionsContext {
+        cluster,
         inputs,
         hub,
         authenticator,

@@ -11,10 +11,12 @@ use super::essential::{Ended, Essential};
 use crate::{
     access::authn::StartSecret,
     alerts::LastPosts,
+    cluster::Cluster,
     doors::{
         http::{Readiness, Spans},
         socketio::engine::Door,
     },
+    drain::Drain,
     journal::Journal,
     observe::Metrics,
     projections::analytics,
@@ -40,6 +42,8 @@ pub struct Running {
     pub(super) readiness: Arc<Readiness>,
     /// Tells the spans that wait, while there is somebody to tell.
     pub(super) spans: Arc<Spans>,
+    /// Takes the node out of service, before it goes down if that is wanted.
+    pub(super) drain: Arc<Drain>,
     /// Stopped first, so that no new session begins.
     pub(super) door: Door,
     /// Ends accepting.
@@ -56,6 +60,8 @@ pub struct Running {
     pub(super) last_posts: Option<LastPosts>,
     /// Bytes of the analytics, which are saved when all clients are gone.
     pub(super) max_analytics: usize,
+    /// Ended when nobody is served any more.
+    pub(super) cluster: Cluster,
     /// Closed last.
     pub(super) journal: Arc<dyn Journal>,
     /// Ended before the other tasks, because it publishes.
@@ -82,6 +88,11 @@ impl Running {
     /// The server's counters.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// Takes the node out of service.
+    pub fn drain(&self) -> &Arc<Drain> {
+        &self.drain
     }
 
     /// Waits until an essential task ends. Never returns while all is well.
@@ -120,6 +131,7 @@ impl Running {
             tracing::warn!("not everything ended in time; going down without it");
             at_last.iter().for_each(AbortHandle::abort);
         }
+        self.cluster.stop().await;
         let journal = self.journal;
         self.metrics.usage.end_all();
         let save = analytics::save(&*journal, &self.metrics, self.max_analytics);

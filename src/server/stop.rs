@@ -1,5 +1,9 @@
 //! The signals that end the server.
 
+use std::sync::Arc;
+
+use crate::drain::Drain;
+
 /// Ctrl-C and SIGTERM, caught from the moment this is made.
 pub(crate) struct StopSignal {
     #[cfg(unix)]
@@ -34,6 +38,15 @@ impl StopSignal {
         tokio::select! {
             () = one(&mut self.interrupt) => {}
             () = one(&mut self.terminate) => {}
+        }
+    }
+
+    /// Drains the node before it stops; a second signal ends that.
+    pub(super) async fn drains_first(&mut self, drain: &Arc<Drain>) {
+        drain.start(None, false);
+        tokio::select! {
+            () = drain.drained() => {}
+            () = self.received() => tracing::info!("told to stop again: going down at once"),
         }
     }
 

@@ -3,7 +3,7 @@
 
 mod figures;
 mod posts;
-mod receiver;
+pub(crate) mod receiver;
 mod runs;
 
 use kit::{

@@ -32,6 +32,8 @@ async fn an_engine_that_is_away_is_said_to_be_and_the_node_heals() {
         (get(address, "/readyz").await.0 == 503).then_some(())
     })
     .await;
+    let metrics = kit::metrics(address).await;
+    assert!(metrics.contains("stoa_journal_engine_up 0"), "{metrics}");
     assert_eq!(get(address, "/healthz").await.0, 200);
     let (status, state) = get(address, "/api/v1/state").await;
     assert_eq!(
@@ -99,7 +101,7 @@ async fn a_lost_tail_is_healed_and_every_client_has_each_event_once() {
     away.close().await;
     let port = engine.port();
     engine.kill();
-    let _engine = Redis::from_dump(port, &replica).await;
+    let engine = Redis::from_dump(port, &replica).await;
     until("another event to be taken", async || {
         (post(two.address(), &task("f")).await.0 == 202).then_some(())
     })
@@ -134,8 +136,50 @@ async fn a_lost_tail_is_healed_and_every_client_has_each_event_once() {
         states.push(tasks);
     }
     assert_eq!(states[0], states[1]);
+    // A node that comes later knows where the lost events are now.
+    let three = node(&engine, "three").await;
+    let (mut moved, _) = Client::connect(three.address(), json!({ "cursor": cursor })).await;
+    for id in ["d", "e", "f"] {
+        assert_eq!(moved.event("task_update").await["id"], id);
+    }
+    assert_eq!(moved.event("resumed").await["complete"], true);
     one.shutdown().await;
     two.shutdown().await;
+    three.shutdown().await;
+}
+
+/// A node that starts while others publish has every event once: in its state, and as an update.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_starts_under_load_misses_nothing() {
+    let Some(engine) = Redis::start().await else {
+        return;
+    };
+    let one = node(&engine, "one").await;
+    let address = one.address();
+    let publishes = tokio::spawn(async move {
+        for n in 0..80 {
+            let events: Vec<Value> = (0..5).map(|k| task(&format!("e{n}-{k}"))).collect();
+            assert_eq!(post(address, &Value::from(events)).await.0, 202);
+        }
+    });
+    let mut nodes = Vec::new();
+    while !publishes.is_finished() && nodes.len() < 3 {
+        let late = node(&engine, &format!("late{}", nodes.len())).await;
+        let (client, _) = Client::connect(late.address(), json!({ "snapshot": true })).await;
+        nodes.push((late, client));
+    }
+    publishes.await.unwrap();
+    for (late, client) in nodes {
+        until("all tasks", async || {
+            let (_, state) = get(late.address(), "/api/v1/state").await;
+            let tasks = state["tasks"].as_object()?;
+            (tasks.len() == 400).then_some(())
+        })
+        .await;
+        client.close().await;
+        late.shutdown().await;
+    }
+    one.shutdown().await;
 }
 
 /// An engine that was emptied keeps another journal: nobody is told that it has everything.

@@ -32,7 +32,12 @@ async fn a_promotion_is_followed_and_no_event_is_lost_or_told_twice() {
     let (one, two) = (node(&sentinel).await, node(&sentinel).await);
     let (mut client, _) = Client::connect(two.address(), json!({})).await;
     let event = |n: usize| json!({ "id": format!("e{n}"), "type": "task.created", "data": { "task_id": format!("t{n}") } });
-    for n in 0..20 {
+    // A replica that never had anything of the journal would be another one.
+    let (status, answer) = post(one.address(), &event(0)).await;
+    assert_eq!(status, 202, "{answer}");
+    primary.until_copied().await;
+    sentinel.until_it_could_promote().await;
+    for n in 1..20 {
         let (status, answer) = post(one.address(), &event(n)).await;
         assert_eq!(status, 202, "{answer}");
     }

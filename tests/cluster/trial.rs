@@ -83,6 +83,7 @@ async fn serves(url: &str, trusted: &str) {
     assert_eq!((status, &answer["accepted"]), (202, &json!(1)), "{answer}");
     let (_, ready) = get(node.address, "/readyz").await;
     assert_eq!(ready["status"], "ready", "{ready}");
+    assert_eq!(ready["parts"]["cluster"]["status"], "ok", "{ready}");
     assert!(node.stop().success());
 }
 

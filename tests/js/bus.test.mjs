@@ -2,38 +2,19 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { after, before, test } from 'node:test';
 import { Emitter } from '@socket.io/redis-emitter';
-import { createClient } from 'redis';
 import { io } from 'socket.io-client';
 import oldEmitter from 'socket.io-emitter';
+import { startRedis, until } from './redis.mjs';
 import { LIMIT, PATIENCE_MS, startStoa, within } from './server.mjs';
 
-const program = ['redis-server', 'valkey-server'].find((name) => !spawnSync(name, ['--version']).error);
 let redis;
 let url;
 let client;
 let stoa;
 const closing = [];
-
-const freePort = () => new Promise((resolve) => {
-  const server = createServer().listen(0, '127.0.0.1', () => {
-    const { port } = server.address();
-    server.close(() => resolve(port));
-  });
-});
-
-async function until(what, look) {
-  const ends = Date.now() + PATIENCE_MS;
-  for (;;) {
-    const found = await look();
-    if (found) return found;
-    assert.ok(Date.now() < ends, `waited in vain: ${what}`);
-    await new Promise((resolve) => { setTimeout(resolve, 10); });
-  }
-}
 
 async function figure(start) {
   const text = await (await fetch(`${stoa.url}/metrics`)).text();
@@ -41,21 +22,10 @@ async function figure(start) {
   return lines.reduce((sum, line) => sum + Number(line.split(' ').pop()), 0);
 }
 
-async function connection() {
-  const made = createClient({ url });
-  made.on('error', () => {});
-  await made.connect();
-  closing.push(() => made.destroy?.() ?? made.disconnect());
-  return made;
-}
-
 before(async () => {
-  const port = await freePort();
-  url = `redis://127.0.0.1:${port}`;
-  redis = spawn(program, ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'], {
-    cwd: tmpdir(), stdio: 'ignore',
-  });
-  client = await until('Redis', () => connection().catch(() => undefined));
+  redis = await startRedis();
+  url = redis.url;
+  client = await redis.connection();
   const kinds = '["python", "node", "streams"]';
   stoa = await startStoa({ env: { STOA_BUS__URL: url, STOA_BUS__KINDS: kinds } });
   await until('the bus', async () => (await figure('stoa_bus_connected')) === 2);
@@ -63,8 +33,8 @@ before(async () => {
 
 after(async () => {
   for (const close of closing.reverse()) await close();
-  stoa?.stop();
-  redis?.kill('SIGKILL');
+  await stoa?.stop();
+  await redis?.stop();
 });
 
 /** A browser's place: what comes, with all arguments, in its order. */

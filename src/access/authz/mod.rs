@@ -2,7 +2,9 @@
 
 mod audience;
 pub(crate) mod blocklist;
+mod connection;
 mod filter;
+mod movable;
 mod permissions;
 mod rates;
 mod reach;
@@ -13,10 +15,12 @@ mod sessions;
 mod verdicts;
 pub use audience::Audience;
 pub use blocklist::Blocklist;
+pub use connection::{Connection, DisconnectReason};
 pub use filter::{Filter, Subject};
+pub use movable::Movable;
 pub use permissions::Permissions;
 pub use rates::{Meter, Rates, TooMuch};
 pub use reach::{Policy, Reach};
 pub use room::{Fixed, check_room, may_know_room, too_many_rooms, unlisted_rooms};
 pub use room_kind::{GENERAL, OBSERVERS, OPERATORS, PRODUCERS, RoomKind};
-pub use sessions::{Connection, DisconnectReason, Origin, Session, SessionGuard, Sessions};
+pub use sessions::{Origin, Session, SessionGuard, Sessions};

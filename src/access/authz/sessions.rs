@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fmt,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, SystemTime},
@@ -10,11 +9,14 @@ use std::{
 
 use serde::Serialize;
 
+use super::{
+    connection::{Connection, DisconnectReason},
+    movable::Movable,
+};
 use crate::{
     access::Identity,
     config::Role,
     decision::{Revoked, Who},
-    error::Error,
     observe::{
         Metrics,
         usage::{Activity, Opening},
@@ -24,45 +26,6 @@ use crate::{
 
 /// The interval at which expired sessions are looked for: they may end so much too late.
 const EXPIRY_CHECK_INTERVAL: Duration = Duration::from_millis(200);
-
-/// A connection that can be ended.
-pub trait Connection: fmt::Debug + Send + Sync + 'static {
-    /// Tells the client why, and closes.
-    fn end(&self, why: DisconnectReason);
-}
-
-/// The reason why the server ends a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DisconnectReason {
-    /// The token has expired.
-    Expired,
-    /// The token was revoked.
-    Revoked,
-    /// The user, address or token was banned.
-    Banned,
-    /// An admin closed it.
-    Disconnected,
-}
-
-impl DisconnectReason {
-    /// The refusal that the client is sent.
-    pub fn refusal(self) -> Error {
-        match self {
-            Self::Expired => Error::new(
-                "token_expired",
-                "your token is over; connect again with a fresh one, or send `authenticate` in time",
-            ),
-            Self::Revoked => Error::new("unauthorized", "your token was revoked"),
-            Self::Banned => Error::new("banned", "you are kept out"),
-            Self::Disconnected => Error::new("forbidden", "an admin closed your connection"),
-        }
-    }
-
-    /// Whether the client may come back by itself: with a fresh token it is welcome.
-    pub fn may_return(self) -> bool {
-        self == Self::Expired
-    }
-}
 
 /// One connection, as admins see it.
 #[derive(Debug, Clone, Serialize)]
@@ -258,6 +221,15 @@ impl Sessions {
         // Connections are ended outside the lock, since each takes itself off the list.
         found.iter().for_each(|connection| connection.end(why));
         found.len()
+    }
+
+    /// The connections that `chosen` accepts, to be moved.
+    pub fn movable(&self, chosen: impl Fn(&Session) -> bool) -> Vec<Movable> {
+        let live = self.lock();
+        let chosen = live.by_id.values().filter(|(session, ..)| chosen(session));
+        chosen
+            .map(|(_, connection, activity)| Movable::new(connection.clone(), activity.clone()))
+            .collect()
     }
 
     /// Ends each session when its time is over. Never returns.

@@ -6,11 +6,14 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use serde_json::{Value, json};
 
 use super::{
+    elsewhere::Elsewhere,
+    local::{self, Candidate},
     performers::{self, Performers, Reach},
     registry::{Performer, Registry},
 };
 use crate::{
     access::{Authenticator, Identity},
+    cluster::Cluster,
     doors::{
         argument,
         inputs::{AnswerTo, Answerer, Inputs},
@@ -32,6 +35,8 @@ pub(crate) struct ActionsContext {
     pub(crate) authenticator: Arc<Authenticator>,
     /// Counts refusals and retries.
     pub(crate) metrics: Arc<Metrics>,
+    /// Reaches the performers that are connected with other nodes.
+    pub(crate) cluster: Cluster,
     /// Takes the answers to questions of agents.
     pub(crate) inputs: Arc<Inputs>,
     /// The time that a producer has to answer, retries included.
@@ -47,7 +52,8 @@ pub(crate) struct ActionsContext {
 #[derive(Debug)]
 pub(crate) struct Actions {
     context: ActionsContext,
-    registry: Registry,
+    registry: Arc<Registry>,
+    elsewhere: Elsewhere,
 }
 
 /// The client that wants an action.
@@ -92,8 +98,14 @@ impl Action {
 
 impl Actions {
     pub(crate) fn new(context: ActionsContext) -> Arc<Self> {
-        let registry = Registry::new(context.most);
-        Arc::new(Self { context, registry })
+        let registry = Arc::new(Registry::new(context.most));
+        let elsewhere = Elsewhere::new(context.cluster.clone(), context.timeout);
+        elsewhere.serve(context.hub.clone(), registry.clone());
+        Arc::new(Self {
+            context,
+            registry,
+            elsewhere,
+        })
     }
 
     /// Adds a client that may perform actions, or whose identity has changed.
@@ -130,8 +142,11 @@ impl Actions {
         let action = argument::text(argument, "action")?.filter(|text| !text.is_empty());
         let action = action.ok_or_else(|| missing("action"))?;
         let project = argument::id(argument, &["project_id", "projectId", "project"])?;
-        let Performers { project, clients } =
-            self.find(&operator, &agent, project.as_deref()).await?;
+        let Performers {
+            project,
+            clients,
+            silent,
+        } = self.find(&operator, &agent, project.as_deref()).await?;
         let params = match argument::field(argument, "params") {
             Value::Null => json!({}),
             params => params.clone(),
@@ -152,11 +167,15 @@ impl Actions {
         let counted = user.unwrap_or_else(|| operator.id.clone());
         let slot = self.registry.begin(counted, first.len())?;
         if clients.is_empty() {
-            let room = performers::room(action.project.as_deref(), &action.agent);
-            let refusal = Error::unavailable(format!(
-                "no producer is connected that performs actions of this agent: one joins {room}"
-            ))
-            .elsewhere();
+            let room = local::room(action.project.as_deref(), &action.agent);
+            let why = "no producer is connected that performs actions of this agent: one joins";
+            let refusal = match silent.join(", ") {
+                nodes if nodes.is_empty() => format!("{why} {room}"),
+                nodes => format!(
+                    "{why} {room}; it is not known of the nodes {nodes}, which gave no answer"
+                ),
+            };
+            let refusal = Error::unavailable(refusal).elsewhere();
             self.report(&operator, &action, Err(refusal.clone()));
             return Ok(Accepted {
                 action_id: id,
@@ -210,6 +229,7 @@ impl Actions {
             hub: &self.context.hub,
             authenticator: &self.context.authenticator,
             registry: &self.registry,
+            elsewhere: &self.elsewhere,
         };
         performers::find(&reach, &operator.who, agent, project).await
     }
@@ -219,7 +239,7 @@ impl Actions {
         &self,
         operator: &Operator,
         action: &Action,
-        performers: Vec<Arc<Performer>>,
+        performers: Vec<Candidate>,
         first: String,
     ) -> Result<Value, Error> {
         let timeout = self.context.timeout;
@@ -241,13 +261,13 @@ impl Actions {
         &self,
         operator: &Operator,
         action: &Action,
-        mut performers: Vec<Arc<Performer>>,
+        mut performers: Vec<Candidate>,
         mut payload: String,
     ) -> Result<Value, Error> {
         let (most, mut wait) = self.context.retries;
         let mut retry = 0;
         loop {
-            if let Some(answer) = first_answer(&performers, &payload).await {
+            if let Some(answer) = self.first_answer(&performers, &payload).await {
                 return answer;
             }
             performers = Vec::new();
@@ -264,12 +284,35 @@ impl Actions {
                 wait *= 2;
                 if (operator.is_here)() {
                     let found = self.find(operator, &action.agent, action.project.as_deref());
-                    performers = found.await?.clients;
+                    let found = found.await?;
+                    // Whose agent it is was decided at first; another project's producer does not take its place.
+                    if found.project == action.project {
+                        performers = found.clients;
+                    }
                 }
             }
             self.context.metrics.retried("agent_action");
             payload = action.payload(retry);
         }
+    }
+
+    /// The first answer of these performers; none when all left before they answered.
+    async fn first_answer(
+        &self,
+        performers: &[Candidate],
+        payload: &str,
+    ) -> Option<Result<Value, Error>> {
+        let ask = |candidate: &Candidate| match candidate {
+            Candidate::Here(performer) => performer.hands.perform(payload),
+            Candidate::There { node, id } => self.elsewhere.perform(node, id, payload),
+        };
+        let mut answers: FuturesUnordered<_> = performers.iter().map(ask).collect();
+        while let Some(answer) = answers.next().await {
+            if answer.is_some() {
+                return answer;
+            }
+        }
+        None
     }
 
     fn report(&self, operator: &Operator, action: &Action, outcome: Result<Value, Error>) {
@@ -343,21 +386,4 @@ fn may_act(who: &Identity) -> Result<(), Error> {
         ));
     }
     Ok(())
-}
-
-/// The first answer of these performers; none when all left before they answered.
-async fn first_answer(
-    performers: &[Arc<Performer>],
-    payload: &str,
-) -> Option<Result<Value, Error>> {
-    let mut answers: FuturesUnordered<_> = performers
-        .iter()
-        .map(|performer| performer.hands.perform(payload))
-        .collect();
-    while let Some(answer) = answers.next().await {
-        if answer.is_some() {
-            return answer;
-        }
-    }
-    None
 }

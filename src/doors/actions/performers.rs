@@ -10,9 +10,13 @@
 
 use std::sync::Arc;
 
-use super::registry::{Performer, Registry};
+use super::{
+    elsewhere::Elsewhere,
+    local::{Candidate, Sought, has_unlimited, here},
+    registry::Registry,
+};
 use crate::{
-    access::{Authenticator, Identity, authz::room_name},
+    access::{Authenticator, Identity},
     error::Error,
     event::ThingKind,
     hub::HubHandle,
@@ -24,18 +28,16 @@ pub(super) struct Reach<'a> {
     pub(super) hub: &'a HubHandle,
     pub(super) authenticator: &'a Authenticator,
     pub(super) registry: &'a Registry,
+    pub(super) elsewhere: &'a Elsewhere,
 }
 
 /// The clients that are asked to perform an action.
 pub(super) struct Performers {
     /// The project in which the agent is acted on.
     pub(super) project: Option<Arc<str>>,
-    pub(super) clients: Vec<Arc<Performer>>,
-}
-
-/// The room of the performers of one project's agent.
-pub(super) fn room(project: Option<&str>, agent: &str) -> String {
-    room_name::of_actions(project, agent)
+    pub(super) clients: Vec<Candidate>,
+    /// Nodes that did not say whether such clients are there.
+    pub(super) silent: Vec<Arc<str>>,
 }
 
 /// Finds the performers for an operator; no other client gets the action.
@@ -46,32 +48,32 @@ pub(super) async fn find(
     named: Option<&str>,
 ) -> Result<Performers, Error> {
     let homes = reach.authenticator.homes_of(agent);
-    let waiting = reach.hub.members_of(room(None, agent)).await?;
-    let mut clients = reach.registry.among(&waiting);
-    clients.retain(|performer| performer.who().performs_for(agent));
-    let unlimited = clients.iter().any(|client| client.who().performs_in(None));
-    let project = home(who, &homes, agent, named, unlimited)?;
-    if let Some(project) = project.as_deref() {
-        let doubtless = match who.permissions.is_everything() {
-            true => homes.may_be(project),
-            false => homes.are_only(project),
-        };
-        clients.retain(|performer| {
-            let who = performer.who();
-            who.performs_in(Some(project)) && (doubtless || who.permissions.is_limited())
-        });
-        let own = reach.hub.members_of(room(Some(project), agent)).await?;
-        clients.extend(reach.registry.among(&own).into_iter().filter(|performer| {
-            let who = performer.who();
-            who.performs_for(agent) && who.performs_in(Some(project))
-        }));
-        // A member of both rooms is asked once.
-        clients.sort_unstable_by(|one, other| one.id.cmp(&other.id));
-        clients.dedup_by(|one, other| one.id == other.id);
-    } else {
-        clients.retain(|performer| performer.who().performs_in(None));
+    let mut unlimited = has_unlimited(reach.hub, reach.registry, agent).await?;
+    // Nothing else depends on that.
+    let is_claimed = homes.vouched.is_empty() && !homes.claimed.is_empty();
+    if !unlimited && is_claimed && who.permissions.is_everything() {
+        unlimited = reach.elsewhere.have_unlimited(agent).await?;
     }
-    Ok(Performers { project, clients })
+    let project = home(who, &homes, agent, named, unlimited)?;
+    let sought = Sought {
+        agent,
+        project: project.as_deref(),
+        is_doubtless: project.as_deref().is_some_and(|project| {
+            match who.permissions.is_everything() {
+                true => homes.may_be(project),
+                false => homes.are_only(project),
+            }
+        }),
+    };
+    let here = here(reach.hub, reach.registry, sought).await?;
+    let mut clients: Vec<_> = here.into_iter().map(Candidate::Here).collect();
+    let (there, silent) = reach.elsewhere.performers(sought).await?;
+    clients.extend(there);
+    Ok(Performers {
+        project,
+        clients,
+        silent,
+    })
 }
 
 /// The project in which an agent is acted on: the named one, else the only one in which the operator may see the agent.

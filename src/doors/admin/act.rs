@@ -29,6 +29,15 @@ pub enum Act {
     ListBreakers,
     /// `{part}` → `{closed}`.
     CloseBreaker,
+    /// `{client_id | user, seconds?}` → `{clients}`.
+    #[strum(serialize = "reconnect_client")]
+    Reconnect,
+    /// `{seconds?, stop?}` → the status.
+    Drain,
+    /// → `{ended}`.
+    EndDrain,
+    /// → `{state, since?, until?, clients, stops, alone, message?}`.
+    DrainStatus,
 }
 
 impl Act {
@@ -51,7 +60,13 @@ impl Act {
             Self::Unban => &["user", "address", "token_id"],
             Self::Revoke | Self::Unrevoke => &["user", "token_id", "token"],
             Self::CloseBreaker => &["part"],
-            Self::ListBans | Self::ListRevocations | Self::ListBreakers => &[],
+            Self::Reconnect => &["client_id", "user", "seconds"],
+            Self::Drain => &["seconds", "stop"],
+            Self::ListBans
+            | Self::ListRevocations
+            | Self::ListBreakers
+            | Self::EndDrain
+            | Self::DrainStatus => &[],
         }
     }
 
@@ -59,7 +74,11 @@ impl Act {
     pub(super) fn changes_something(self) -> bool {
         !matches!(
             self,
-            Self::ListConnections | Self::ListBans | Self::ListRevocations | Self::ListBreakers
+            Self::ListConnections
+                | Self::ListBans
+                | Self::ListRevocations
+                | Self::ListBreakers
+                | Self::DrainStatus
         )
     }
 }

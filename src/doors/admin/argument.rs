@@ -3,7 +3,7 @@
 //! It is read strictly: an unknown key is most likely a typing error, and a ban whose `second` is ignored would last
 //! for ever.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use serde_json::Value;
 
@@ -18,6 +18,8 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Argument<'a>(pub(super) &'a Value);
 
+/// The longest time over which clients are sent elsewhere.
+const MAX_SECONDS: u64 = 86_400;
 /// The longest name that is searched for.
 const MAX_TEXT: usize = 256;
 /// The longest key that a refusal quotes.
@@ -27,7 +29,7 @@ pub(super) const INCLUDE_SELF: &str = "include_self";
 /// The refusal of an argument that names no token.
 const ONE_OF: &str = "name one of user, token_id (as list_connections shows it) and token";
 /// The keys that the audit log may show.
-const SHOWN: [&str; 10] = [
+const SHOWN: [&str; 11] = [
     "client_id",
     "namespace",
     "room",
@@ -37,6 +39,7 @@ const SHOWN: [&str; 10] = [
     "seconds",
     "reason",
     "part",
+    "stop",
     INCLUDE_SELF,
 ];
 /// The text in place of a value that the log must not show.
@@ -109,6 +112,17 @@ impl<'a> Argument<'a> {
             Some(Value::String(text)) => text.parse().map(Some).map_err(|_| wrong()),
             Some(value) => value.as_u64().map(Some).ok_or_else(wrong),
         }
+    }
+
+    /// A time, over which something is spread.
+    pub(super) fn time(self) -> Result<Option<Duration>, Error> {
+        let seconds = self.number("seconds")?;
+        if seconds.is_some_and(|seconds| seconds > MAX_SECONDS) {
+            return Err(Error::bad_request(format!(
+                "seconds must be at most {MAX_SECONDS}, a day"
+            )));
+        }
+        Ok(seconds.map(Duration::from_secs))
     }
 
     pub(super) fn address(self, key: &str) -> Result<Option<IpAddr>, Error> {

@@ -1,7 +1,5 @@
 //! Carries out an act, and audits it.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::{
@@ -9,12 +7,13 @@ use super::{
     actor::Actor,
     argument::{Argument, INCLUDE_SELF},
     audit::Audit,
+    controls::Controls,
 };
 use crate::{
-    access::{Authenticator, authz::DisconnectReason},
-    breaker::Breakers,
+    access::{Authenticator, Ended, Ending, Wanted},
     config::Role,
     decision::{Ban, Revoked},
+    drain::Returning,
     error::Error,
     timestamp::Timestamp,
 };
@@ -30,15 +29,19 @@ impl Act {
     /// holds but could not be kept.
     pub async fn perform(
         self,
-        authenticator: &Arc<Authenticator>,
-        breakers: &Breakers,
+        controls: Controls<'_>,
         actor: Actor,
         argument: Value,
     ) -> Result<Value, Error> {
-        let (authenticator, breakers) = (authenticator.clone(), breakers.clone());
+        let (authenticator, breakers) = (controls.authenticator.clone(), controls.breakers.clone());
+        let drain = controls.drain.clone();
         let act = tokio::spawn(async move {
-            self.perform_now(&authenticator, &breakers, &actor, &argument)
-                .await
+            let controls = Controls {
+                authenticator: &authenticator,
+                breakers: &breakers,
+                drain: &drain,
+            };
+            self.perform_now(controls, &actor, &argument).await
         });
         act.await
             .unwrap_or_else(|_| Err(Error::unavailable("the act was interrupted; see the log")))
@@ -46,8 +49,7 @@ impl Act {
 
     async fn perform_now(
         self,
-        authenticator: &Authenticator,
-        breakers: &Breakers,
+        controls: Controls<'_>,
         actor: &Actor,
         argument: &Value,
     ) -> Result<Value, Error> {
@@ -57,44 +59,49 @@ impl Act {
             about: None,
         };
         let outcome = if Role::may_administer(actor.who.role) {
-            self.carry_out(authenticator, breakers, &mut audit).await
+            self.carry_out(controls, &mut audit).await
         } else {
             Err(Error::forbidden("this takes the role admin"))
         };
         if self.changes_something() {
-            audit.write(self.name(), &outcome, authenticator.metrics());
+            audit.write(self.name(), &outcome, controls.authenticator.metrics());
         }
         outcome
     }
 
     async fn carry_out(
         self,
-        authenticator: &Authenticator,
-        breakers: &Breakers,
+        controls: Controls<'_>,
         audit: &mut Audit<'_>,
     ) -> Result<Value, Error> {
+        let Controls {
+            authenticator,
+            breakers,
+            drain,
+        } = controls;
         let argument = audit.argument;
         argument.only(self.keys())?;
-        let sessions = authenticator.sessions();
         match self {
             Self::ListConnections => {
                 let limit = argument.number("limit")?.map_or(MAX_LISTED, |limit| {
                     usize::try_from(limit).map_or(MAX_LISTED, |limit| limit.min(MAX_LISTED))
                 });
                 let (user, address) = (argument.text("user")?, argument.address("address")?);
-                let (connections, total) = sessions.list(limit, |session| {
-                    user.is_none_or(|user| session.user.as_deref() == Some(user))
-                        && address.is_none_or(|address| session.address == address)
-                });
-                Ok(json!({ "connections": connections, "total": total }))
+                let wanted = Wanted {
+                    limit,
+                    user: user.map(str::to_owned),
+                    address,
+                };
+                authenticator.list_everywhere(&wanted).await
             }
             Self::Disconnect => {
                 let id = argument.needed("client_id")?;
-                let ended = sessions.end(DisconnectReason::Disconnected, |s| *s.client_id == *id);
-                if ended == 0 {
-                    return Err(Error::new("not_found", "there is no such connection"));
-                }
-                Ok(json!({ "ended": ended }))
+                let ending = Ending::Client(id.to_owned());
+                let ended = match authenticator.end_here(&ending) {
+                    0 => authenticator.end_elsewhere(&ending, 0).await?,
+                    here => Ended::here(here),
+                };
+                Ok(ended.unless_none()?.told())
             }
             Self::Ban => {
                 let who = argument.who()?;
@@ -112,8 +119,11 @@ impl Act {
                     until,
                     reason: reason.chars().take(256).collect(),
                 })?;
-                let ended = sessions.end(DisconnectReason::Banned, |session| session.is(&who));
-                kept.await.map(|()| json!({ "ended": ended }))
+                let ending = Ending::Banned(who);
+                let ended = authenticator.end_here(&ending);
+                let ended = authenticator.end_elsewhere(&ending, ended).await?;
+                kept.await?;
+                Ok(ended.told())
             }
             Self::Unban => {
                 let lifted = authenticator.blocklist().unban(&argument.who()?).await?;
@@ -124,8 +134,11 @@ impl Act {
                 argument.names_somebody()?;
                 let what = revoked(authenticator, audit).await?;
                 let kept = authenticator.blocklist().revoke(what.clone())?;
-                let ended = sessions.end(DisconnectReason::Revoked, |session| session.has(&what));
-                kept.await.map(|()| json!({ "ended": ended }))
+                let ending = Ending::Revoked(what);
+                let ended = authenticator.end_here(&ending);
+                let ended = authenticator.end_elsewhere(&ending, ended).await?;
+                kept.await?;
+                Ok(ended.told())
             }
             Self::Unrevoke => {
                 let lifted = authenticator
@@ -142,6 +155,23 @@ impl Act {
                 let closed = breakers.close(argument.needed("part")?)?;
                 Ok(json!({ "closed": closed }))
             }
+            Self::Reconnect => {
+                let over = argument.time()?.unwrap_or_default();
+                let whom = match (argument.text("client_id")?, argument.text("user")?) {
+                    (Some(id), None) => Returning::Client(id.to_owned()),
+                    (None, Some(user)) => Returning::User(user.to_owned()),
+                    _ => return Err(Error::bad_request("name either a client_id or a user")),
+                };
+                let moved = drain.reconnect_everywhere(whom, over).await?;
+                let mut answer = json!({ "clients": moved.clients });
+                if !moved.silent.is_empty() {
+                    answer["unanswered"] = json!(moved.silent);
+                }
+                Ok(answer)
+            }
+            Self::Drain => Ok(json!(drain.start(argument.time()?, argument.flag("stop")?))),
+            Self::EndDrain => Ok(json!({ "ended": drain.end() })),
+            Self::DrainStatus => Ok(json!(drain.status())),
         }
     }
 }

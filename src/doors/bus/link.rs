@@ -14,10 +14,13 @@ use redis::Client;
 use tokio::time::{sleep, timeout};
 
 use super::{counters::BusCounters, options::LinkTimes};
-use crate::breaker::Breaker;
+use crate::{breaker::Breaker, journal::Journal};
 
 /// The first wait between two tries; each later one is twice as long.
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(100);
+
+/// The interval at which a node looks whether the bus is its own to listen to.
+const LEAD_INTERVAL: Duration = Duration::from_millis(250);
 
 /// One connection: for channels, or for streams.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub(super) struct Link {
     pub(super) times: LinkTimes,
     pub(super) counters: BusCounters,
     pub(super) breaker: Arc<Breaker>,
+    /// Says whether this is the node that listens to the bus.
+    pub(super) journal: Arc<dyn Journal>,
     is_up: AtomicBool,
 }
 
@@ -40,6 +45,10 @@ pub(super) enum Fault {
     Timeout(Duration),
     #[error("the bus ended the connection")]
     Ended,
+    #[error("the places in the streams can't be read: {0}")]
+    Positions(String),
+    #[error("another node listens to the bus now")]
+    Relieved,
 }
 
 /// The use of a connection.
@@ -55,6 +64,7 @@ impl Link {
         times: LinkTimes,
         counters: BusCounters,
         breaker: Arc<Breaker>,
+        journal: Arc<dyn Journal>,
     ) -> Self {
         counters.connected(name, false);
         Self {
@@ -63,20 +73,29 @@ impl Link {
             times,
             counters,
             breaker,
+            journal,
             is_up: AtomicBool::new(false),
         }
     }
 
-    /// Serves for ever: connects again whenever the connection ends.
+    /// Serves for ever, while this node is the one that listens: connects again whenever the connection ends.
     pub(super) async fn keep(&self, serving: &mut impl Serve) {
         let mut delay = FIRST_RETRY_DELAY;
         loop {
+            // Of several nodes one takes each message.
+            while !self.journal.leads() {
+                sleep(LEAD_INTERVAL).await;
+            }
             let Some(probe) = self.breaker.probe() else {
                 let wait = self.breaker.retry_in().unwrap_or(FIRST_RETRY_DELAY);
                 sleep(wait.max(Duration::from_millis(1))).await;
                 continue;
             };
-            let fault = match serving.serve(self).await {
+            let served = tokio::select! {
+                served = serving.serve(self) => served,
+                () = self.is_relieved() => Err(Fault::Relieved),
+            };
+            let fault = match served {
                 Ok(never) => match never {},
                 Err(fault) => fault,
             };
@@ -96,6 +115,13 @@ impl Link {
             }
             sleep(delay).await;
             delay = (delay * 2).min(self.times.max_retry_delay);
+        }
+    }
+
+    /// Returns when another node listens to the bus.
+    async fn is_relieved(&self) {
+        while self.journal.leads() {
+            sleep(LEAD_INTERVAL).await;
         }
     }
 

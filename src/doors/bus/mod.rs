@@ -88,10 +88,19 @@ impl Bus {
             open_for: times.max_retry_delay,
             ..breakers.limits()
         };
+        let journal = targets.intake.journal().clone();
         let link = |name, part| -> Result<Link, BusError> {
             let client = redis::Client::open(url)?;
             let breaker = breakers.part_with(part, limits);
-            Ok(Link::new(name, client, times, counters.clone(), breaker))
+            let counters = counters.clone();
+            Ok(Link::new(
+                name,
+                client,
+                times,
+                counters,
+                breaker,
+                journal.clone(),
+            ))
         };
         let flow = flow(&Identity::default(), ("bus", &options.name));
         let carrier = Carrier::new(targets, options, flow, counters.clone())?;

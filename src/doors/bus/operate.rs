@@ -42,7 +42,10 @@ pub(super) async fn operate(
         Operation::Leave { client, room, .. } => Remote::Leave { client, room },
         Operation::Close { room, .. } => Remote::CloseRoom { room },
     };
-    let done = targets.operations.remote(remote, &namespace).await;
+    let done = targets
+        .operations
+        .remote(remote, &namespace, producer.flow)
+        .await;
     done.map_err(|error| (error.code, format!("{name}: {}", error.message)))
 }
 

@@ -49,6 +49,17 @@ impl Positions {
         }
     }
 
+    /// The places as a text.
+    pub(super) fn written(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads such a text; none if it is of another bus.
+    pub(super) fn of_written(text: &str, bus: &str) -> Option<Self> {
+        let positions: Self = serde_json::from_str(text).ok()?;
+        (positions.bus == bus).then_some(positions)
+    }
+
     /// Writes the file.
     pub(super) fn save(&self, path: &Path) -> std::io::Result<()> {
         let beside = beside(path);

@@ -26,6 +26,7 @@ use super::{
     pace::Pace,
     positions::Positions,
 };
+use crate::journal::{Journal, KeptText};
 
 /// Entries that are read and carried on together.
 const AT_A_TURN: usize = 16;
@@ -42,6 +43,8 @@ pub(super) struct Streams {
     limits: MessageLimits,
     pace: Pace,
     file: Option<PathBuf>,
+    /// Keeps the places where no file is named and several nodes read in turns.
+    journal: Option<Arc<dyn Journal>>,
     positions: Positions,
     /// The time of the last saving.
     saved: Instant,
@@ -58,6 +61,7 @@ impl Streams {
             limits: options.limits,
             pace: Pace::new(options.per_second),
             positions: Positions::load(file.as_deref(), &bus),
+            journal: Some(link.journal.clone()).filter(|all| file.is_none() && all.is_shared()),
             file,
             saved: Instant::now(),
         }
@@ -92,18 +96,43 @@ impl Streams {
         }
     }
 
+    async fn saved(&self) -> Result<(), String> {
+        if let Some(file) = self.file.clone() {
+            let positions = self.positions.clone();
+            let saved = tokio::task::spawn_blocking(move || positions.save(&file)).await;
+            return saved.map_or(Ok(()), |saved| saved.map_err(|error| error.to_string()));
+        }
+        if let Some(journal) = &self.journal {
+            let text = self.positions.written();
+            let saved = journal.save_text(KeptText::BusPositions, text).await;
+            return saved.map_err(|error| error.to_string());
+        }
+        Ok(())
+    }
+
+    /// Goes on where another node came to.
+    async fn take_over(&mut self) -> Result<(), Fault> {
+        if let Some(journal) = &self.journal {
+            let kept = journal.load_text(KeptText::BusPositions).await;
+            let kept = kept.map_err(|error| Fault::Positions(error.to_string()))?;
+            let kept = kept.and_then(|text| Positions::of_written(&text, &self.positions.bus));
+            if let Some(kept) = kept {
+                self.positions = kept;
+            }
+        }
+        Ok(())
+    }
+
     /// Saves the places, while entries come without end only now and then.
     async fn save(&mut self, is_behind: bool, counters: &BusCounters) {
-        let Some(file) = self.file.clone() else {
+        if self.file.is_none() && self.journal.is_none() {
             return;
-        };
+        }
         if is_behind && self.saved.elapsed() < SAVE_INTERVAL {
             return;
         }
         self.saved = Instant::now();
-        let positions = self.positions.clone();
-        let saved = tokio::task::spawn_blocking(move || positions.save(&file)).await;
-        if let Ok(Err(error)) = saved {
+        if let Err(error) = self.saved().await {
             // The next entries are read all the same: after a restart some may come twice.
             let why = format!(
                 "the places in the streams can't be saved ({error}): see [bus] position_file"
@@ -122,6 +151,7 @@ impl Serve for Streams {
             .client
             .get_multiplexed_async_connection_with_config(&config);
         let mut connection = link.answer(connection).await?;
+        self.take_over().await?;
         for name in &self.names {
             if !self.positions.streams.contains_key(name) {
                 let newest = Self::newest(link, &mut connection, name).await?;

@@ -51,6 +51,11 @@ pub(super) fn routes() -> Router<Api> {
             get(revocations).post(revoke).delete(unrevoke),
         )
         .route("/api/v1/admin/disconnect", post(disconnect_named))
+        .route("/api/v1/admin/reconnect", post(reconnect))
+        .route(
+            "/api/v1/admin/drain",
+            get(drain_status).post(drain).delete(end_drain),
+        )
         .route("/api/v1/admin/breakers", get(breakers))
         .route("/api/v1/admin/breakers/close", post(close_breaker))
 }
@@ -61,7 +66,7 @@ async fn perform(api: &Api, caller: &Caller, act: Act, argument: Value) -> Answe
         address: caller.address,
         door: "http",
     };
-    act.perform(&api.authenticator, &api.breakers, actor, argument)
+    act.perform(api.controls(), actor, argument)
         .await
         .map(Json)
         .inspect_err(|refusal| api.metrics.refused("http", refusal))
@@ -90,6 +95,30 @@ async fn disconnect_named(
     JsonBody(body): JsonBody,
 ) -> Answer {
     perform(&api, &caller, Act::Disconnect, body).await
+}
+
+async fn reconnect(
+    State(api): State<Api>,
+    Administrator(caller): Administrator,
+    JsonBody(body): JsonBody,
+) -> Answer {
+    perform(&api, &caller, Act::Reconnect, body).await
+}
+
+async fn drain_status(State(api): State<Api>, Administrator(caller): Administrator) -> Answer {
+    perform(&api, &caller, Act::DrainStatus, Value::Null).await
+}
+
+async fn drain(
+    State(api): State<Api>,
+    Administrator(caller): Administrator,
+    SentIfAny(body): SentIfAny,
+) -> Answer {
+    perform(&api, &caller, Act::Drain, body.unwrap_or_default()).await
+}
+
+async fn end_drain(State(api): State<Api>, Administrator(caller): Administrator) -> Answer {
+    perform(&api, &caller, Act::EndDrain, Value::Null).await
 }
 
 async fn breakers(State(api): State<Api>, Administrator(caller): Administrator) -> Answer {

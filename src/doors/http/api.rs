@@ -13,10 +13,12 @@ use crate::{
     access::Authenticator,
     breaker::Breakers,
     channel::Namespace,
+    cluster::Cluster,
     doors::{
-        backend::Backend, bus::BusCounters, figures::Figures, inputs::Inputs,
-        operations::Operations,
+        admin::Controls, backend::Backend, bus::BusCounters, figures::Figures, inputs::Inputs,
+        nodes::AllNodes, operations::Operations,
     },
+    drain::Drain,
     emitter::Emitter,
     hub::HubHandle,
     intake::Intake,
@@ -37,6 +39,10 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// Identifies clients.
     pub authenticator: Arc<Authenticator>,
+    /// Sends clients elsewhere.
+    pub drain: Arc<Drain>,
+    /// The nodes that share the journal.
+    pub(crate) nodes: Arc<AllNodes>,
     /// The circuit breakers around outside parts.
     pub breakers: Breakers,
     /// Asked by `/readyz`.
@@ -57,6 +63,8 @@ pub struct Api {
     pub hooks: Arc<Hooks>,
     /// The state of the bus, if there is one.
     pub bus: Option<BusCounters>,
+    /// The link with the other nodes.
+    pub cluster: Cluster,
     /// Questions of agents to people.
     pub(crate) inputs: Arc<Inputs>,
     /// Carries out what an application wants done.
@@ -66,6 +74,15 @@ pub struct Api {
 }
 
 impl Api {
+    /// The parts that an admin's acts work on.
+    pub(super) fn controls(&self) -> Controls<'_> {
+        Controls {
+            authenticator: &self.authenticator,
+            breakers: &self.breakers,
+            drain: &self.drain,
+        }
+    }
+
     /// The limits on bodies that hold emissions: there is room for one of the largest.
     pub(super) fn emission_body(&self) -> BodyLimits {
         let mut limits = self.body.clone();

@@ -31,8 +31,9 @@ pub(super) async fn analytics(
 ) -> Result<Json<Value>, Error> {
     caller.must_see_stats()?;
     let permissions = &caller.who.permissions;
-    let analytics = api.figures.analytics(&api.hub, permissions).await;
-    analytics.map(Json)
+    let mut analytics = api.figures.analytics(&api.hub, permissions).await?;
+    api.nodes.add_usage(&mut analytics).await;
+    Ok(Json(analytics))
 }
 
 pub(super) async fn alerts(State(api): State<Api>, caller: Caller) -> Result<Json<Value>, Error> {

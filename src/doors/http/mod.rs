@@ -96,6 +96,7 @@ pub fn router(api: Api, door: Door, more: Router, options: &RouterOptions) -> Ro
         .route("/api/v1/state", get(state::state))
         .route("/api/v1/ws/stats", get(state::stats))
         .route("/api/v1/ws/rooms", get(state::rooms))
+        .route("/api/v1/cluster", get(state::nodes))
         .route(
             "/api/v1/inputs/{request_id}",
             get(inputs::wait).post(inputs::answer),

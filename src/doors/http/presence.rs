@@ -1,10 +1,10 @@
 //! The members of a room, and visitors that are present in one for as long as they say.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::{Json, extract::State};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     api::Api,
@@ -18,7 +18,7 @@ use crate::{
     },
     channel::Namespace,
     error::Error,
-    hub::{MembersOf, Question, Visit},
+    hub::{MembersOf, Visit},
     network::network,
 };
 
@@ -60,36 +60,16 @@ pub(super) async fn members(
             true => 0,
             false => of.limit.unwrap_or(NAMED).min(MAX_NAMED),
         };
-        let question = Question::Members(MembersOf {
+        let of = MembersOf {
             namespace,
             room,
             limit,
-        });
-        let mut answer = api.hub.question(question).await?;
-        if is_operator && let Some(Value::Array(clients)) = answer.get_mut("clients") {
-            add_names(&api, clients);
-        }
+        };
+        let answer = api.nodes.members(of, is_operator).await?;
         Ok(Json(Value::Object(answer)))
     };
     read.await
         .inspect_err(|refusal| api.metrics.refused("http", refusal))
-}
-
-/// Adds to clients what operators may see of them.
-fn add_names(api: &Api, clients: &mut [Value]) {
-    let ids: Vec<Arc<str>> = clients
-        .iter()
-        .filter_map(|client| client["client_id"].as_str().map(Into::into))
-        .collect();
-    let known: HashMap<Arc<str>, _> = api.authenticator.sessions().named(&ids).collect();
-    for client in clients {
-        let id = client["client_id"].as_str().unwrap_or_default();
-        if let Some((name, role)) = known.get(id) {
-            let (name, role) = (json!(name), json!(role));
-            client["name"] = name;
-            client["role"] = role;
-        }
-    }
 }
 
 /// `POST /api/v1/presence`.

@@ -1,5 +1,7 @@
 //! `/healthz`, `/readyz`, `/metrics`.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     extract::State,
@@ -10,17 +12,29 @@ use http::{
     header::{ACCEPT, CONTENT_TYPE, VARY},
 };
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::{api::Api, caller::Caller};
 use crate::{error::Error, hub::Question, observe::exposition};
+
+/// The time that the hub has to say that it is alive: it may be making its state anew.
+const HUB_PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) async fn alive() -> Json<serde_json::Value> {
     Json(json!({ "status": "ok" }))
 }
 
 pub(super) async fn ready(State(api): State<Api>) -> Response {
-    let stopping = api.readiness.is_stopping();
-    let hub = api.hub.question(Question::Alive).await.is_ok();
+    let server = match (api.readiness.is_stopping(), api.drain.is_on()) {
+        (true, _) => ("stopping", None),
+        (false, true) => (
+            "draining",
+            Some("clients are sent elsewhere, and new ones are refused"),
+        ),
+        (false, false) => ("ok", None),
+    };
+    let answer = api.hub.question(Question::Alive);
+    let hub = matches!(timeout(HUB_PATIENCE, answer).await, Ok(Ok(_)));
     let bounds = api.intake.journal().bounds();
     let health = api.intake.journal().health();
     let trouble = health.trouble;
@@ -30,11 +44,11 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
         (None, 1..) => "degraded",
         (None, 0) => "ok",
     };
-    let ready = hub && !stopping && trouble.is_none();
+    let ready = hub && server.0 == "ok" && trouble.is_none();
     let mut body = json!({
         "status": if ready { "ready" } else { "not_ready" },
         "parts": {
-            "server": { "status": if stopping { "stopping" } else { "ok" } },
+            "server": { "status": server.0 },
             "hub": { "status": part(hub) },
             "journal": {
                 "status": journal, "reason": trouble, "damaged": health.damaged,
@@ -42,6 +56,9 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
             },
         },
     });
+    if let Some(reason) = server.1 {
+        body["parts"]["server"]["reason"] = reason.into();
+    }
     let breakers = api.breakers.snapshot();
     if !breakers.is_empty() {
         // The reasons are for those who may see figures: this answer is for everybody.
@@ -69,9 +86,18 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
         let links = health.links.iter();
         let links = links.map(|(name, is_up)| ((*name).to_owned(), json!(part(*is_up))));
         body["parts"]["bus"] = json!({
-            "status": part(health.is_connected()),
+            // Of several nodes one listens.
+            "status": if api.intake.journal().leads() { part(health.is_connected()) } else { "standby" },
             "links": Value::Object(links.collect()),
             "last_message_seconds": health.last_message.map(|age| age.as_secs_f64()),
+        });
+    }
+    // Nor does the link with the other nodes: what is journalled reaches everybody without it.
+    if api.cluster.is_on() {
+        let trouble = api.cluster.trouble();
+        body["parts"]["cluster"] = json!({
+            "status": if trouble.is_none() { "ok" } else { "degraded" }, "reason": trouble,
+            "nodes": api.cluster.nodes().len(),
         });
     }
     let status = if ready {

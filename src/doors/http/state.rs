@@ -53,7 +53,16 @@ pub(super) async fn state(
 pub(super) async fn stats(State(api): State<Api>, caller: Caller) -> Result<Json<Value>, Error> {
     caller.must_see_stats()?;
     let permissions = caller.who.permissions;
-    answer(&api, Question::Stats { permissions }).await
+    let mut stats = api.hub.question(Question::Stats { permissions }).await?;
+    api.nodes.add_stats(&mut stats).await?;
+    Ok(Json(Value::Object(stats)))
+}
+
+pub(super) async fn nodes(State(api): State<Api>, caller: Caller) -> Result<Json<Value>, Error> {
+    caller
+        .must_see_stats()
+        .inspect_err(|refusal| api.metrics.refused("http", refusal))?;
+    api.nodes.list().await.map(Json)
 }
 
 pub(super) async fn rooms(State(api): State<Api>, caller: Caller) -> Result<Json<Value>, Error> {

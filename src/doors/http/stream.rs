@@ -91,6 +91,9 @@ pub(super) async fn stream(
     let opened = async {
         // Refusals of these two are counted where they are made.
         let (caller, Filters(wanted)) = (caller?, wanted?);
+        if api.drain.admit("sse").is_err() {
+            return Ok(sse::elsewhere());
+        }
         let opened = open(api, caller, wanted, hangup, headers).await;
         opened.inspect_err(count)
     };

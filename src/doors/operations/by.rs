@@ -16,6 +16,8 @@ pub(crate) struct By {
     permissions: Permissions,
     verified: Arc<str>,
     flow: FlowId,
+    /// The namespace that its clients have to be on; none for any.
+    namespace: Option<Arc<str>>,
     /// Whether the one may read and replace session data, by which the service knows its users.
     pub(super) may_see_sessions: bool,
 }
@@ -30,6 +32,7 @@ impl By {
             permissions: Permissions::everything(),
             verified: "backend".into(),
             flow: intake::flow(&Identity::default(), place),
+            namespace: None,
             may_see_sessions: true,
         }
     }
@@ -42,8 +45,35 @@ impl By {
             permissions: who.permissions.clone(),
             verified: who.verified(),
             flow: intake::flow(who, place),
+            namespace: None,
             may_see_sessions: who.role.may_administer(),
         }
+    }
+
+    /// The one who wants something on another node, which has looked at the rights.
+    pub(super) fn on_other_node(may_see_sessions: bool) -> Self {
+        Self {
+            may_see_sessions,
+            ..Self::service("cluster")
+        }
+    }
+
+    /// Messages of the bus, which are about clients on one namespace.
+    pub(super) fn bus(flow: FlowId, namespace: &str) -> Self {
+        Self {
+            flow,
+            namespace: Some(namespace.into()),
+            ..Self::service("bus")
+        }
+    }
+
+    pub(super) fn namespace(&self) -> Option<&Arc<str>> {
+        self.namespace.as_ref()
+    }
+
+    /// Where producers take turns, the one is this.
+    pub(super) fn flow(&self) -> FlowId {
+        self.flow
     }
 
     pub(super) fn producer(&self) -> Producer<'_> {

@@ -3,10 +3,13 @@
 
 mod by;
 mod clients;
+mod elsewhere;
 mod operation;
 mod outcome;
 mod perform;
+mod reconnect;
 mod remote;
+mod room_name;
 
 pub(crate) use by::By;
 pub(crate) use clients::{Asking, Connected};

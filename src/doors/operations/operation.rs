@@ -5,20 +5,21 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::{reconnect::Reconnect, room_name::checked_room};
 use crate::{
-    access::authz::room_name,
     doors::backend::Arguments,
     emission::{Emission, EmissionLimits, is_event_name, too_large},
     error::Error,
 };
 
 /// The names of all operations.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "emit",
     "join",
     "leave",
     "close_room",
     "disconnect",
+    "reconnect",
     "session",
     "call",
     "rooms_of",
@@ -48,6 +49,7 @@ pub(super) enum Operation {
         namespace: String,
     },
     Disconnect(String),
+    Reconnect(Reconnect),
     Session {
         data: Box<RawValue>,
         client: Option<String>,
@@ -92,6 +94,29 @@ impl Operation {
             self,
             Self::Call(_) | Self::RoomsOf(_) | Self::Client(_) | Self::Members { .. }
         )
+    }
+
+    /// The client that it names.
+    pub(super) fn client(&self) -> Option<&str> {
+        match self {
+            Self::Join { client, .. }
+            | Self::Leave { client, .. }
+            | Self::Session { client, .. } => client.as_deref(),
+            Self::Disconnect(client) | Self::RoomsOf(client) | Self::Client(client) => Some(client),
+            Self::Call(call) => Some(&call.client),
+            // Clients of any door may be meant by it, and each node knows its own.
+            Self::Reconnect(_) => None,
+            Self::Emit(_) | Self::CloseRoom { .. } | Self::Members { .. } => None,
+        }
+    }
+
+    /// Whether it is about all members of a room, wherever they are.
+    pub(super) fn is_about_room(&self) -> bool {
+        match self {
+            Self::CloseRoom { .. } | Self::Members { .. } => true,
+            Self::Reconnect(wish) => wish.is_about_room(),
+            _ => false,
+        }
     }
 
     /// Reads an operation; what the application sends stays as it is written. Returns its name, for the counters, beside
@@ -145,6 +170,7 @@ impl Operation {
                 namespace: other("namespace")?.unwrap_or_default(),
             },
             "disconnect" => Self::Disconnect(id(name, about)?),
+            "reconnect" => Self::Reconnect(Reconnect::read(about)?),
             "session" => Self::Session {
                 data: about.to_owned(),
                 client: other("client")?,
@@ -195,17 +221,6 @@ fn room(name: &str, value: &RawValue) -> Result<String, Error> {
     let room =
         text(name, value)?.ok_or_else(|| Error::bad_request(format!("{name} must name a room")))?;
     checked_room(&room)
-}
-
-/// A room's name, if a room can have it.
-pub(super) fn checked_room(room: &str) -> Result<String, Error> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.:@/ -%".contains(&b);
-    if room.is_empty() || room.len() > 128 || !room.bytes().all(plain) {
-        return Err(Error::bad_request(
-            "the name of a room is 1 to 128 of A-Z a-z 0-9 _ . : @ / - and space",
-        ));
-    }
-    Ok(room_name::canonical(room).into_owned())
 }
 
 /// Reads a call. Its client gets the arguments, so they have the bounds of an emission's.

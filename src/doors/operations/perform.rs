@@ -1,6 +1,6 @@
 //! Carries operations out, one after the other.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use serde_json::value::RawValue;
@@ -11,10 +11,13 @@ use super::{
     clients::{Clients, Connected},
     operation::{Call, Operation},
     outcome::Outcome,
+    reconnect::{Reconnect, ReconnectTarget},
 };
 use crate::{
     channel::Namespace,
+    cluster::Cluster,
     doors::backend::BackendMetrics,
+    drain::Drain,
     emission::Emission,
     emitter::Emitter,
     error::Error,
@@ -29,6 +32,10 @@ const LEAVING_AT_A_TIME: usize = 64;
 pub(crate) struct OperationsContext {
     pub(crate) hub: HubHandle,
     pub(crate) emitter: Emitter,
+    /// Sends clients elsewhere.
+    pub(crate) drain: Arc<Drain>,
+    /// Reaches the clients of other nodes.
+    pub(crate) cluster: Cluster,
     pub(crate) metrics: BackendMetrics,
     /// Operations of one request.
     pub(crate) max: usize,
@@ -42,17 +49,19 @@ pub(crate) struct OperationsContext {
 #[derive(Debug)]
 pub(crate) struct Operations {
     pub(crate) clients: Clients,
-    context: OperationsContext,
+    pub(super) context: OperationsContext,
     calls: Semaphore,
 }
 
 impl Operations {
     pub(crate) fn new(context: OperationsContext) -> Arc<Self> {
-        Arc::new(Self {
+        let operations = Arc::new(Self {
             clients: Clients::default(),
             calls: Semaphore::new(context.max_asked),
             context,
-        })
+        });
+        operations.serve();
+        operations
     }
 
     /// The most operations of one request.
@@ -75,7 +84,7 @@ impl Operations {
                     "in an answer nobody gets the result of this operation: send it to POST /api/v1/operations",
                 ))
             }
-            Ok(operation) => self.carry_out(operation, caller, by).await,
+            Ok(read) => self.everywhere(read, operation, caller, by).await,
             Err(refusal) => Err(refusal),
         };
         self.count(name, &result);
@@ -90,12 +99,6 @@ impl Operations {
         self.context.metrics.operation(name, code);
     }
 
-    /// Carries an operation out that says whom it is about, and emits nothing.
-    pub(super) async fn done(&self, operation: Operation) -> Result<(), Error> {
-        let by = By::service("bus");
-        self.carry_out(operation, None, &by).await.map(|_| ())
-    }
-
     /// Whether a client is on a namespace.
     ///
     /// # Errors
@@ -106,7 +109,7 @@ impl Operations {
         found.map(|_| ()).ok_or_else(|| gone(client))
     }
 
-    async fn carry_out(
+    pub(super) async fn carry_out(
         &self,
         operation: Operation,
         caller: Option<&Arc<dyn Connected>>,
@@ -130,6 +133,7 @@ impl Operations {
                 client.disconnect();
                 Ok(Outcome::default())
             }
+            Operation::Reconnect(wish) => self.reconnect(wish).await,
             Operation::Session { .. } if !by.may_see_sessions => Err(Error::forbidden(
                 "session data belongs to the service of [backend], which signs its requests, and to admins",
             )),
@@ -212,6 +216,33 @@ impl Operations {
             .with("cursor", &receipt.cursor)
     }
 
+    /// Has clients connect again.
+    async fn reconnect(&self, wish: Reconnect) -> Result<Outcome, Error> {
+        // The hub may still have what was emitted to them before.
+        self.emitted().await;
+        let drain = &self.context.drain;
+        match wish.target {
+            ReconnectTarget::These(whom) => {
+                let moved = drain.reconnect_everywhere(whom, wish.over).await?;
+                let outcome = Outcome::default().with("clients", &moved.clients)?;
+                match moved.silent.is_empty() {
+                    true => Ok(outcome),
+                    false => outcome.with("unanswered", &moved.silent),
+                }
+            }
+            ReconnectTarget::Room { room, namespace } => {
+                let ids: HashSet<_> = self
+                    .ids_in(&room, &namespace)
+                    .await?
+                    .1
+                    .into_iter()
+                    .collect();
+                let clients = drain.reconnect(wish.over, |s| ids.contains(&s.client_id));
+                Outcome::default().with("clients", &clients)
+            }
+        }
+    }
+
     /// Waits until everything that was emitted before stands in its clients' queues, so that an answer comes behind it.
     pub(crate) async fn emitted(&self) {
         self.context.hub.question(Question::Alive).await.ok();
@@ -242,6 +273,19 @@ impl Operations {
 
     /// The members of a room on a namespace.
     async fn members(&self, room: &str, namespace: &str) -> Result<Vec<Arc<dyn Connected>>, Error> {
+        let (namespace, ids) = self.ids_in(room, namespace).await?;
+        let clients = ids.iter().filter_map(|id| self.clients.get(id));
+        Ok(clients
+            .filter(|client| client.namespace() == namespace)
+            .collect())
+    }
+
+    /// The namespace at a path, and the ids of the members of a room on it.
+    async fn ids_in(
+        &self,
+        room: &str,
+        namespace: &str,
+    ) -> Result<(Namespace, Vec<Arc<str>>), Error> {
         let namespace = Namespace::at(namespace).ok_or_else(|| {
             Error::new(
                 "unknown_namespace",
@@ -249,11 +293,7 @@ impl Operations {
             )
         })?;
         let key = namespace.room_key(room).into_owned();
-        let ids = self.context.hub.members_of(key).await?;
-        let clients = ids.iter().filter_map(|id| self.clients.get(id));
-        Ok(clients
-            .filter(|client| client.namespace() == namespace)
-            .collect())
+        Ok((namespace, self.context.hub.members_of(key).await?))
     }
 
     async fn call(&self, call: Call) -> Result<Outcome, Error> {
@@ -309,7 +349,7 @@ impl Operations {
     }
 }
 
-fn gone(id: &str) -> Error {
+pub(super) fn gone(id: &str) -> Error {
     let shown: String = id.chars().take(64).collect();
     Error::new("not_found", format!("no client {shown:?} is connected"))
 }

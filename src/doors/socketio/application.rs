@@ -198,6 +198,8 @@ impl Client {
             (Some(CloseReason::Silent), _) | (_, DisconnectReason::HeartbeatTimeout) => {
                 "ping timeout"
             }
+            // It is to come back, as after a connection that was cut.
+            (Some(CloseReason::Moved), _) => "transport close",
             (Some(_), _) => "server disconnect",
             // Python's servers say so whether the client closed its connection or that was cut.
             (None, DisconnectReason::TransportClose | DisconnectReason::TransportError) => {

@@ -6,7 +6,6 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use super::{
@@ -16,14 +15,14 @@ use super::{
 use crate::{
     access::{
         Identity,
-        authz::{Connection, DisconnectReason, Meter, Origin, SessionGuard},
+        authz::{Meter, Origin, SessionGuard},
     },
     channel::Namespace,
     delivery::Tag,
     doors::{
         actions::Performer,
         backend::{Arguments, Presence, SessionData},
-        socketio::engine::{CloseReason, ExpressLane, Frame, SessionId},
+        socketio::engine::{ExpressLane, Frame, SessionId},
     },
     error::Error,
     event::Object,
@@ -72,6 +71,8 @@ pub(super) struct Client {
     session_counted: Mutex<Option<Arc<CountedConnection>>>,
     /// Whether the client has disconnected.
     pub(super) gone: AtomicBool,
+    /// Whether it is about to be told to connect again: what it sends now is not handled, and it sends it again.
+    pub(super) is_moving: AtomicBool,
     /// The way back to its session, if it has one.
     pub(super) way_back: Option<Box<WayBack>>,
     /// Whether it logged in as Socket.IO's Admin UI.
@@ -80,9 +81,6 @@ pub(super) struct Client {
     pub(super) outlet: Arc<LaneOutlet>,
     pub(super) context: Arc<DoorContext>,
 }
-
-/// The time that an ended client has to take the reason.
-const LAST_WORD: Duration = Duration::from_secs(1);
 
 impl Client {
     pub(super) fn new(
@@ -122,6 +120,7 @@ impl Client {
             counted: AtomicBool::new(false),
             session_counted: Mutex::default(),
             gone: AtomicBool::new(false),
+            is_moving: AtomicBool::new(false),
             way_back,
             is_ui: AtomicBool::new(false),
             context,
@@ -289,33 +288,6 @@ impl Client {
         let frame = Frame::event(self.namespace, name, &json, Tag::Aside);
         self.lane.send(&frame);
         self.lane.flush();
-    }
-}
-
-impl Connection for Client {
-    /// Ends the session: the client leaves its rooms at once, and the reason is the last message that it gets.
-    fn end(&self, why: DisconnectReason) {
-        if self.outlet.end() {
-            return;
-        }
-        self.place().take();
-        self.emit("error", why.refusal().to_event(None));
-        if !why.may_return() {
-            // Clients reconnect by themselves after a lost connection, but not after this packet.
-            self.lane.send(&Frame::disconnect(self.namespace));
-        }
-        self.lane.flush();
-        let lane = self.lane.clone();
-        let kill = match why {
-            DisconnectReason::Expired => CloseReason::Expired,
-            DisconnectReason::Revoked => CloseReason::Revoked,
-            DisconnectReason::Banned => CloseReason::Banned,
-            DisconnectReason::Disconnected => CloseReason::Disconnected,
-        };
-        tokio::spawn(async move {
-            lane.drained(LAST_WORD).await;
-            lane.kill(kill);
-        });
     }
 }
 

@@ -19,7 +19,9 @@ use crate::{
     config,
     doors::{
         actions::Actions,
+        admin::Controls,
         backend::{Backend, SessionBounds},
+        nodes::AllNodes,
         operations::Operations,
         socketio::engine::{
             CloseReason, LaneLimits,
@@ -27,6 +29,7 @@ use crate::{
             lanes::Lanes,
         },
     },
+    drain::Drain,
     emitter::Emitter,
     hub::HubHandle,
     intake::Intake,
@@ -68,6 +71,10 @@ pub struct Options {
     pub recovery: RecoveryOptions,
     /// Carries out what the application wants done.
     pub(crate) operations: Arc<Operations>,
+    /// Sends clients elsewhere.
+    pub drain: Arc<Drain>,
+    /// The nodes that share the journal.
+    pub(crate) nodes: Arc<AllNodes>,
     /// The bounds of session data.
     pub(crate) sessions: Arc<SessionBounds>,
 }
@@ -105,6 +112,15 @@ impl DoorContext {
     /// The engine, once it exists.
     pub(super) fn service(&self) -> Option<&EngineService> {
         self.engine.get().map(|(_, service)| service)
+    }
+
+    /// The parts that an admin's acts work on.
+    pub(super) fn controls(&self) -> Controls<'_> {
+        Controls {
+            authenticator: &self.authenticator,
+            breakers: &self.breakers,
+            drain: &self.options.drain,
+        }
     }
 
     /// The namespace at a path that clients may join.

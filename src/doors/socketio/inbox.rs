@@ -7,6 +7,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -57,6 +58,9 @@ struct Queue {
 /// Above either bound the inbox is full; below half of both it has room again.
 const MAX_WAITING: usize = 512;
 const MAX_BYTES: usize = 1024 * 1024;
+
+/// The interval at which an inbox is looked at that is to be empty.
+const IDLE_CHECK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The events that join rooms, as they are written.
 const JOINING: [&str; 3] = ["\"join_room\"", "\"join\"", "\"subscribe\""];
@@ -173,6 +177,13 @@ impl Inbox {
             queue.full = false;
         }
         Some(Work::Event(Next { inbound, has_room }))
+    }
+
+    /// Waits until every event is handled, and every call answered.
+    pub(super) async fn idle(&self) {
+        while self.lock().working {
+            tokio::time::sleep(IDLE_CHECK_INTERVAL).await;
+        }
     }
 
     /// Holds events back until [`Inbox::open`]: a client is introduced to the hub before its events are handled.

@@ -14,6 +14,7 @@ mod client;
 mod connect;
 mod context;
 mod door;
+mod ending;
 pub mod engine;
 mod entrance;
 mod events;

@@ -6,7 +6,7 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::Ordering},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -115,6 +115,7 @@ impl Admission {
             }
             before.give_way().await;
         }
+        sessions.claim(pid).await;
         let found = sessions.get(pid);
         let found = found.filter(|(session, _)| *session.namespace == *path);
         let (session, is_over) = found.ok_or("unknown")?;
@@ -230,6 +231,9 @@ impl Client {
             Some(membership) => self.context.hub.standing(membership.id(), true).await,
             None => Ok(None),
         };
+        if self.is_moving.load(Ordering::Acquire) {
+            self.takes_all().await;
+        }
         *locked(&way_back.is_left) = true;
         let former = locked(&way_back.former).take();
         let session = match (standing, former) {

@@ -49,6 +49,11 @@ impl Served {
         leaves
     }
 
+    /// Whether the session is the engine's now.
+    pub(super) fn is_by_engine(&self) -> bool {
+        matches!(*self.by(), By::Engine(_))
+    }
+
     /// Whether the session went on without the engine.
     pub(super) fn has_left_engine(&self) -> bool {
         matches!(*self.by(), By::DoorAgain)

@@ -38,7 +38,7 @@ impl Client {
 
     /// Takes an event as it arrives.
     pub(super) fn receive(self: &Arc<Self>, inbound: Inbound) {
-        if self.is_ended() {
+        if self.is_ended() || self.is_moving.load(Ordering::Acquire) {
             return;
         }
         let pushed = self.inbox.push(inbound);

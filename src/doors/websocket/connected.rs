@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::{
     self, Message,
     protocol::{CloseFrame, frame::coding::CloseCode},
@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::{
 
 use super::{
     control::ControlFrames,
-    ending::Ending,
+    ending::{Ending, MOVING_TIMEOUT},
     fault,
     protocol::{Handled, Protocol},
     session::Session,
@@ -158,7 +158,16 @@ impl<P: Protocol> Connected<P> {
                 end = &mut work => break end,
                 () = ended(ending) => return Ok(None),
                 first = queue.next() => match first {
-                    None => return Ok(Some(End::Close(ending.close()))),
+                    None => {
+                        if ending.is_moving() {
+                            // The client is answered before it goes.
+                            timeout(MOVING_TIMEOUT, &mut work).await.ok();
+                            if let Some(first) = queue.pop_now() {
+                                unless_ended(ending, write_turn(socket, queue, first)).await?;
+                            }
+                        }
+                        return Ok(Some(End::Close(ending.close())));
+                    }
                     Some(first) => {
                         unless_ended(ending, write_turn(socket, queue, first)).await?;
                     }

@@ -6,7 +6,8 @@ use super::socket::Bounds;
 use crate::{
     access::Authenticator,
     breaker::Breakers,
-    doors::{actions::Actions, depths::Depths, figures::Figures},
+    doors::{actions::Actions, admin::Controls, depths::Depths, figures::Figures},
+    drain::Drain,
     error::Error,
     hub::HubHandle,
     intake::Intake,
@@ -52,6 +53,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// The figures for operators.
     pub figures: Arc<Figures>,
+    /// Sends clients elsewhere.
+    pub drain: Arc<Drain>,
     /// The circuit breakers around outside parts.
     pub breakers: Breakers,
     /// Counts the updates that wait for clients of the visualization.
@@ -61,6 +64,15 @@ pub struct Context {
 }
 
 impl Context {
+    /// The parts that an admin's acts work on.
+    pub(super) fn controls(&self) -> Controls<'_> {
+        Controls {
+            authenticator: &self.authenticator,
+            breakers: &self.breakers,
+            drain: &self.drain,
+        }
+    }
+
     /// The refusal of a request that is wrong, counted at its door.
     pub(super) fn bad_request(&self, door: &'static str, message: String) -> Error {
         let refusal = Error::bad_request(message);

@@ -1,9 +1,16 @@
 //! The end of a connection: the close code that the client is told, and the list of sessions' way to end it.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
+use futures_util::future::BoxFuture;
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::timeout};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 
 use crate::{
@@ -13,11 +20,18 @@ use crate::{
     doors::queue::ObserverQueue,
 };
 
+/// The time that a client that is to connect again has to take what waits, and for the answer to what it sent.
+pub(super) const MOVING_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// A connection as the list of sessions ends it.
 #[derive(Debug)]
 pub(super) struct Ending {
     queue: Arc<ObserverQueue>,
     why: OnceLock<DisconnectReason>,
+    /// Whether the client is to connect again.
+    is_moving: AtomicBool,
+    /// Whether its time for that is over.
+    is_moved: AtomicBool,
     /// Wakes a writer that waits for a slow client.
     pub(super) ended: Notify,
 }
@@ -28,6 +42,8 @@ impl Ending {
         Arc::new(Self {
             queue,
             why: OnceLock::new(),
+            is_moving: AtomicBool::new(false),
+            is_moved: AtomicBool::new(false),
             ended: Notify::new(),
         })
     }
@@ -36,6 +52,10 @@ impl Ending {
     pub(super) fn close(&self) -> CloseFrame {
         let (code, reason) = match self.why.get() {
             Some(why) => (CloseCode::Policy, why.refusal().code),
+            None if self.is_moving() => (
+                CloseCode::Restart,
+                "this server sends its clients elsewhere; connect again",
+            ),
             None => (CloseCode::Away, "the server is going down; connect again"),
         };
         CloseFrame {
@@ -44,9 +64,14 @@ impl Ending {
         }
     }
 
-    /// Whether the list of sessions has ended the connection.
+    /// Whether the client is to connect again, when it has what waits.
+    pub(super) fn is_moving(&self) -> bool {
+        self.is_moving.load(Ordering::Acquire)
+    }
+
+    /// Whether the connection is to end now: by the list of sessions, or since the client has not taken what waits in time.
     pub(super) fn is_ended(&self) -> bool {
-        self.why.get().is_some()
+        self.why.get().is_some() || self.is_moved.load(Ordering::Acquire)
     }
 }
 
@@ -59,5 +84,23 @@ impl Connection for Ending {
         self.queue
             .end_with(&Outgoing::new(Namespace::Root, "error", body));
         self.ended.notify_one();
+    }
+
+    fn make_ready(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            self.is_moving.store(true, Ordering::Release);
+            // The connection ends when that is taken, and the client leaves the hub with it.
+            self.queue.finish();
+            let is_taken = timeout(MOVING_TIMEOUT, self.queue.taken()).await;
+            if is_taken.is_err() {
+                self.queue.cut();
+            }
+        })
+    }
+
+    fn hang_up(&self) -> bool {
+        let was_open = !self.is_moved.swap(true, Ordering::AcqRel);
+        self.ended.notify_one();
+        was_open
     }
 }

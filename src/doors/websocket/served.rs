@@ -38,13 +38,14 @@ pub(super) struct Visitor {
 /// Identifies the client of a request at a door, and counts a refusal. Without a token the client has `role`.
 ///
 /// # Errors
-/// As the authenticator's; `rate_limited`.
+/// As the authenticator's; `rate_limited`; `unavailable` while the node is drained.
 pub(super) async fn identify(
     context: &Context,
     door: &'static str,
     extensions: &Extensions,
     role: Role,
 ) -> Result<Visitor, Error> {
+    context.drain.admit(door)?;
     let authenticator = &context.authenticator;
     let count = |refusal: &Error| context.metrics.turned_away(door, refusal);
     let (who, address) = peer::identify(authenticator, extensions, role)

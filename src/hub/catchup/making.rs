@@ -98,6 +98,14 @@ impl CatchUpTurn<'_> {
             Ok(segments) => self.distribute(segments),
             Err(error) => {
                 self.catchup.metrics.replay_failed();
+                // An engine that is away comes back: until then it is no matter of this segment.
+                let journal = self.stream.journal();
+                if journal.is_shared() && journal.health().trouble.is_some() {
+                    for from in &made.from {
+                        self.wait_for_journal(from);
+                    }
+                    return;
+                }
                 tracing::warn!(%error, "reading the journal for those who are behind failed");
                 for from in &made.from {
                     let hopeless = self.note_failure(from);
@@ -163,6 +171,17 @@ impl CatchUpTurn<'_> {
             }
         }
         hopeless
+    }
+
+    /// Lets the members at `from` rest, because the journal can't be read now.
+    fn wait_for_journal(&mut self, from: &Cursor) {
+        let until = Instant::now() + RETRY_PAUSE;
+        for id in self.cohort(from, None) {
+            let behind = self.roster.get_mut(id).and_then(|m| m.behind.as_mut());
+            if let Some(behind) = behind {
+                behind.rest_until(until);
+            }
+        }
     }
 
     /// The different viewers of these members, and the number of each member's own; no more than may share a segment.

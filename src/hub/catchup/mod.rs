@@ -15,7 +15,8 @@
 //! - *Held*: the member is handed the segment as its credit allows (`credit`). Its cursor moves on with each part. At
 //!   the end of the segment, or when its filter or rooms change, it is Behind again, further on.
 //! - *Live*: the member misses at most [`MAX_LIVE_GAP`] events, and these are in memory. The loop itself makes a
-//!   segment of them at one place of the stream, and with it the member is live: no gap and no double.
+//!   segment of them at one place of the stream, and with it the member is live: no gap and no double. A member that comes
+//!   from another node may have updates that this node's windows still hold: it is Behind until they are sent.
 //!
 //! Members at the same place are served together, and those at many places meet (`meeting`): the journal is read and
 //! the updates are written about once for all of them. A member rests until it has taken most of its credit.
@@ -174,10 +175,12 @@ impl CatchUp {
         self.recent.push(record.clone());
     }
 
-    /// Forgets all that was read: the journal went back.
+    /// Forgets all that was read, because the journal went back. A segment that is being made finds nobody to take it.
     pub(in crate::hub) fn begin_anew(&mut self) {
         self.recent = Recent::new(self.recent.max_bytes());
         self.kept = Kept::default();
+        (self.made, self.segments) = mpsc::unbounded_channel();
+        self.making = false;
     }
 
     /// Forgets these members, which are in the order of the queue.
@@ -317,7 +320,12 @@ impl CatchUpTurn<'_> {
             self.give_up_all_at(at);
             return;
         }
-        let close = count <= MAX_LIVE_GAP;
+        // Another node has sent it updates that this one's windows still hold. Live, it would get them again.
+        let ahead = self.stream.is_ahead(at);
+        if ahead && count == 0 {
+            return;
+        }
+        let close = !ahead && count <= MAX_LIVE_GAP;
         match close.then(|| self.catchup.recent.get(&ranges)).flatten() {
             Some(records) => self.last_segment(at, &to, &records, topics, budget),
             None => {

@@ -156,6 +156,8 @@ pub(in crate::hub) fn write(
 
 fn within(from: &Cursor, to: &Cursor, sent: UpdateId, by: By) -> Cursor {
     Cursor {
+        // All places of `from` are places of the generation that `to` is of, and not the other way round.
+        epoch: to.epoch,
         within: Some(Box::new(SegmentPosition {
             to: to.seq,
             unsent: to.unsent.clone(),

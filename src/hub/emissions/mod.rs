@@ -50,6 +50,8 @@ pub struct Emit {
     pub skips_own_rooms: bool,
     /// Counts it as in flight.
     pub flying: Flying,
+    /// The time up to which an emission of another node waits for what its sender published there; none for one of this node.
+    elsewhere: Option<Instant>,
     /// The end of the time for which it waits for the queues of its members; none before it had to wait.
     pub(super) waits_until: Option<Instant>,
     /// The time before which its members' queues are not looked at again.
@@ -65,6 +67,7 @@ impl Emit {
             after,
             skips_own_rooms: false,
             flying,
+            elsewhere: None,
             waits_until: None,
             again: None,
         }
@@ -76,6 +79,23 @@ impl Emit {
         Self {
             skips_own_rooms,
             ..self
+        }
+    }
+
+    /// The same of a sender on another node: if this node has not come so far by then, it is dropped.
+    #[must_use]
+    pub fn of_other_node(self, until: Instant) -> Self {
+        Self {
+            elsewhere: Some(until),
+            ..self
+        }
+    }
+
+    /// The producer as whose the events count that come before it: the journal keeps none of those of other nodes.
+    fn published_by(&self) -> FlowId {
+        match self.elsewhere {
+            Some(_) => FlowId::default(),
+            None => self.flow,
         }
     }
 }
@@ -151,10 +171,15 @@ impl Hub {
         }
         let mut waiting = std::mem::take(&mut self.emissions.waiting);
         waiting.retain(|_, line| {
-            while line.front().is_some_and(|first| self.may_go(first)) {
-                let Some(first) = line.pop_front() else {
+            while let Some(first) = line.pop_front() {
+                if !self.may_go(&first) {
+                    if self.is_too_late(&first) {
+                        self.metrics.emissions.dropped("late", 1);
+                        continue;
+                    }
+                    line.push_front(first);
                     break;
-                };
+                }
                 if let Err(first) = self.add_emission(first) {
                     line.push_front(first);
                     break;
@@ -168,10 +193,17 @@ impl Hub {
 
     /// Whether all is sent that the sender published before, and its members' queues are to be looked at.
     fn may_go(&self, emit: &Emit) -> bool {
-        let oldest = || self.stream.pacer().oldest_ready(emit.flow);
+        let by = emit.published_by();
+        let oldest = || self.stream.pacer().oldest_ready(by);
         emit.again.is_none_or(|again| again <= Instant::now())
             && self.stream.has_passed(emit.after)
             && oldest().is_none_or(|oldest| oldest > emit.after)
+    }
+
+    /// Whether an emission of another node waited too long for what comes before it.
+    fn is_too_late(&self, emit: &Emit) -> bool {
+        let is_over = emit.elsewhere.is_some_and(|until| until <= Instant::now());
+        is_over && emit.again.is_none()
     }
 
     /// Adds an emission to those that go to the same members; gives it back while their queues have no room for it.

@@ -363,7 +363,7 @@ impl World {
         let (picture, seq, _) = picture.map_err(|r| r.message.to_string())?;
         let saved = checkpoint::save(
             &*self.journal,
-            seq,
+            (self.journal.epoch(), seq),
             picture,
             self.running.policy.ledger.clone(),
         )

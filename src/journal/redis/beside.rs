@@ -1,14 +1,12 @@
 //! All that is kept beside events: checkpoints, texts, sessions, an admin's decisions.
 
-use std::sync::atomic::Ordering;
-
 use super::{
     decisions,
-    keys::Keys,
-    past,
-    writer::{Writer, is_cut},
+    keys::{Keys, SavingParts},
+    scripts::{CheckpointAnswer, LastPart},
+    writer::{Writer, wait_for_replica},
 };
-use crate::journal::{JournalError, Seq, queue::Decide};
+use crate::journal::{Epoch, JournalError, Seq, SessionChange, queue::Decide};
 
 /// The time after which parts of a checkpoint without a last one are deleted.
 const PARTS_SECONDS: u64 = 600;
@@ -32,63 +30,98 @@ impl Writer {
         let mut pipe = redis::pipe();
         pipe.atomic();
         fill(&mut pipe, &self.shared.keys);
-        let done = self.call(|connection, _, _| Ok(pipe.exec(connection)?));
-        done.map_err(|(fault, error)| {
-            if is_cut(&fault) {
-                self.ill(&fault.to_string());
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.call(|connection, _, _| Ok(pipe.exec(connection)?)) {
+                Ok(()) => return Ok(()),
+                // The connection may have been idle for long; twice is as good as once.
+                Err((fault, _)) if fault.is_cut() && tries == 1 => {}
+                Err((fault, error)) => {
+                    self.ill(&fault.to_string());
+                    return Err(error);
+                }
             }
+        }
+    }
+
+    /// Keeps sessions, or lets go of them; the names of those that another node holds.
+    pub(super) fn sessions(
+        &mut self,
+        changes: &[SessionChange],
+    ) -> Result<Vec<String>, JournalError> {
+        let kept = self.call(|connection, scripts, shared| {
+            let node = &shared.options.node;
+            scripts
+                .sessions
+                .keep(connection, &shared.keys, node, changes)
+        });
+        kept.map_err(|(fault, error)| {
+            self.ill(&fault.to_string());
             error
         })
     }
 
-    /// Keeps a part of a checkpoint, or its last one: from then on that is the newest checkpoint.
-    pub(super) fn checkpoint(
+    /// Keeps a part of a checkpoint that is not its last.
+    pub(super) fn checkpoint_part(
         &mut self,
         seq: Seq,
-        part: Option<u32>,
+        part: u32,
         text: &str,
     ) -> Result<(), JournalError> {
-        let parts = self.shared.keys.parts(seq, &self.shared.options.node);
-        if let Some(part) = part {
-            return self.pipe(|pipe, _| {
-                if part == 0 {
-                    pipe.del(&parts).ignore();
-                }
-                pipe.hset(&parts, part, text).ignore();
-                pipe.cmd("EXPIRE").arg(&parts).arg(PARTS_SECONDS).ignore();
-            });
+        if part == 0 {
+            self.saving = Some(self.new_checkpoint(seq));
         }
-        let told = self.call(|connection, _, shared| {
-            let count: u32 = redis::cmd("HLEN").arg(&parts).query(connection)?;
-            let before = past::checkpoint(connection, &shared.keys)?;
-            Ok((count, before))
-        });
-        let (count, before) = told.map_err(|(_, error)| error)?;
-        self.pipe(|pipe, keys| {
-            pipe.hset(&parts, count, text).ignore();
-            pipe.cmd("PERSIST").arg(&parts).ignore();
-            pipe.set(&keys.checkpoint, format!("{seq} {parts}"))
-                .ignore();
-            if let Some((_, before)) = before.filter(|(_, before)| *before != parts) {
-                pipe.del(before).ignore();
-            }
-        })?;
-        self.shared.checkpoint.store(seq, Ordering::Release);
-        Ok(())
+        let saving = self.saving.as_mut();
+        let Some(saving) = saving.filter(|saving| (saving.seq, saving.parts) == (seq, part)) else {
+            return Err(incomplete());
+        };
+        saving.parts += 1;
+        let key = saving.key.clone();
+        self.pipe(|pipe, _| {
+            pipe.hset(&key, part, text).ignore();
+            pipe.cmd("EXPIRE").arg(&key).arg(PARTS_SECONDS).ignore();
+        })
     }
 
-    pub(super) fn sessions(
+    /// Keeps the last part of a checkpoint: from then on that is the newest one, unless a newer one is there.
+    pub(super) fn last_checkpoint_part(
         &mut self,
-        changes: &[(String, Option<String>)],
+        (epoch, seq): (Epoch, Seq),
+        text: &str,
     ) -> Result<(), JournalError> {
-        self.pipe(|pipe, keys| {
-            for (name, text) in changes {
-                match text {
-                    Some(text) => pipe.hset(&keys.sessions, name, text).ignore(),
-                    None => pipe.hdel(&keys.sessions, name).ignore(),
-                };
-            }
-        })
+        let saving = self.saving.take().filter(|saving| saving.seq == seq);
+        let saving = saving.unwrap_or_else(|| self.new_checkpoint(seq));
+        let last = LastPart {
+            key: &saving.key,
+            epoch,
+            seq,
+            before: saving.parts,
+            text,
+        };
+        let kept = self.call(|connection, scripts, shared| {
+            scripts.checkpoint(connection, &shared.keys, (&shared.holder, last))
+        });
+        match kept.map_err(|(_, error)| error)? {
+            CheckpointAnswer::Kept | CheckpointAnswer::Newer => Ok(()),
+            CheckpointAnswer::NoLease => Err(JournalError::Unavailable(
+                "another node saves the state now".into(),
+            )),
+            CheckpointAnswer::NoParts => Err(incomplete()),
+            CheckpointAnswer::OtherHistory => Err(JournalError::Unavailable(
+                "the journal's engine lost events that this state holds".into(),
+            )),
+        }
+    }
+
+    fn new_checkpoint(&mut self, seq: Seq) -> SavingParts {
+        self.checkpoints += 1;
+        let shared = &self.shared;
+        SavingParts {
+            seq,
+            key: shared.keys.parts(seq, &shared.holder, self.checkpoints),
+            parts: 0,
+        }
     }
 
     /// Keeps all of these decisions or none, and answers.
@@ -105,10 +138,21 @@ impl Writer {
             }
             pipe.hincr(&keys.meta, "decided", 1).ignore();
         });
+        // An admin is told that somebody is kept out when as many engines know it as know of an event that is acknowledged.
+        let kept = kept.and_then(|()| {
+            let waited = self.call(|connection, _, shared| {
+                wait_for_replica(connection, &shared.keys, &shared.options, true)
+            });
+            waited.map_err(|(_, error)| error)
+        });
         // An admin who hears of it finds room for the next.
         release();
         for decide in waiting {
             decide.reply.send(kept.clone()).ok();
         }
     }
+}
+
+fn incomplete() -> JournalError {
+    JournalError::Unavailable("a part of the state was not kept".into())
 }

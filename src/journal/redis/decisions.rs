@@ -23,6 +23,17 @@ pub(super) fn field(decision: &Decision) -> (String, Option<String>) {
     }
 }
 
+/// The fields of all decisions that hold.
+pub(super) fn fields(decisions: &Decisions) -> impl Iterator<Item = (String, String)> {
+    let bans = decisions.bans.iter().cloned().map(Decision::Ban);
+    let revocations = decisions.revocations.iter().cloned();
+    let all = bans.chain(revocations.map(Decision::Revoke));
+    all.filter_map(|decision| {
+        let (name, text) = field(&decision);
+        Some((name, text?))
+    })
+}
+
 /// All decisions that the fields tell.
 ///
 /// # Errors

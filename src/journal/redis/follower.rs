@@ -1,9 +1,28 @@
 //! The one that reads the stream as it grows: events of all nodes, in the one order.
 //!
-//! Whenever it connects it asks first whether the engine's history is still the one that it knows (`append.lua` begins a
-//! generation where it isn't). An engine that was promoted or put back may lack events that were read here already. These
-//! are appended again, by their ids, so each once, however many nodes do it; then the stream goes back to the last place
-//! that both know, and so does the hub.
+//! ```text
+//!            another epoch or a shorter stream, a new connection, a word of the writer or of a reader
+//!  Following ────────────────────────────────────────────────────────────────────────────────────────▶ Comparing
+//!      ▲                                                                                                   │
+//!      │  nothing is lost: the writer may append in the new generation                                     │
+//!      ├───────────────────────────────────────────────────────────────────────────────────────────────────┤
+//!      │  newest events are lost: they are put back (`heal`), the next history is made, to be shown        │
+//!      │  when the hub rewinds (`timeline`), and then the writer may append                                │
+//!      └───────────────────────────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! - *A generation* begins, by `append.lua`, whenever the engine's history may be another one than before: an engine that
+//!   was promoted or put back may lack events that were read or acknowledged here. Each event names its generation, and the
+//!   list of generations says where each ends. So the last place that two histories have in common is known.
+//! - *The writer* appends only in the generation that was compared here; the script refuses all else. So nothing new of this
+//!   node stands before what was lost and is put back. Nodes that compare later may still put theirs behind it.
+//! - *Lost events* are appended again by their ids, so each once, however many nodes do it: those that were read here, and
+//!   behind them those of this node that were acknowledged and not read yet (`own`). Where they are now is written down in
+//!   the engine for all nodes (`lost`).
+//! - *Readers* are shown one history until the hub rewinds, between two of its events; then the next one. What was read of
+//!   the engine meanwhile is of no worth if its generation does not fit the history that is shown (`reader`).
+//! - A comparison that is cut short, or in which a further generation begins, is begun anew: until its end nothing of what
+//!   this node knows has changed, and what was put back by then is found by its id.
 
 use std::{
     collections::VecDeque,
@@ -14,53 +33,60 @@ use std::{
 use redis::Connection;
 
 use super::{
-    engine::Fault,
-    lost::Loss,
     past::{self, Item},
-    scripts::{Kept, Scripts, Told},
+    scripts::{Kept, Scripts},
     shared::{Part, Shared},
+    timeline::Timeline,
 };
 use crate::{
-    journal::{Epoch, Seq, entry::InMemory, generations::Generations},
+    engine::Fault,
+    journal::{Epoch, Seq, entry::InMemory, generations::Generations, tail::Tail},
     timestamp::Timestamp,
 };
 
 /// Events of one reading.
 const AT_A_TURN: usize = 512;
-/// The time for which the engine waits for an event; then its history is looked at.
-const BLOCK: Duration = Duration::from_millis(500);
+/// The time for which the engine waits for an event; then the writer's and the readers' words are heeded.
+const BLOCK: Duration = Duration::from_millis(100);
+/// The time between two looks at the engine's history.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// The longest time for an answer: trouble is told within ten seconds, however long appends may take.
+const MAX_SILENCE: Duration = Duration::from_secs(5);
 /// The first wait between two tries to connect; each later one is twice as long.
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(50);
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(1);
-/// Events that are appended again at a time.
-const HEALED_AT_ONCE: usize = 500;
 
 #[derive(Debug)]
 pub(super) struct Follower {
-    shared: Arc<Shared>,
-    scripts: Scripts,
-    /// The last place that was read, and the epoch of that time.
-    last: Seq,
-    epoch: Epoch,
+    pub(super) shared: Arc<Shared>,
+    pub(super) scripts: Scripts,
+    /// The last place that was read, and the generations of that time.
+    pub(super) last: Seq,
+    pub(super) generations: Arc<Generations>,
     /// The newest events as the engine had them, to be put back if it loses them.
-    newest: VecDeque<(Seq, Kept)>,
+    pub(super) newest: VecDeque<(Seq, Kept)>,
     newest_bytes: usize,
     /// The last look at the engine's history.
     looked_at: Instant,
+    /// The number of losses that were written down by then.
+    losses: u64,
+    /// The last place and the one behind it that did not fit, at the last comparison because of that.
+    strange: Option<(Seq, Seq)>,
 }
 
 impl Follower {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let last = shared.last.load(Ordering::Acquire);
-        let epoch = shared.generations.load().present();
+        let shown = shared.timelines.shown();
         Self {
             shared,
             scripts: Scripts::new(),
-            last,
-            epoch,
+            last: shown.last(),
+            generations: shown.generations.clone(),
             newest: VecDeque::new(),
             newest_bytes: 0,
             looked_at: Instant::now(),
+            losses: 0,
+            strange: None,
         }
     }
 
@@ -78,6 +104,9 @@ impl Follower {
                 }
                 Err(fault) => fault,
             };
+            if matches!(fault, Fault::Suspect) || fault.is_interrupted() {
+                continue;
+            }
             let reason = format!("the journal's engine can't be read: {fault}");
             let before = self.shared.set_trouble(Part::Follower, Some(reason));
             if before.is_none() {
@@ -90,8 +119,11 @@ impl Follower {
 
     fn connect(&mut self) -> Result<Connection, Fault> {
         let timeout = self.shared.options.timeout;
-        let mut connection = self.shared.engine.connect(BLOCK + timeout)?;
-        self.compare(&mut connection)?;
+        let patience = BLOCK + timeout.min(MAX_SILENCE);
+        let connected = self.shared.engine.connect(patience);
+        let mut connection = connected.map_err(|fault| fault.within(timeout))?;
+        let compared = self.compare(&mut connection);
+        compared.map_err(|fault| fault.within(patience))?;
         if self.shared.set_trouble(Part::Follower, None).is_some() {
             tracing::info!("the journal's engine can be read again");
         }
@@ -99,49 +131,80 @@ impl Follower {
     }
 
     fn follow(&mut self, mut connection: Connection) -> Result<(), Fault> {
-        let block = u64::try_from(BLOCK.as_millis()).unwrap_or(u64::MAX);
+        let patience = BLOCK + self.shared.options.timeout.min(MAX_SILENCE);
         while !self.shared.is_stopping() {
-            let turn = (AT_A_TURN, block);
-            let items = past::after(&mut connection, &self.shared.keys, self.last, turn)?;
-            if items.is_empty() || self.looked_at.elapsed() >= BLOCK {
-                self.look(&mut connection)?;
-            }
-            self.take(items, &mut connection)?;
+            let turn = self.turn(&mut connection);
+            turn.map_err(|fault| fault.within(patience))?;
         }
         Ok(())
+    }
+
+    fn turn(&mut self, connection: &mut Connection) -> Result<(), Fault> {
+        let block = u64::try_from(BLOCK.as_millis()).unwrap_or(u64::MAX);
+        let turn = (AT_A_TURN, block);
+        let items = past::after(connection, &self.shared.keys, self.last, turn)?;
+        if self.shared.is_suspect() {
+            // The primary may be elsewhere by now.
+            return Err(Fault::Suspect);
+        }
+        if self.looked_at.elapsed() >= LOOK_INTERVAL {
+            self.look(connection)?;
+        }
+        self.take(items, connection)
     }
 
     /// Takes events on; those of a history that is not known yet are read again after a comparison.
     fn take(&mut self, items: Vec<Item>, connection: &mut Connection) -> Result<(), Fault> {
         let accepted = Instant::now();
         let mut records = Vec::with_capacity(items.len());
-        let mut is_strange = false;
+        let mut ids = Vec::with_capacity(items.len());
+        let mut strange = None;
         for item in items {
-            if item.epoch != self.epoch || item.seq != self.last + 1 {
-                is_strange = true;
+            if !self.fits(&item) {
+                strange = Some((self.last, item.seq));
                 break;
             }
             self.last = item.seq;
-            records.push(match self.shared.came(&item.kept.id) {
-                Some((entry, accepted)) => entry.at(item.seq, accepted),
-                None => InMemory::stored(item.seq, item.kept.text.clone(), accepted),
-            });
+            records.push(self.record(&item, accepted));
+            ids.push(item.kept.id);
             self.remember(item.seq, item.kept);
         }
         if !records.is_empty() {
-            self.shared.tail.push(records.into_iter());
-            self.tell();
+            self.shared.timelines.push(records);
+            self.shared.own.read(ids.iter());
         }
-        match is_strange {
-            true => self.compare(connection),
-            false => Ok(()),
+        let Some((last, seq)) = strange else {
+            return Ok(());
+        };
+        if self.strange.replace((last, seq)) != strange {
+            return self.compare(connection);
         }
+        // A comparison was of no help: the stream itself lacks events.
+        self.strange = None;
+        if seq <= last + 1 {
+            return Err(Fault::Foreign(self.shared.keys.stream.clone()));
+        }
+        tracing::warn!(
+            from = last + 1,
+            to = seq - 1,
+            "the journal's engine lacks events"
+        );
+        self.shared.metrics.lost.inc_by(seq - 1 - last);
+        let generations = self.generations.clone();
+        let first = self.shared.timelines.newest().first();
+        self.go_back(connection, (seq - 1, 0), (generations, first))
     }
 
-    /// Tells the hub how far the stream was read.
-    fn tell(&self) {
-        self.shared.last.store(self.last, Ordering::Release);
-        self.shared.grown.send_replace(self.last);
+    /// Whether an event is the next one of the history that is known. Of a generation that has ended, events may still come.
+    fn fits(&self, item: &Item) -> bool {
+        item.seq == self.last + 1 && self.generations.is_at(item.epoch, item.seq)
+    }
+
+    fn record(&self, item: &Item, accepted: Instant) -> InMemory {
+        match self.shared.own.get(&item.kept) {
+            Some((entry, accepted)) => entry.at(item.seq, accepted),
+            None => InMemory::stored(item.seq, item.kept.text.clone(), accepted),
+        }
     }
 
     fn remember(&mut self, seq: Seq, kept: Kept) {
@@ -163,139 +226,157 @@ impl Follower {
             return Err(Fault::Replica("the engine".into()));
         }
         let ends = past::ends(connection, &self.shared.keys)?;
-        self.shared.first.store(ends.first, Ordering::Release);
+        if ends.epoch != Some(self.generations.present()) || ends.last < self.last {
+            return self.compare(connection);
+        }
         if self.shared.decided.load(Ordering::Acquire) != ends.decided {
-            let decisions = past::decisions(connection, &self.shared.keys)?;
-            self.shared.decided.store(ends.decided, Ordering::Release);
-            self.shared.decisions.send_replace(decisions);
+            self.learn_decisions(connection, ends.decided)?;
         }
-        if let Some((seq, _)) = past::checkpoint(connection, &self.shared.keys)? {
-            self.shared.checkpoint.store(seq, Ordering::Release);
+        self.shared.timelines.set_first(ends.first);
+        if ends.losses != self.losses {
+            let losses = past::losses(connection, &self.shared.keys)?;
+            self.shared.take_losses(losses);
+            self.losses = ends.losses;
         }
-        match ends.epoch == Some(self.epoch) && ends.last >= self.last {
-            true => Ok(()),
-            false => self.compare(connection),
-        }
+        Ok(())
+    }
+
+    fn learn_decisions(&self, connection: &mut Connection, decided: u64) -> Result<(), Fault> {
+        let decisions = past::decisions(connection, &self.shared.keys)?;
+        self.shared.decided.store(decided, Ordering::Release);
+        self.shared.decisions.send_replace(decisions);
+        Ok(())
     }
 
     /// Compares the engine's history with what was read here: puts back what it lost, and goes back as far as it must.
     fn compare(&mut self, connection: &mut Connection) -> Result<(), Fault> {
+        // Another generation may begin at any time.
+        while !self.compare_once(connection)? {}
+        self.looked_at = Instant::now();
+        // This was the look that others may have asked for meanwhile.
+        self.shared.is_suspect();
+        Ok(())
+    }
+
+    /// The same; false if a further generation began meanwhile.
+    fn compare_once(&mut self, connection: &mut Connection) -> Result<bool, Fault> {
+        let shared = self.shared.clone();
+        let (keys, ended) = (&shared.keys, self.generations.clone());
         let now = Timestamp::now().as_micros() / 1_000;
-        self.scripts
-            .append(connection, &self.shared.keys, now, std::iter::empty())?;
-        let generations = past::generations(connection, &self.shared.keys)?;
-        let ends = past::ends(connection, &self.shared.keys)?;
-        let present = generations.present();
-        let common = self.common(&generations, ends.last);
-        let first = ends.first;
-        self.shared.first.store(first, Ordering::Release);
-        if common < Some(self.last) {
-            let mut until = 0;
-            match common {
-                Some(common) => until = self.heal(connection, common, now)?,
-                // Another journal, or one that was emptied: nothing of it was ever read here.
-                None => {
-                    tracing::warn!("the journal's engine has another journal now, or was emptied");
-                    self.shared.metrics.lost.inc_by(self.last);
+        self.scripts.begin(connection, keys, now)?;
+        let past = past::past(connection, keys)?;
+        let generations = Arc::new(past.generations);
+        let first = past.ends.first.max(1);
+        for missing in shared.take_losses(past.losses) {
+            past::write_loss(connection, keys, &missing)?;
+        }
+        let is_lost = |epoch: Epoch, seq: Seq| {
+            let newest = generations.newest(epoch, Seq::MAX);
+            newest.is_none_or(|newest| seq > newest)
+        };
+        let go_on = (generations.clone(), first);
+        let common = self.common(&generations, past.ends.last);
+        let reach = self.last;
+        if common.is_some() && past.ends.decided < shared.decided.load(Ordering::Acquire) {
+            // Whoever is kept out stays out: the engine lost its newest decisions, too.
+            let known = shared.decisions.borrow().clone();
+            past::decide_again(connection, keys, &known)?;
+        }
+        // Even where their number is the same they may be others now.
+        self.learn_decisions(connection, past.ends.decided)?;
+        match common {
+            Some(common) => {
+                let Some(until) = self.heal(connection, common, &is_lost, &generations)? else {
+                    return Ok(false);
+                };
+                if common < self.last {
+                    self.go_back(connection, (common.max(first - 1), until), go_on)?;
+                } else if first > self.last + 1 {
+                    tracing::warn!(
+                        "events were let go of that this node had not read yet; it begins anew"
+                    );
+                    shared.own.forget_acknowledged();
+                    self.go_back(connection, (first - 1, 0), go_on)?;
+                } else {
+                    self.generations = generations.clone();
+                    shared.timelines.goes_on(generations.clone(), first);
                 }
             }
-            let at = common.unwrap_or(0).max(first - 1);
-            return self.go_back((at, until), (generations, present), connection);
+            None => {
+                tracing::warn!("the journal's engine has another journal now, or was emptied");
+                shared.metrics.lost.inc_by(self.last);
+                shared.own.forget_acknowledged();
+                self.newest.clear();
+                self.go_back(connection, (first - 1, 0), go_on)?;
+            }
         }
-        if first > self.last + 1 {
-            tracing::warn!("events were let go of that this node had not read yet; it begins anew");
-            return self.go_back((first - 1, 0), (generations, present), connection);
+        // Answers may have come meanwhile to what was appended before.
+        loop {
+            let late = shared.own.settle(generations.present(), &is_lost);
+            if late.is_empty() {
+                return Ok(true);
+            }
+            let Some(common) = common else {
+                shared.own.forget_acknowledged();
+                continue;
+            };
+            let of = (&*ended, common, reach);
+            if self
+                .put_back(connection, of, &late, &generations)?
+                .is_none()
+            {
+                return Ok(false);
+            }
         }
-        self.shared.generations.store(Arc::new(generations));
-        self.epoch = present;
-        Ok(())
     }
 
     /// The last place that the engine has as it was read here; none if the engine has another journal.
     fn common(&self, now: &Generations, last: Seq) -> Option<Seq> {
-        let own = self.shared.generations.load();
-        own.newest_first(self.last)
+        self.generations
+            .newest_first(self.last)
             .find_map(|(epoch, newest)| Some(now.newest(epoch, last)?.min(newest)))
     }
 
-    /// Appends the events again that the engine lost: those after this place. Returns the last of their new places.
-    fn heal(&mut self, connection: &mut Connection, common: Seq, now: i64) -> Result<Seq, Fault> {
-        let from = self.newest.partition_point(|(seq, _)| *seq <= common);
-        let lost: Vec<Kept> = self
-            .newest
-            .range(from..)
-            .map(|(_, kept)| kept.clone())
-            .collect();
-        let first = self.newest.get(from).map_or(self.last + 1, |(seq, _)| *seq);
-        let missing = first - common - 1;
-        let mut places = Vec::with_capacity(lost.len());
-        while places.len() < lost.len() {
-            let part = lost[places.len()..].iter().take(HEALED_AT_ONCE);
-            let (_, told) = self
-                .scripts
-                .append(connection, &self.shared.keys, now, part)?;
-            places.extend(told.into_iter().map(|told| match told {
-                Told::Kept(seq) | Told::Known(seq) => Some(seq),
-                // Its id stands for another event by now.
-                Told::Conflict => None,
-            }));
-        }
-        let own = self.shared.generations.load();
-        let epochs = own.newest_first(self.last);
-        let epochs = epochs.take_while(|(_, newest)| *newest > common);
-        let until = places.iter().flatten().max().copied();
-        self.shared.loses(Loss {
-            epochs: epochs.map(|(epoch, _)| epoch).collect(),
-            common,
-            first,
-            now: places,
-        });
-        self.shared.metrics.healed.inc_by(lost.len() as u64);
-        self.shared.metrics.lost.inc_by(missing);
-        tracing::warn!(
-            healed = lost.len(),
-            missing,
-            "the journal's engine lost its newest events; those that are known here were put back"
-        );
-        Ok(until.unwrap_or(0))
-    }
-
-    /// Goes back to a place, and reads from there up to those that were put back before anybody is told.
+    /// Goes back to a place, or beyond places that are missing, and reads from there up to those that were put back; then
+    /// that history is the next to be shown.
     fn go_back(
         &mut self,
-        (at, until): (Seq, Seq),
-        (generations, present): (Generations, Epoch),
         connection: &mut Connection,
+        (at, until): (Seq, Seq),
+        (generations, first): (Arc<Generations>, Seq),
     ) -> Result<(), Fault> {
-        let mut items = VecDeque::new();
-        let mut to = at;
-        while to < until {
-            let more = past::range(connection, &self.shared.keys, to + 1, AT_A_TURN)?;
-            let Some(last) = more.last() else { break };
-            to = last.seq;
-            items.extend(more);
-        }
-        self.last = at;
-        self.newest.clear();
-        self.newest_bytes = 0;
-        self.epoch = present;
-        // First, so that whoever reads the new events knows that the stream went back.
-        self.shared.rewinds.fetch_add(1, Ordering::AcqRel);
-        self.shared.generations.store(Arc::new(generations));
-        self.shared.tail.begin_after(at);
-        let accepted = Instant::now();
-        let mut records = Vec::with_capacity(items.len());
-        for item in items {
-            if item.seq != self.last + 1 {
+        let is_known = self.newest.front().is_some_and(|(seq, _)| *seq <= at) && at <= self.last;
+        let tail = match is_known {
+            true => self.shared.timelines.newest().tail.until(at),
+            false => Tail::new(at, self.shared.options.held.tail),
+        };
+        let (mut last, mut read, accepted) = (at, Vec::new(), Instant::now());
+        'all: while last < until {
+            let items = past::range(connection, &self.shared.keys, last + 1, AT_A_TURN)?;
+            if items.is_empty() {
                 break;
             }
-            self.last = item.seq;
-            self.shared.came(&item.kept.id);
-            records.push(InMemory::stored(item.seq, item.kept.text.clone(), accepted));
-            self.remember(item.seq, item.kept);
+            for item in items {
+                if item.seq != last + 1 || !generations.is_at(item.epoch, item.seq) {
+                    break 'all;
+                }
+                last = item.seq;
+                tail.push(std::iter::once(self.record(&item, accepted)));
+                read.push((item.seq, item.kept));
+            }
         }
-        self.shared.tail.push(records.into_iter());
-        self.tell();
+        // From here on nothing fails: what this node knows is of the other history now.
+        let known = self.newest.partition_point(|(seq, _)| *seq <= at);
+        self.newest.truncate(if is_known { known } else { 0 });
+        self.newest_bytes = self.newest.iter().map(|(_, kept)| kept.text.len()).sum();
+        self.shared.own.read(read.iter().map(|(_, kept)| &kept.id));
+        for (seq, kept) in read {
+            self.remember(seq, kept);
+        }
+        self.last = last;
+        self.generations = generations.clone();
+        let timeline = Timeline::new(generations, Arc::new(tail), first);
+        self.shared.timelines.supersede(timeline);
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! The keys of a deployment. They share a hash tag: one script may touch them all, and a cluster keeps them in one slot.
 
+use crate::journal::KeptText;
+
 /// The keys of a deployment.
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
@@ -11,7 +13,9 @@ pub(super) struct Keys {
     pub(super) ids: String,
     /// A list: `epoch:the last place before it`.
     pub(super) generations: String,
-    /// The newest checkpoint: its place, and the key of its parts.
+    /// A list: losses of the engine, and where what was lost is now.
+    pub(super) losses: String,
+    /// The newest checkpoint: its place, the epoch of that, the number of its parts, and their key.
     pub(super) checkpoint: String,
     /// A hash of texts that belong to no event.
     pub(super) texts: String,
@@ -19,7 +23,7 @@ pub(super) struct Keys {
     pub(super) sessions: String,
     /// A hash of an admin's decisions.
     pub(super) decisions: String,
-    /// The name of the node that does the chores.
+    /// The node that does the chores, and its process.
     pub(super) lease: String,
 }
 
@@ -41,6 +45,7 @@ impl Keys {
             stream: key("events"),
             ids: key("ids"),
             generations: key("generations"),
+            losses: key("losses"),
             checkpoint: key("checkpoint"),
             texts: key("texts"),
             sessions: key("sessions"),
@@ -49,8 +54,26 @@ impl Keys {
         }
     }
 
-    /// The key of the parts of a checkpoint that a node makes.
-    pub(super) fn parts(&self, seq: u64, node: &str) -> String {
-        format!("{}:{seq}:{node}", self.checkpoint)
+    /// The field of a text that a node keeps.
+    pub(super) fn text(name: KeptText, node: &str) -> String {
+        match name.is_shared() {
+            true => name.name().to_owned(),
+            false => format!("{}:{node}", name.name()),
+        }
     }
+
+    /// The key of the parts of a checkpoint that a process makes, of which this one is its `count`th.
+    pub(super) fn parts(&self, seq: u64, holder: &str, count: u64) -> String {
+        format!("{}:{seq}:{holder}:{count}", self.checkpoint)
+    }
+}
+
+/// A checkpoint of which some parts are kept.
+#[derive(Debug)]
+pub(super) struct SavingParts {
+    pub(super) seq: u64,
+    /// The key of the parts.
+    pub(super) key: String,
+    /// The number of parts that are kept.
+    pub(super) parts: u32,
 }

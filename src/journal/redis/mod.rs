@@ -10,31 +10,34 @@
 //! Each of the three has a connection and, but for reads, a thread of its own: one waits for answers, one for events. A
 //! place is that of the engine's order, so a cursor means the same on every node. Replication of the engine is
 //! asynchronous: one that is promoted may lack the newest events. The script notices another history by the engine's
-//! replication id and begins a generation, whose epoch tells its places from those that were lost; the follower puts back
-//! what this node has read of them.
+//! replication id and begins a generation, whose epoch tells its places from those that were lost. `follower` has the
+//! whole of the protocol: what is put back, when the writer may go on, and when readers are shown the other history.
 
 mod beside;
 mod chores;
 mod decisions;
-mod engine;
 mod follower;
+mod heal;
 mod keys;
 mod lost;
 mod options;
+mod own;
 mod past;
 mod reader;
 mod scripts;
+mod sessions;
 mod shared;
 #[cfg(test)]
 pub(in crate::journal) mod testing;
 #[cfg(test)]
 mod tests;
+mod threads;
+mod timeline;
 mod trial;
 mod writer;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
-    thread::JoinHandle,
+    sync::{Arc, atomic::Ordering},
     time::Instant,
 };
 
@@ -42,23 +45,25 @@ use futures_util::future::{BoxFuture, ready};
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    Appending, Batch, Bounds, Entry, Epoch, Health, Journal, JournalError, KeptText, Seq, Way,
+    Appending, Batch, Bounds, Checkpoint, Entry, Epoch, Health, Journal, JournalError, KeptText,
+    Seq, SessionChange, Way,
     queue::{Append, Decide, Job, Queue, answer},
 };
 use crate::{
     decision::{Decision, DecisionKeeper, Decisions},
+    engine::{Engine, Fault},
     error::Error,
     observe::JournalMetrics,
     timestamp::Timestamp,
 };
-use engine::Engine;
-pub use engine::Fault;
+
 use follower::Follower;
 use keys::Keys;
 pub use options::{Acks, RedisOptions};
 use reader::Reader;
 use scripts::Scripts;
 use shared::Shared;
+use threads::Threads;
 pub use trial::Trial;
 use writer::Writer;
 
@@ -71,23 +76,7 @@ pub struct RedisJournal {
     shared: Arc<Shared>,
     /// A connection of its own, so that a read waits for no write.
     reader: Arc<Reader>,
-    /// Closed when a thread ends.
-    alive: watch::Receiver<()>,
-    /// Joined at the end.
-    threads: Mutex<Vec<JoinHandle<()>>>,
-}
-
-/// Notices the end of a thread, also by a panic: nobody waits for an answer that never comes.
-struct ThreadEnd {
-    queue: Arc<Queue>,
-    lives: Arc<watch::Sender<()>>,
-}
-
-impl Drop for ThreadEnd {
-    fn drop(&mut self) {
-        self.queue.close();
-        self.lives.send_replace(());
-    }
+    threads: Threads,
 }
 
 impl RedisJournal {
@@ -104,46 +93,41 @@ impl RedisJournal {
     /// # Errors
     /// The engine can't be reached, is no primary, is too old, or what it keeps under the deployment's keys is not Stoa's.
     pub fn open(options: RedisOptions) -> Result<Self, Fault> {
+        let timeout = options.timeout;
+        let journal = Self::write(options).map_err(|fault| fault.within(timeout))?;
+        journal.follow()?;
+        Ok(journal)
+    }
+
+    /// A journal that writes, and does not follow yet.
+    fn write(options: RedisOptions) -> Result<Self, Fault> {
         let engine = Engine::new(&options.url, &options.sentinels, options.timeout)?;
         let keys = Keys::of(&options.deployment);
         let mut connection = engine.connect(options.timeout)?;
         trial::version(&mut connection)?;
         let now = Timestamp::now().as_micros() / 1_000;
-        Scripts::new().append(&mut connection, &keys, now, std::iter::empty())?;
-        let generations = past::generations(&mut connection, &keys)?;
-        let ends = past::ends(&mut connection, &keys)?;
-        let checkpoint = past::checkpoint(&mut connection, &keys)?.map_or(0, |(seq, _)| seq);
-        let bounds = (ends.first, ends.last, checkpoint);
+        Scripts::new().begin(&mut connection, &keys, now)?;
+        let past = past::past(&mut connection, &keys)?;
         let queue = Queue::new(options.held.queue);
-        let shared = Arc::new(Shared::new(options, engine, generations, bounds));
-        let (lives, alive) = watch::channel(());
-        let lives = Arc::new(lives);
-        let end = || ThreadEnd {
-            queue: queue.clone(),
-            lives: lives.clone(),
-        };
-        let writer = Writer::new(shared.clone());
-        let follower = Follower::new(shared.clone());
-        let (written, followed, jobs) = (end(), end(), queue.clone());
-        let spawn = |name: &str| std::thread::Builder::new().name(name.into());
-        let threads = vec![
-            spawn("stoa-journal").spawn(move || {
-                let _end = written;
-                writer.run(&jobs);
-            }),
-            spawn("stoa-follower").spawn(move || {
-                let _end = followed;
-                follower.run();
-            }),
-        ];
-        let threads: std::io::Result<Vec<_>> = threads.into_iter().collect();
-        Ok(Self {
-            queue,
+        let shared = Arc::new(Shared::new(options, engine, past));
+        let journal = Self {
+            threads: Threads::new(queue.clone()),
             reader: Arc::new(Reader::new(shared.clone())),
-            shared,
-            alive,
-            threads: Mutex::new(threads.map_err(redis::RedisError::from)?),
-        })
+            queue: queue.clone(),
+            shared: shared.clone(),
+        };
+        let start = journal.threads.start("stoa-journal", move || {
+            Writer::new(shared).run(&queue);
+        });
+        start.map_err(redis::RedisError::from)?;
+        Ok(journal)
+    }
+
+    /// Begins to follow the stream.
+    fn follow(&self) -> Result<(), Fault> {
+        let follower = Follower::new(self.shared.clone());
+        let start = self.threads.start("stoa-follower", move || follower.run());
+        Ok(start.map_err(redis::RedisError::from)?)
     }
 
     /// Everything that an admin decided and is kept here.
@@ -198,16 +182,16 @@ impl DecisionKeeper for RedisJournal {
 
 impl Journal for RedisJournal {
     fn epoch(&self) -> Epoch {
-        self.shared.generations.load().present()
+        self.shared.timelines.shown().generations.present()
     }
 
     fn epoch_at(&self, seq: Seq) -> Epoch {
-        self.shared.generations.load().at(seq)
+        self.shared.timelines.shown().generations.at(seq)
     }
 
     fn newest_of(&self, epoch: Epoch) -> Option<Seq> {
-        let last = self.shared.last.load(Ordering::Acquire);
-        self.shared.generations.load().newest(epoch, last)
+        let shown = self.shared.timelines.shown();
+        shown.generations.newest(epoch, shown.last())
     }
 
     fn append_entries(&self, entries: Vec<Entry>) -> Appending {
@@ -225,7 +209,7 @@ impl Journal for RedisJournal {
         if matches!(ticket, Err(JournalError::Overloaded)) {
             self.shared.metrics.overloaded.inc();
         }
-        let mut grown = self.watch();
+        let (mut grown, shared) = (self.watch(), self.shared.clone());
         let patience = self.shared.options.timeout;
         Box::pin(async move {
             // The ticket gives the place in the queue up when the caller hangs up.
@@ -233,32 +217,46 @@ impl Journal for RedisJournal {
             let kept = answer(kept).await;
             ticket.answered();
             let kept = kept?;
-            // Publishers that ask then find what they published. That the events are kept is true without.
+            // Publishers that ask then find what they published, and the cursor that they are told is of the history that
+            // has it. That the events are kept is true without.
             let newest = kept.iter().map(|outcome| outcome.seq()).max().unwrap_or(0);
-            let read = grown.wait_for(|last| *last >= newest);
+            let timelines = &shared.timelines;
+            let read = grown.wait_for(|last| *last >= newest && !timelines.is_superseded());
             tokio::time::timeout(patience, read).await.ok();
             Ok(kept)
         })
     }
 
     fn read(&self, after: Seq, limit: usize) -> BoxFuture<'_, Result<Batch, JournalError>> {
-        let bounds = self.bounds();
-        let after = after.max(bounds.first.saturating_sub(1));
-        if let Some(batch) = self.shared.tail.read(after, limit) {
+        let shown = self.shared.timelines.shown();
+        let after = after.max(shown.first().saturating_sub(1));
+        if let Some(batch) = shown.tail.read(after, limit) {
             return Box::pin(ready(Ok(batch)));
         }
-        self.aside(move |reader| reader.read(after, limit, bounds.last))
+        self.aside(move |reader| reader.read(after, limit, &shown))
     }
 
     // Nodes don't wait for each other: one that is too far behind begins anew from the checkpoint.
     fn release(&self, _read: Seq) {}
 
     fn rewinds(&self) -> u64 {
-        self.shared.rewinds.load(Ordering::Acquire)
+        self.shared.timelines.rewinds()
+    }
+
+    fn is_rewound(&self) -> bool {
+        self.shared.timelines.is_superseded()
+    }
+
+    fn rewind(&self) {
+        self.shared.timelines.rewind();
     }
 
     fn lost(&self, epoch: Epoch) -> Option<(Seq, Way)> {
         self.shared.lost(epoch)
+    }
+
+    fn reach(&self, epoch: Epoch, seq: Seq) -> BoxFuture<'_, ()> {
+        Box::pin(self.shared.reach(epoch, seq))
     }
 
     fn is_shared(&self) -> bool {
@@ -266,22 +264,23 @@ impl Journal for RedisJournal {
     }
 
     fn leads(&self) -> bool {
-        self.shared.leads.load(Ordering::Acquire)
+        self.shared.leads()
     }
 
     fn bounds(&self) -> Bounds {
+        let shown = self.shared.timelines.shown();
         Bounds {
-            first: self.shared.first.load(Ordering::Acquire),
-            last: self.shared.last.load(Ordering::Acquire),
+            first: shown.first(),
+            last: shown.last(),
         }
     }
 
     fn watch(&self) -> watch::Receiver<Seq> {
-        self.shared.grown.subscribe()
+        self.shared.timelines.watch()
     }
 
     fn ended(&self) -> BoxFuture<'static, ()> {
-        let mut alive = self.alive.clone();
+        let mut alive = self.threads.watch();
         // The only change is the end of a thread.
         Box::pin(async move { drop(alive.changed().await) })
     }
@@ -304,39 +303,37 @@ impl Journal for RedisJournal {
     fn close(&self) {
         // The writer first takes all that waits.
         self.queue.push(Job::Stop).ok();
-        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut threads = threads.drain(..);
-        if let Some(writer) = threads.next() {
-            writer.join().ok();
-        }
-        self.shared.stop.store(true, Ordering::Release);
-        for thread in threads {
-            thread.join().ok();
-        }
+        self.threads
+            .join(|| self.shared.stop.store(true, Ordering::Release));
     }
 
     fn keeps_checkpoints(&self) -> bool {
         true
     }
 
-    fn save_checkpoint(&self, seq: Seq, text: String) -> BoxFuture<'_, Result<(), JournalError>> {
-        let part = None;
+    fn save_checkpoint(
+        &self,
+        (epoch, seq): (Epoch, Seq),
+        last: String,
+    ) -> BoxFuture<'_, Result<(), JournalError>> {
         self.job(|reply| Job::Checkpoint {
+            epoch,
             seq,
-            part,
-            text,
+            part: None,
+            text: last,
             reply,
         })
     }
 
     fn save_checkpoint_part(
         &self,
-        seq: Seq,
+        (epoch, seq): (Epoch, Seq),
         part: u32,
         text: String,
     ) -> BoxFuture<'_, Result<(), JournalError>> {
         let part = Some(part);
         self.job(|reply| Job::Checkpoint {
+            epoch,
             seq,
             part,
             text,
@@ -354,20 +351,37 @@ impl Journal for RedisJournal {
 
     fn save_sessions(
         &self,
-        changes: Vec<(String, Option<String>)>,
-    ) -> BoxFuture<'_, Result<(), JournalError>> {
+        changes: Vec<SessionChange>,
+    ) -> BoxFuture<'_, Result<Vec<String>, JournalError>> {
         self.job(|reply| Job::Sessions { changes, reply })
+    }
+
+    fn claim_session(&self, name: String) -> BoxFuture<'_, Result<Option<String>, JournalError>> {
+        self.aside(move |reader| reader.claim(&name))
     }
 
     fn load_sessions(&self) -> BoxFuture<'_, Result<Vec<(String, String)>, JournalError>> {
         self.aside(Reader::sessions)
     }
 
+    fn newest_checkpoint(&self) -> BoxFuture<'_, Result<Option<Checkpoint>, JournalError>> {
+        self.aside(|reader| {
+            let newest = reader.newest_checkpoint()?;
+            Ok(newest.map(|newest| Checkpoint {
+                seq: newest.seq,
+                key: newest.key.into(),
+                parts: Some(newest.parts),
+            }))
+        })
+    }
+
     fn load_checkpoint(
         &self,
+        of: &Checkpoint,
         part: u32,
-    ) -> BoxFuture<'_, Result<Option<(Seq, String)>, JournalError>> {
-        self.aside(move |reader| reader.checkpoint(part))
+    ) -> BoxFuture<'_, Result<Option<String>, JournalError>> {
+        let key = of.key.clone();
+        self.aside(move |reader| reader.checkpoint_part(&key, part))
     }
 }
 

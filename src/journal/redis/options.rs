@@ -32,6 +32,8 @@ pub struct RedisOptions {
     pub timeout: Duration,
     /// The bounds on what is kept.
     pub retention: Retention,
+    /// The time after which a session that no node writes is nobody's.
+    pub sessions_age: Duration,
     /// The bytes that are held in memory.
     pub held: HeldBytes,
 }

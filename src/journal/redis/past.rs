@@ -6,12 +6,13 @@ use redis::{Connection, Value};
 
 use super::{
     decisions,
-    engine::Fault,
     keys::Keys,
+    lost::{Loss, REMEMBERED},
     scripts::{Id, Kept},
 };
 use crate::{
     decision::Decisions,
+    engine::Fault,
     journal::{Epoch, Seq, generations::Generations},
 };
 
@@ -31,59 +32,144 @@ pub(super) struct Ends {
     pub(super) epoch: Option<Epoch>,
     /// The number of times that decisions were kept.
     pub(super) decided: u64,
+    /// The number of losses that were written down.
+    pub(super) losses: u64,
+}
+
+/// The engine's history at one moment.
+#[derive(Debug)]
+pub(super) struct Past {
+    pub(super) ends: Ends,
+    pub(super) generations: Generations,
+    pub(super) losses: Vec<Loss>,
+}
+
+/// The newest checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Newest {
+    pub(super) seq: Seq,
+    pub(super) epoch: Epoch,
+    pub(super) parts: u32,
+    /// The key of its parts.
+    pub(super) key: String,
+}
+
+/// The fields of the journal's hash that tell its ends.
+const ENDS: [&str; 5] = ["seq", "first", "epoch", "decided", "losses"];
+
+type Fields = Vec<Option<String>>;
+
+fn read_ends(fields: Fields, keys: &Keys) -> Result<Ends, Fault> {
+    let foreign = |_| Fault::Foreign(keys.meta.clone());
+    let numbers = fields
+        .into_iter()
+        .map(|text| text.map(|text| text.parse::<u64>()).transpose());
+    let numbers: Vec<Option<u64>> = numbers.collect::<Result<_, _>>().map_err(foreign)?;
+    let number = |at: usize| numbers.get(at).copied().flatten();
+    Ok(Ends {
+        last: number(0).unwrap_or(0),
+        first: number(1).unwrap_or(1),
+        epoch: number(2).and_then(|epoch| u32::try_from(epoch).ok().map(Epoch)),
+        decided: number(3).unwrap_or(0),
+        losses: number(4).unwrap_or(0),
+    })
 }
 
 /// The first and the last place, and the epoch.
 pub(super) fn ends(connection: &mut Connection, keys: &Keys) -> Result<Ends, Fault> {
-    type Meta = (
-        Option<String>,
-        Option<String>,
-        Option<String>,
-        Option<String>,
-    );
     let mut ask = redis::cmd("HMGET");
-    ask.arg(&keys.meta)
-        .arg(&["seq", "first", "epoch", "decided"]);
-    let (seq, first, epoch, decided): Meta = ask.query(connection)?;
-    let foreign = |_| Fault::Foreign(keys.meta.clone());
-    let number = |text: Option<String>| text.map(|text| text.parse::<u64>()).transpose();
-    let epoch = epoch.map(|epoch| epoch.parse::<u32>()).transpose();
-    Ok(Ends {
-        last: number(seq).map_err(foreign)?.unwrap_or(0),
-        first: number(first).map_err(foreign)?.unwrap_or(1),
-        epoch: epoch.map_err(foreign)?.map(Epoch),
-        decided: number(decided).map_err(foreign)?.unwrap_or(0),
-    })
+    let fields: Fields = ask.arg(&keys.meta).arg(&ENDS).query(connection)?;
+    read_ends(fields, keys)
 }
 
-/// The generations, with the present one last.
-pub(super) fn generations(connection: &mut Connection, keys: &Keys) -> Result<Generations, Fault> {
-    let mut ask = redis::cmd("LRANGE");
-    ask.arg(&keys.generations).arg(0).arg(-1);
-    let lines: Vec<String> = ask.query(connection)?;
+/// The engine's history; a generation has begun before.
+pub(super) fn past(connection: &mut Connection, keys: &Keys) -> Result<Past, Fault> {
+    let mut ask = redis::pipe();
+    ask.atomic();
+    ask.cmd("HMGET").arg(&keys.meta).arg(&ENDS);
+    ask.cmd("LRANGE").arg(&keys.generations).arg(0).arg(-1);
+    ask.cmd("LRANGE").arg(&keys.losses).arg(0).arg(-1);
+    let (fields, lines, losses): (Fields, Vec<String>, Vec<String>) = ask.query(connection)?;
     let read = |line: &String| {
         let (epoch, began) = line.split_once(':')?;
         Some((Epoch(epoch.parse().ok()?), began.parse().ok()?))
     };
     let known: Option<Vec<(Epoch, Seq)>> = lines.iter().map(read).collect();
     let known = known.unwrap_or_default();
-    let Some((present, earlier)) = known.split_last() else {
-        return Err(Fault::Foreign(keys.generations.clone()));
-    };
-    Ok(Generations::new(earlier, *present))
+    let ends = read_ends(fields, keys)?;
+    match known.split_last() {
+        Some((present, earlier)) if ends.epoch == Some(present.0) => Ok(Past {
+            ends,
+            generations: Generations::new(earlier, *present),
+            losses: read_losses(&losses),
+        }),
+        _ => Err(Fault::Foreign(keys.generations.clone())),
+    }
 }
 
-/// The place of the newest checkpoint, and the key of its parts.
+/// The losses that nodes wrote down.
+pub(super) fn losses(connection: &mut Connection, keys: &Keys) -> Result<Vec<Loss>, Fault> {
+    let mut ask = redis::cmd("LRANGE");
+    let losses: Vec<String> = ask.arg(&keys.losses).arg(0).arg(-1).query(connection)?;
+    Ok(read_losses(&losses))
+}
+
+fn read_losses(texts: &[String]) -> Vec<Loss> {
+    texts.iter().filter_map(|text| Loss::read(text)).collect()
+}
+
+/// Writes a loss down for all nodes.
+pub(super) fn write_loss(
+    connection: &mut Connection,
+    keys: &Keys,
+    loss: &Loss,
+) -> Result<(), Fault> {
+    let oldest = -isize::try_from(REMEMBERED).unwrap_or(isize::MAX);
+    let mut write = redis::pipe();
+    write.atomic();
+    // Nodes often write down the same.
+    write
+        .cmd("LREM")
+        .arg(&keys.losses)
+        .arg(0)
+        .arg(loss.to_text());
+    write.cmd("RPUSH").arg(&keys.losses).arg(loss.to_text());
+    write.cmd("LTRIM").arg(&keys.losses).arg(oldest).arg(-1);
+    write.hincr(&keys.meta, "losses", 1);
+    Ok(write.exec(connection)?)
+}
+
+/// The newest checkpoint.
 pub(super) fn checkpoint(
     connection: &mut Connection,
     keys: &Keys,
-) -> Result<Option<(Seq, String)>, Fault> {
+) -> Result<Option<Newest>, Fault> {
     let told: Option<String> = redis::cmd("GET").arg(&keys.checkpoint).query(connection)?;
-    let parts = told.as_deref().and_then(|told| {
-        let (seq, parts) = told.split_once(' ')?;
-        Some((seq.parse().ok()?, parts.to_owned()))
+    let newest = told.as_deref().and_then(|told| {
+        let mut parts = told.splitn(4, ' ');
+        Some(Newest {
+            seq: parts.next()?.parse().ok()?,
+            epoch: Epoch(parts.next()?.parse().ok()?),
+            parts: parts.next()?.parse().ok()?,
+            key: parts.next()?.to_owned(),
+        })
     });
-    Ok(parts)
+    Ok(newest)
+}
+
+/// Writes those of these decisions that the engine lacks; it knew them before.
+pub(super) fn decide_again(
+    connection: &mut Connection,
+    keys: &Keys,
+    known: &Decisions,
+) -> Result<(), Fault> {
+    let mut write = redis::pipe();
+    write.atomic();
+    for (name, text) in decisions::fields(known) {
+        write.hset_nx(&keys.decisions, name, text).ignore();
+    }
+    write.hincr(&keys.meta, "decided", 1).ignore();
+    Ok(write.exec(connection)?)
 }
 
 /// All decisions that hold.

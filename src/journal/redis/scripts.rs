@@ -3,8 +3,11 @@
 use aws_lc_rs::digest;
 use redis::{Connection, Script};
 
-use super::{engine::Fault, keys::Keys};
-use crate::journal::{Entry, Epoch, Seq};
+use super::{keys::Keys, sessions::SessionScripts};
+use crate::{
+    engine::Fault,
+    journal::{Entry, Epoch, Seq},
+};
 
 /// The id of an event in the engine: of its producer and its own id.
 pub(super) type Id = [u8; 16];
@@ -31,6 +34,16 @@ pub(super) struct Kept {
     pub(super) text: std::sync::Arc<str>,
 }
 
+impl Kept {
+    pub(super) fn new(id: Id, entry: &Entry) -> Self {
+        Self {
+            id,
+            content: entry.content.to_string(),
+            text: entry.text.clone(),
+        }
+    }
+}
+
 /// The answer for one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Told {
@@ -40,12 +53,49 @@ pub(super) enum Told {
     Conflict,
 }
 
+/// The answer to an append.
+#[derive(Debug)]
+pub(super) enum Appended {
+    /// The present generation is not the one that the caller has compared: nothing was tried.
+    CompareFirst(Epoch),
+    /// The answer for each event, up to the first whose id stands for another one.
+    Told(Vec<Told>),
+}
+
+/// The answer to the last part of a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CheckpointAnswer {
+    Kept,
+    /// A newer one is kept already.
+    Newer,
+    /// The node does not have the lease.
+    NoLease,
+    /// Some parts are missing: another engine has them.
+    NoParts,
+    /// The place is not of the present history.
+    OtherHistory,
+}
+
+/// A checkpoint whose last part is to be kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LastPart<'a> {
+    pub(super) key: &'a str,
+    pub(super) epoch: Epoch,
+    pub(super) seq: Seq,
+    /// The number of the parts before it.
+    pub(super) before: u32,
+    pub(super) text: &'a str,
+}
+
 /// The scripts of a journal.
 #[derive(Debug)]
 pub(super) struct Scripts {
     append: Script,
+    checkpoint: Script,
     trim: Script,
     lease: Script,
+    pub(super) sessions: SessionScripts,
+    leave: Script,
 }
 
 /// The bounds of a step of trimming.
@@ -54,7 +104,6 @@ pub(super) struct TrimBounds {
     pub(super) max_events: usize,
     pub(super) oldest_ms: i64,
     pub(super) max_bytes: u64,
-    pub(super) ceiling: Seq,
 }
 
 /// The answer to a step of trimming.
@@ -67,43 +116,47 @@ pub(super) struct TrimAnswer {
     pub(super) by_bytes: u64,
 }
 
-/// Events of one step of trimming.
-const TRIM_STEP: usize = 500;
+/// Events and bytes of one step of trimming: the engine does nothing else meanwhile.
+const TRIM_STEP: (usize, usize) = (200, 256 * 1_024);
 
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
             append: Script::new(include_str!("scripts/append.lua")),
+            checkpoint: Script::new(include_str!("scripts/checkpoint.lua")),
             trim: Script::new(include_str!("scripts/trim.lua")),
             lease: Script::new(include_str!("scripts/lease.lua")),
+            sessions: SessionScripts::new(),
+            leave: Script::new(include_str!("scripts/leave.lua")),
         }
     }
 
-    /// Appends events up to the first whose id stands for another one. Without any, only a generation may begin.
-    pub(super) fn append<'k>(
+    /// Begins a generation where the engine's history is another than before.
+    pub(super) fn begin(
         &self,
         connection: &mut Connection,
         keys: &Keys,
         now_ms: i64,
+    ) -> Result<Epoch, Fault> {
+        let none = std::iter::empty();
+        let (epoch, _) = self.call_append(connection, keys, (now_ms, None), none)?;
+        Ok(epoch)
+    }
+
+    /// Appends events in the generation that was compared, up to the first whose id stands for another one.
+    pub(super) fn append<'k>(
+        &self,
+        connection: &mut Connection,
+        keys: &Keys,
+        (now_ms, compared): (i64, Epoch),
         events: impl Iterator<Item = &'k Kept>,
-    ) -> Result<(Epoch, Vec<Told>), Fault> {
-        let mut call = self.append.prepare_invoke();
-        call.key(&keys.meta)
-            .key(&keys.stream)
-            .key(&keys.ids)
-            .key(&keys.generations)
-            .arg(Epoch::mint().0)
-            .arg(now_ms);
-        for event in events {
-            call.arg(&event.id[..])
-                .arg(&event.content)
-                .arg(&*event.text);
-        }
-        let answer: Vec<String> = call.invoke(connection)?;
+    ) -> Result<Appended, Fault> {
         let foreign = || Fault::Foreign(keys.meta.clone());
-        let mut answer = answer.into_iter();
-        let epoch = answer.next().and_then(|epoch| epoch.parse().ok());
-        let told = answer.map(|one| {
+        let (epoch, told) = self.call_append(connection, keys, (now_ms, Some(compared)), events)?;
+        if told.first().is_some_and(|one| one == "?") {
+            return Ok(Appended::CompareFirst(epoch));
+        }
+        let told = told.into_iter().map(|one| {
             let place = || one.get(1..).and_then(|place| place.parse().ok());
             match one.as_bytes().first() {
                 Some(b'+') => place().map(Told::Kept),
@@ -113,7 +166,64 @@ impl Scripts {
             }
         });
         let told: Option<Vec<Told>> = told.collect();
-        Ok((Epoch(epoch.ok_or_else(foreign)?), told.ok_or_else(foreign)?))
+        Ok(Appended::Told(told.ok_or_else(foreign)?))
+    }
+
+    fn call_append<'k>(
+        &self,
+        connection: &mut Connection,
+        keys: &Keys,
+        (now_ms, compared): (i64, Option<Epoch>),
+        events: impl Iterator<Item = &'k Kept>,
+    ) -> Result<(Epoch, Vec<String>), Fault> {
+        let compared = compared.map_or(String::new(), |epoch| epoch.0.to_string());
+        let mut call = self.append.prepare_invoke();
+        call.key(&keys.meta)
+            .key(&keys.stream)
+            .key(&keys.ids)
+            .key(&keys.generations)
+            .arg(Epoch::mint().0)
+            .arg(now_ms)
+            .arg(compared);
+        for event in events {
+            call.arg(&event.id[..])
+                .arg(&event.content)
+                .arg(&*event.text);
+        }
+        let answer: Vec<String> = call.invoke(connection)?;
+        let mut answer = answer.into_iter();
+        let epoch = answer.next().and_then(|epoch| epoch.parse().ok());
+        let foreign = || Fault::Foreign(keys.meta.clone());
+        Ok((Epoch(epoch.ok_or_else(foreign)?), answer.collect()))
+    }
+
+    /// Keeps the last part of a checkpoint, if it is to be the newest one.
+    pub(super) fn checkpoint(
+        &self,
+        connection: &mut Connection,
+        keys: &Keys,
+        (holder, last): (&str, LastPart<'_>),
+    ) -> Result<CheckpointAnswer, Fault> {
+        let mut call = self.checkpoint.prepare_invoke();
+        call.key(&keys.checkpoint)
+            .key(&keys.lease)
+            .key(&keys.meta)
+            .key(&keys.generations)
+            .key(last.key)
+            .arg(holder)
+            .arg(last.seq)
+            .arg(last.epoch.0)
+            .arg(last.before)
+            .arg(last.text);
+        let answer: String = call.invoke(connection)?;
+        match answer.as_str() {
+            "kept" => Ok(CheckpointAnswer::Kept),
+            "newer" => Ok(CheckpointAnswer::Newer),
+            "lease" => Ok(CheckpointAnswer::NoLease),
+            "parts" => Ok(CheckpointAnswer::NoParts),
+            "history" => Ok(CheckpointAnswer::OtherHistory),
+            _ => Err(Fault::Foreign(keys.checkpoint.clone())),
+        }
     }
 
     /// Lets go of some of the oldest events.
@@ -121,17 +231,20 @@ impl Scripts {
         &self,
         connection: &mut Connection,
         keys: &Keys,
-        bounds: TrimBounds,
+        (holder, bounds): (&str, TrimBounds),
     ) -> Result<TrimAnswer, Fault> {
         let mut call = self.trim.prepare_invoke();
         call.key(&keys.meta)
             .key(&keys.stream)
             .key(&keys.ids)
+            .key(&keys.checkpoint)
+            .key(&keys.lease)
             .arg(bounds.max_events)
             .arg(bounds.oldest_ms)
             .arg(bounds.max_bytes)
-            .arg(bounds.ceiling)
-            .arg(TRIM_STEP);
+            .arg(holder)
+            .arg(TRIM_STEP.0)
+            .arg(TRIM_STEP.1);
         let (first, bytes, by_count, by_age, by_bytes): (String, String, u64, u64, u64) =
             call.invoke(connection)?;
         let foreign = |_| Fault::Foreign(keys.meta.clone());
@@ -148,15 +261,28 @@ impl Scripts {
         })
     }
 
-    /// Takes or renews the lease; whether this node has it.
+    /// Takes or renews the lease; whether this process has it.
     pub(super) fn lease(
         &self,
         connection: &mut Connection,
         keys: &Keys,
-        (node, ms): (&str, u64),
+        (holder, ms): (&str, u64),
     ) -> Result<bool, Fault> {
         let mut call = self.lease.prepare_invoke();
-        call.key(&keys.lease).arg(node).arg(ms);
+        call.key(&keys.lease).arg(holder).arg(ms);
         Ok(call.invoke::<u8>(connection)? == 1)
+    }
+
+    /// Gives the lease up, if it is this process's.
+    pub(super) fn leave(
+        &self,
+        connection: &mut Connection,
+        keys: &Keys,
+        holder: &str,
+    ) -> Result<(), Fault> {
+        let mut call = self.leave.prepare_invoke();
+        call.key(&keys.lease).arg(holder);
+        call.invoke::<u8>(connection)?;
+        Ok(())
     }
 }

@@ -1,29 +1,34 @@
 //! State that the writer, the follower and the journal's users share.
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use arc_swap::ArcSwap;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch::{Sender, channel};
 
 use super::{
-    engine::Engine,
     keys::Keys,
     lost::{Loss, Losses},
     options::RedisOptions,
-    scripts::Id,
+    own::OwnEvents,
+    past::Past,
+    timeline::{Timeline, Timelines},
 };
 use crate::{
     decision::Decisions,
-    journal::{Entry, Epoch, Seq, Way, generations::Generations, tail::Tail},
+    engine::Engine,
+    journal::{Epoch, Seq, Way, tail::Tail},
     observe::JournalMetrics,
 };
+
+/// The longest time for which a client waits whose cursor is ahead of this node, and the time between two looks.
+const REACH_PATIENCE: Duration = Duration::from_secs(1);
+const REACH_PAUSE: Duration = Duration::from_millis(50);
 
 /// State that the writer, the follower and the journal's users share.
 #[derive(Debug)]
@@ -31,30 +36,26 @@ pub(super) struct Shared {
     pub(super) options: RedisOptions,
     pub(super) keys: Keys,
     pub(super) engine: Engine,
-    /// The oldest kept place.
-    pub(super) first: AtomicU64,
-    /// The newest place that was read.
-    pub(super) last: AtomicU64,
-    /// The place of the newest checkpoint: nothing newer is trimmed.
-    pub(super) checkpoint: AtomicU64,
-    /// The newest records.
-    pub(super) tail: Tail,
-    pub(super) generations: ArcSwap<Generations>,
-    /// Counts the times that the stream went back, since its newest events were lost.
-    pub(super) rewinds: AtomicU64,
-    /// Whether this node does the deployment's chores.
-    pub(super) leads: AtomicBool,
+    /// The history that readers see, and the one that the engine has.
+    pub(super) timelines: Timelines,
+    /// Events of this node that the follower has not read yet.
+    pub(super) own: OwnEvents,
+    /// This node as the holder of the lease: also another process of the same name is another holder.
+    pub(super) holder: String,
     /// Says that both threads shall end.
     pub(super) stop: AtomicBool,
-    /// Wakes the hub.
-    pub(super) grown: Sender<Seq>,
     /// An admin's decisions, told whenever another node made one.
     pub(super) decisions: Sender<Decisions>,
     /// The number of times that decisions were kept, as far as this node knows.
     pub(super) decided: AtomicU64,
     pub(super) metrics: JournalMetrics,
-    /// Own events on their way to the engine: the follower need not read their texts again.
-    own: Mutex<HashMap<Id, (Arc<Entry>, Instant)>>,
+    /// Whether events are kept and read, as a metric.
+    engine_up: Gauge,
+    /// The end of this node's lease, in milliseconds since `opened`; 0 without one.
+    leads_until: AtomicU64,
+    opened: Instant,
+    /// Whether another connection has met a history that the follower has not compared.
+    suspect: AtomicBool,
     losses: Mutex<Losses>,
     /// The reasons why events can't be kept, or can't be read.
     trouble: Mutex<[Option<String>; 2]>,
@@ -68,58 +69,98 @@ pub(super) enum Part {
 }
 
 impl Shared {
-    pub(super) fn new(
-        options: RedisOptions,
-        engine: Engine,
-        generations: Generations,
-        (first, last, checkpoint): (Seq, Seq, Seq),
-    ) -> Self {
+    pub(super) fn new(options: RedisOptions, engine: Engine, past: Past) -> Self {
+        let (first, last) = (past.ends.first, past.ends.last);
+        let present = past.generations.present();
+        let tail = Arc::new(Tail::new(last, options.held.tail));
+        let mut losses = Losses::default();
+        losses.take(past.losses);
+        let engine_up = Gauge::default();
+        engine_up.set(1);
         Self {
             keys: Keys::of(&options.deployment),
             engine,
-            first: AtomicU64::new(first),
-            last: AtomicU64::new(last),
-            checkpoint: AtomicU64::new(checkpoint),
-            tail: Tail::new(last, options.held.tail),
-            generations: ArcSwap::from_pointee(generations),
-            rewinds: AtomicU64::new(0),
-            leads: AtomicBool::new(false),
+            timelines: Timelines::new(Timeline::new(Arc::new(past.generations), tail, first)),
+            own: OwnEvents::new(present, options.held.tail),
+            holder: format!("{}:{}", options.node, uuid::Uuid::new_v4()),
             stop: AtomicBool::new(false),
-            grown: channel(last).0,
             decisions: channel(Decisions::default()).0,
             decided: AtomicU64::new(0),
-            metrics: JournalMetrics::default(),
-            own: Mutex::default(),
-            losses: Mutex::default(),
+            metrics: JournalMetrics::of_engine(engine_up.clone()),
+            engine_up,
+            leads_until: AtomicU64::new(0),
+            opened: Instant::now(),
+            suspect: AtomicBool::new(false),
+            losses: Mutex::new(losses),
             trouble: Mutex::default(),
             options,
         }
     }
 
-    /// Notes own events before they are sent.
-    pub(super) fn sends(&self, events: impl Iterator<Item = (Id, Arc<Entry>, Instant)>) {
-        let mut own = lock(&self.own);
-        own.extend(events.map(|(id, entry, accepted)| (id, (entry, accepted))));
-    }
-
-    /// An own event that came back, or that was never kept.
-    pub(super) fn came(&self, id: &Id) -> Option<(Arc<Entry>, Instant)> {
-        lock(&self.own).remove(id)
-    }
-
-    /// Remembers places that were lost.
+    /// Remembers places that were lost, and where their events are.
     pub(super) fn loses(&self, loss: Loss) {
         lock(&self.losses).add(loss);
     }
 
+    /// Takes the losses that the engine has written down. Returns this node's own that are missing there.
+    pub(super) fn take_losses(&self, engine: Vec<Loss>) -> Vec<Arc<Loss>> {
+        lock(&self.losses).take(engine)
+    }
+
     /// The last place of an epoch that is still the same, and the way from those that were lost.
     pub(super) fn lost(&self, epoch: Epoch) -> Option<(Seq, Way)> {
-        lock(&self.losses).of(epoch)
+        let shown = self.timelines.shown();
+        lock(&self.losses).of(epoch, (shown.generations.clone(), shown.last()))
+    }
+
+    /// Waits until a cursor's place is known: its event was read, or it is known to be lost.
+    pub(super) async fn reach(&self, epoch: Epoch, seq: Seq) {
+        let is_known = || {
+            let shown = self.timelines.shown();
+            let newest = shown.generations.newest(epoch, shown.last());
+            newest.is_some_and(|newest| newest >= seq) || lock(&self.losses).has(epoch)
+        };
+        let until = Instant::now() + REACH_PATIENCE;
+        let mut grown = self.timelines.watch();
+        while !is_known() && Instant::now() < until {
+            tokio::time::timeout(REACH_PAUSE, grown.changed())
+                .await
+                .ok();
+        }
+    }
+
+    /// Notes that this node has the lease for this long from then on; none that another one has it.
+    pub(super) fn leads_until(&self, lease: Option<(Instant, Duration)>) {
+        let until = lease.map_or(0, |(from, length)| {
+            let until = from.saturating_duration_since(self.opened) + length;
+            u64::try_from(until.as_millis()).unwrap_or(u64::MAX)
+        });
+        self.leads_until.store(until, Ordering::Release);
+    }
+
+    /// Whether this node does the deployment's chores. One that was paused for longer than its lease does not.
+    pub(super) fn leads(&self) -> bool {
+        let until = self.leads_until.load(Ordering::Acquire);
+        self.opened.elapsed() < Duration::from_millis(until)
+    }
+
+    /// Has the follower look at once where the primary is and what it has.
+    pub(super) fn suspects(&self) {
+        self.suspect.store(true, Ordering::Release);
+    }
+
+    /// Whether it shall, which is asked once.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.suspect.swap(false, Ordering::AcqRel)
     }
 
     /// Sets the reason why a part can't work; returns the one before.
     pub(super) fn set_trouble(&self, part: Part, trouble: Option<String>) -> Option<String> {
-        std::mem::replace(&mut lock(&self.trouble)[part as usize], trouble)
+        let mut all = lock(&self.trouble);
+        let before = std::mem::replace(&mut all[part as usize], trouble);
+        self.engine_up
+            .set(i64::from(all.iter().all(Option::is_none)));
+        before
     }
 
     /// The reason why nothing can be kept, or be read.

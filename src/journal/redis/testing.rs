@@ -15,6 +15,7 @@ pub(in crate::journal) fn options(url: &str, retention: Retention) -> RedisOptio
         acks: Acks::Primary,
         timeout: Duration::from_secs(5),
         retention,
+        sessions_age: Duration::from_secs(3_600),
         held: HeldBytes::default(),
     }
 }

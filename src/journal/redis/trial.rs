@@ -4,14 +4,16 @@ use redis::{Connection, RedisResult};
 
 use super::{
     RedisOptions,
-    engine::{Engine, Fault},
     keys::Keys,
     options::Acks,
     past,
-    scripts::{Kept, Scripts},
+    scripts::{Appended, Kept, Scripts},
     writer::wait_for_replica,
 };
-use crate::timestamp::Timestamp;
+use crate::{
+    engine::{Engine, Fault},
+    timestamp::Timestamp,
+};
 
 /// The oldest version that has all commands, as numbers and as a word.
 const OLDEST: ([u32; 2], &str) = ([6, 2], "6.2");
@@ -29,6 +31,10 @@ pub struct Trial {
 
 /// Tries an engine: connects, keeps an event and reads it, as often as the acknowledgements promise, and takes it away again.
 pub(super) fn run(options: &RedisOptions) -> Result<Trial, Fault> {
+    try_out(options).map_err(|fault| fault.within(options.timeout))
+}
+
+fn try_out(options: &RedisOptions) -> Result<Trial, Fault> {
     let way = Engine::new(&options.url, &options.sentinels, options.timeout)?;
     let mut connection = way.connect(options.timeout)?;
     let engine = version(&mut connection)?;
@@ -67,10 +73,18 @@ fn keep(connection: &mut Connection, keys: &Keys, options: &RedisOptions) -> Res
         text: "{}".into(),
     };
     let (scripts, now) = (Scripts::new(), Timestamp::now().as_micros() / 1_000);
+    let epoch = scripts.begin(connection, keys, now)?;
     let events = std::iter::once(&event);
-    let (_, told) = scripts.append(connection, keys, now, events)?;
-    wait_for_replica(connection, options.acks, options.timeout, &told)?;
+    let kept = scripts.append(connection, keys, (now, epoch), events)?;
+    if !matches!(kept, Appended::Told(_)) {
+        return Err(Fault::Ended);
+    }
+    wait_for_replica(connection, keys, options, true)?;
     scripts.lease(connection, keys, (&options.node, 1_000))?;
+    // What no journal keeps, nodes tell each other.
+    let mut publish = redis::cmd("PUBLISH");
+    publish.arg(&keys.meta).arg("").query::<u64>(connection)?;
+    scripts.leave(connection, keys, &options.node)?;
     match past::after(connection, keys, 0, (1, 1))?.as_slice() {
         [one] if one.kept.text == event.text => Ok(()),
         _ => Err(Fault::Foreign(keys.stream.clone())),

@@ -2,21 +2,23 @@
 
 use std::{
     fmt,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use redis::{Connection, ErrorKind};
+use redis::Connection;
 
 use super::{
-    engine::Fault,
+    keys::{Keys, SavingParts},
     options::{Acks, RedisOptions},
-    scripts::{Kept, Scripts, Told, id_of},
+    scripts::{Appended, Id, Kept, Scripts, Told, id_of},
+    sessions::Sweep,
     shared::{Part, Shared},
 };
 use crate::{
+    engine::Fault,
     journal::{
-        Entry, JournalError, Outcome,
+        Entry, Epoch, JournalError, Outcome, Seq,
         queue::{Append, Job, Queue, TakeLimits},
     },
     timestamp::Timestamp,
@@ -29,6 +31,8 @@ const TAKE_LIMITS: TakeLimits = TakeLimits {
 };
 /// The time between two chores while no job comes.
 const CHORES_INTERVAL: Duration = Duration::from_millis(250);
+/// The time after which the primary is looked for again, while the follower has not compared what this connection meets.
+const COMPARISON_PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
@@ -38,6 +42,11 @@ pub(super) struct Writer {
     pub(super) leased_at: Option<Instant>,
     /// Whether a step of trimming found more to do.
     pub(super) trims: bool,
+    pub(super) sweep: Sweep,
+    /// The checkpoint whose parts are being kept.
+    pub(super) saving: Option<SavingParts>,
+    /// The number of checkpoints that were begun.
+    pub(super) checkpoints: u64,
 }
 
 /// An event on its way.
@@ -46,17 +55,27 @@ struct Sent {
     kept: Kept,
 }
 
+/// An event on its way, and the time at which it was accepted.
+type Sending = (Sent, Instant);
+
 impl Sent {
     fn new(entry: Entry) -> Self {
         Self {
-            kept: Kept {
-                id: id_of(&entry),
-                content: entry.content.to_string(),
-                text: entry.text.clone(),
-            },
+            kept: Kept::new(id_of(&entry), &entry),
             entry: Arc::new(entry),
         }
     }
+}
+
+/// The answers to the events of a call, as they come.
+struct Answers {
+    outcomes: Vec<Outcome>,
+    /// The events that an earlier try has kept: what is known then is not a duplicate.
+    mine: Vec<bool>,
+    /// The newest place that was read before the first try, once an answer to a try was lost.
+    before: Option<Seq>,
+    /// Whether the next event has another id than its producer gave it.
+    renamed: bool,
 }
 
 // A connection has no debug form.
@@ -75,10 +94,14 @@ impl Writer {
             chores_at: Instant::now(),
             leased_at: None,
             trims: false,
+            sweep: Sweep::default(),
+            saving: None,
+            checkpoints: 0,
         }
     }
 
     pub(super) fn run(mut self, queue: &Queue) {
+        self.lease();
         loop {
             let wait = if self.trims {
                 Duration::ZERO
@@ -93,15 +116,20 @@ impl Writer {
                     Job::Append(append) => appends.push(append),
                     Job::Decide(decide) => decided.push(decide),
                     Job::Checkpoint {
+                        epoch,
                         seq,
                         part,
                         text,
                         reply,
                     } => {
-                        reply.send(self.checkpoint(seq, part, &text)).ok();
+                        let saved = match part {
+                            Some(part) => self.checkpoint_part(seq, part, &text),
+                            None => self.last_checkpoint_part((epoch, seq), &text),
+                        };
+                        reply.send(saved).ok();
                     }
                     Job::Text { name, text, reply } => {
-                        let field = format!("{}:{}", name.name(), self.shared.options.node);
+                        let field = Keys::text(name, &self.shared.options.node);
                         let saved = self.command("HSET", |set, keys| {
                             set.arg(&keys.texts).arg(field).arg(text);
                         });
@@ -147,7 +175,7 @@ impl Writer {
         let noted = events
             .iter()
             .map(|(sent, accepted)| (sent.kept.id, sent.entry.clone(), *accepted));
-        self.shared.sends(noted);
+        self.shared.own.sends(noted);
         match self.append(&mut events) {
             Ok(outcomes) => {
                 self.shared.metrics.transactions.inc();
@@ -157,9 +185,8 @@ impl Writer {
                 }
             }
             Err(error) => {
-                for (sent, _) in &events {
-                    self.shared.came(&sent.kept.id);
-                }
+                let ids = events.iter().map(|(sent, _)| &sent.kept.id);
+                self.shared.own.unsend(ids);
                 for (_, reply) in replies {
                     reply.send(Err(error.clone())).ok();
                 }
@@ -168,97 +195,161 @@ impl Writer {
     }
 
     /// Appends events; one whose id stands for another event is renamed.
-    fn append(&mut self, events: &mut [(Sent, Instant)]) -> Result<Vec<Outcome>, JournalError> {
-        let before = self.shared.last.load(Ordering::Acquire);
-        let mut outcomes: Vec<Outcome> = Vec::with_capacity(events.len());
-        let mut renamed = false;
-        let mut again = false;
-        while outcomes.len() < events.len() {
-            let rest = &events[outcomes.len()..];
+    fn append(&mut self, events: &mut [Sending]) -> Result<Vec<Outcome>, JournalError> {
+        let read_before = self.shared.timelines.shown().last();
+        let deadline = Instant::now() + self.shared.options.timeout;
+        let mut answers = Answers {
+            outcomes: Vec::with_capacity(events.len()),
+            mine: vec![false; events.len()],
+            before: None,
+            renamed: false,
+        };
+        while answers.outcomes.len() < events.len() {
+            let rest = &events[answers.outcomes.len()..];
             let now = Timestamp::now().as_micros() / 1_000;
-            let told = self.call(|connection, scripts, shared| {
+            let compared = self.shared.own.epoch();
+            let answer = self.call(|connection, scripts, shared| {
                 let kept = rest.iter().map(|(sent, _)| &sent.kept);
-                let (_, told) = scripts.append(connection, &shared.keys, now, kept)?;
-                let RedisOptions { acks, timeout, .. } = shared.options;
-                wait_for_replica(connection, acks, timeout, &told)?;
-                Ok(told)
+                let answer = scripts.append(connection, &shared.keys, (now, compared), kept)?;
+                if let Appended::Told(told) = &answer
+                    && told.iter().any(|told| !matches!(told, Told::Conflict))
+                {
+                    let wrote = told.iter().any(|told| matches!(told, Told::Kept(_)));
+                    wait_for_replica(connection, &shared.keys, &shared.options, wrote)?;
+                }
+                Ok(answer)
             });
-            let told = match told {
-                Ok(told) => told,
-                // The connection ended, and perhaps only the answer was lost: ids make a second try harmless.
-                Err((fault, _)) if !again && is_cut(&fault) => {
-                    again = true;
+            let told = match answer {
+                Ok(Appended::Told(told)) => told,
+                Ok(Appended::CompareFirst(epoch)) => {
+                    self.wait_for_comparison(epoch, deadline)?;
                     continue;
                 }
-                Err((_, error)) => return Err(error),
+                Err((fault, _)) if fault.is_cut() && answers.before.is_none() => {
+                    // Tried again at once, by ids, so nothing is kept twice.
+                    answers.before = Some(read_before);
+                    continue;
+                }
+                Err((fault, error)) => {
+                    self.ill(&fault.to_string());
+                    return Err(error);
+                }
             };
-            for one in told {
-                let at = outcomes.len();
-                let Some((sent, accepted)) = events.get_mut(at) else {
-                    break;
-                };
-                match one {
-                    Told::Kept(seq) if std::mem::take(&mut renamed) => {
-                        outcomes.push(Outcome::Conflict(seq));
-                    }
-                    Told::Kept(seq) => outcomes.push(Outcome::Stored(seq)),
-                    // Kept by the first try, whose answer was lost.
-                    Told::Known(seq) if again && seq > before => {
-                        renamed = false;
-                        outcomes.push(Outcome::Stored(seq));
-                    }
-                    Told::Known(seq) => {
-                        renamed = false;
-                        self.shared.came(&sent.kept.id);
-                        outcomes.push(Outcome::Duplicate(seq));
-                    }
-                    Told::Conflict => {
-                        self.shared.came(&sent.kept.id);
-                        *sent = Sent::new(sent.entry.renamed());
-                        let noted = (sent.kept.id, sent.entry.clone(), *accepted);
-                        self.shared.sends(std::iter::once(noted));
-                        renamed = true;
+            if told.iter().any(|told| matches!(told, Told::Kept(_))) {
+                self.well();
+            }
+            if self.are_safe(compared, rest, &told) {
+                self.note(events, &mut answers, told);
+            } else {
+                // The engine lost its newest events since, and the follower did not know of these.
+                let from = answers.outcomes.len();
+                for (at, told) in told.iter().enumerate() {
+                    if let Some(mine) = answers.mine.get_mut(from + at) {
+                        *mine |= matches!(told, Told::Kept(_));
                     }
                 }
             }
         }
-        Ok(outcomes)
+        Ok(answers.outcomes)
     }
 
-    /// Calls the engine, and notes how it is.
+    /// Whether the events that the engine has now are put back if it loses them: the follower has read them, or knows of
+    /// their acknowledgement.
+    fn are_safe(&self, compared: Epoch, events: &[Sending], told: &[Told]) -> bool {
+        let read = self.shared.timelines.newest().last();
+        let places = events.iter().zip(told);
+        let places = places.filter_map(|((sent, _), told)| match told {
+            Told::Kept(seq) => Some((sent.kept.id, *seq)),
+            Told::Known(seq) => (*seq > read).then_some((sent.kept.id, *seq)),
+            Told::Conflict => None,
+        });
+        self.shared.own.acknowledge(compared, places)
+    }
+
+    /// Notes the answers to the next events.
+    fn note(&self, events: &mut [Sending], answers: &mut Answers, told: Vec<Told>) {
+        let own = &self.shared.own;
+        for one in told {
+            let at = answers.outcomes.len();
+            let Some((sent, accepted)) = events.get_mut(at) else {
+                break;
+            };
+            let mine = answers.mine.get(at).copied().unwrap_or_default();
+            match one {
+                Told::Known(seq) if !mine && answers.before.is_none_or(|before| seq <= before) => {
+                    answers.renamed = false;
+                    own.unsend(std::iter::once(&sent.kept.id));
+                    answers.outcomes.push(Outcome::Duplicate(seq));
+                }
+                // Also one that an earlier try has kept, whose answer was lost or came too late.
+                Told::Kept(seq) | Told::Known(seq) => {
+                    let renamed = std::mem::take(&mut answers.renamed);
+                    answers.outcomes.push(match renamed {
+                        true => Outcome::Conflict(seq),
+                        false => Outcome::Stored(seq),
+                    });
+                }
+                Told::Conflict => {
+                    own.unsend(std::iter::once(&sent.kept.id));
+                    *sent = Sent::new(sent.entry.renamed());
+                    let noted: (Id, _, _) = (sent.kept.id, sent.entry.clone(), *accepted);
+                    own.sends(std::iter::once(noted));
+                    answers.renamed = true;
+                }
+            }
+        }
+    }
+
+    /// Waits until the follower has compared the generation that this connection has met. One of the two connections may
+    /// be with an engine that is the primary no more, so both look for it again.
+    fn wait_for_comparison(&mut self, met: Epoch, deadline: Instant) -> Result<(), JournalError> {
+        self.connection = None;
+        self.shared.suspects();
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let reason = "the journal's engine has another history than before, and what it may have lost is not put back yet";
+            return Err(JournalError::Unavailable(reason.into()));
+        }
+        self.shared
+            .own
+            .wait_for_epoch(met, COMPARISON_PAUSE.min(left));
+        Ok(())
+    }
+
+    /// Calls the engine, and notes a failure. That it answers does not say that it takes events: a full one can be read.
     pub(super) fn call<T>(
         &mut self,
         call: impl FnOnce(&mut Connection, &Scripts, &Shared) -> Result<T, Fault>,
     ) -> Result<T, (Fault, JournalError)> {
+        let timeout = self.shared.options.timeout;
         let answer = match &mut self.connection {
             Some(connection) => call(connection, &self.scripts, &self.shared),
-            None => {
-                let timeout = self.shared.options.timeout;
-                self.shared.engine.connect(timeout).and_then(|new| {
-                    let connection = self.connection.insert(new);
-                    call(connection, &self.scripts, &self.shared)
-                })
-            }
+            None => self.shared.engine.connect(timeout).and_then(|new| {
+                let connection = self.connection.insert(new);
+                call(connection, &self.scripts, &self.shared)
+            }),
         };
-        match answer {
-            Ok(answer) => {
-                if self.shared.set_trouble(Part::Writer, None).is_some() {
-                    tracing::info!("the journal's engine takes events again");
-                }
-                Ok(answer)
-            }
+        match answer.map_err(|fault| fault.within(timeout)) {
+            Ok(answer) => Ok(answer),
             Err(fault) => {
                 if !matches!(fault, Fault::Alone(_)) {
                     self.connection = None;
                 }
                 let reason = fault.to_string();
-                if is_cut(&fault) {
+                if fault.is_cut() {
                     // Tried again at once.
                     return Err((fault, JournalError::Unavailable(reason)));
                 }
                 self.ill(&reason);
                 Err((fault, JournalError::Unavailable(reason)))
             }
+        }
+    }
+
+    /// Notes that the engine has written something.
+    pub(super) fn well(&self) {
+        if self.shared.set_trouble(Part::Writer, None).is_some() {
+            tracing::info!("the journal's engine takes events again");
         }
     }
 
@@ -275,16 +366,17 @@ impl Writer {
 /// Waits until as many engines have the events as an acknowledgement promises.
 pub(super) fn wait_for_replica(
     connection: &mut Connection,
-    acks: Acks,
-    timeout: Duration,
-    told: &[Told],
+    keys: &Keys,
+    options: &RedisOptions,
+    wrote: bool,
 ) -> Result<(), Fault> {
-    let within = timeout / 2;
+    let within = options.timeout / 2;
     let ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
-    if !told.iter().any(|told| !matches!(told, Told::Conflict)) {
-        return Ok(());
+    if options.acks != Acks::Primary && !wrote {
+        // The engine waits for the last write of this connection: events that were there already were another's.
+        write_something(connection, keys)?;
     }
-    let is_there = match acks {
+    let is_there = match options.acks {
         Acks::Primary => true,
         Acks::Replica => {
             let replicas: u64 = redis::cmd("WAIT").arg(1).arg(ms).query(connection)?;
@@ -299,11 +391,8 @@ pub(super) fn wait_for_replica(
     is_there.then_some(()).ok_or(Fault::Alone(within))
 }
 
-/// Whether the connection ended before the answer, and not because the answer took too long.
-pub(super) fn is_cut(fault: &Fault) -> bool {
-    let Fault::Engine(error) = fault else {
-        return false;
-    };
-    let is_time = error.is_timeout();
-    (error.is_connection_dropped() || error.kind() == ErrorKind::Io) && !is_time
+/// Writes something that means nothing.
+pub(super) fn write_something(connection: &mut Connection, keys: &Keys) -> Result<(), Fault> {
+    let mut write = redis::cmd("HINCRBY");
+    Ok(write.arg(&keys.meta).arg("waits").arg(1).exec(connection)?)
 }

@@ -43,7 +43,8 @@ use crate::{
     decision::{Decision, DecisionKeeper, Decisions},
     error::Error,
     journal::{
-        Appending, Batch, Bounds, Entry, Epoch, Health, Journal, JournalError, KeptText, Seq,
+        Appending, Batch, Bounds, Checkpoint, Entry, Epoch, Health, Journal, JournalError,
+        KeptText, Seq, SessionChange,
         generations::Generations,
         queue::{Append, Decide, Job, Queue, answer},
         tail::Tail,
@@ -279,17 +280,21 @@ impl Journal for SqliteJournal {
         true
     }
 
-    fn save_checkpoint(&self, seq: Seq, last: String) -> BoxFuture<'_, Result<(), JournalError>> {
-        self.checkpoint(seq, None, last)
+    fn save_checkpoint(
+        &self,
+        at: (Epoch, Seq),
+        last: String,
+    ) -> BoxFuture<'_, Result<(), JournalError>> {
+        self.checkpoint(at, None, last)
     }
 
     fn save_checkpoint_part(
         &self,
-        seq: Seq,
+        at: (Epoch, Seq),
         part: u32,
         text: String,
     ) -> BoxFuture<'_, Result<(), JournalError>> {
-        self.checkpoint(seq, Some(part), text)
+        self.checkpoint(at, Some(part), text)
     }
 
     fn save_text(&self, name: KeptText, text: String) -> BoxFuture<'_, Result<(), JournalError>> {
@@ -311,8 +316,8 @@ impl Journal for SqliteJournal {
 
     fn save_sessions(
         &self,
-        changes: Vec<(String, Option<String>)>,
-    ) -> BoxFuture<'_, Result<(), JournalError>> {
+        changes: Vec<SessionChange>,
+    ) -> BoxFuture<'_, Result<Vec<String>, JournalError>> {
         let (reply, saved) = oneshot::channel();
         let queued = self.queue.push(Job::Sessions { changes, reply });
         Box::pin(async move {
@@ -329,28 +334,48 @@ impl Journal for SqliteJournal {
         })
     }
 
+    fn newest_checkpoint(&self) -> BoxFuture<'_, Result<Option<Checkpoint>, JournalError>> {
+        Box::pin(async move {
+            let newest = self.checkpoint_part(0).await?;
+            Ok(newest.map(|(seq, _)| Checkpoint {
+                seq,
+                key: "".into(),
+                parts: None,
+            }))
+        })
+    }
+
     fn load_checkpoint(
         &self,
+        of: &Checkpoint,
         part: u32,
-    ) -> BoxFuture<'_, Result<Option<(Seq, String)>, JournalError>> {
-        let reader = self.reader.clone();
+    ) -> BoxFuture<'_, Result<Option<String>, JournalError>> {
+        let newest = of.seq;
         Box::pin(async move {
-            let read = tokio::task::spawn_blocking(move || reader.checkpoint(part));
-            read.await.unwrap_or_else(|_| interrupted())
+            let text = self.checkpoint_part(part).await?;
+            Ok(text.and_then(|(seq, text)| (seq == newest).then_some(text)))
         })
     }
 }
 
 impl SqliteJournal {
+    /// This part of the newest checkpoint, and its place.
+    async fn checkpoint_part(&self, part: u32) -> Result<Option<(Seq, String)>, JournalError> {
+        let reader = self.reader.clone();
+        let read = tokio::task::spawn_blocking(move || reader.checkpoint(part));
+        read.await.unwrap_or_else(|_| interrupted())
+    }
+
     /// Has the writer keep a part of a checkpoint, or its last one.
     fn checkpoint(
         &self,
-        seq: Seq,
+        (epoch, seq): (Epoch, Seq),
         part: Option<u32>,
         text: String,
     ) -> BoxFuture<'_, Result<(), JournalError>> {
         let (reply, saved) = oneshot::channel();
         let queued = self.queue.push(Job::Checkpoint {
+            epoch,
             seq,
             part,
             text,

@@ -80,6 +80,7 @@ impl Writer {
                     Job::Append(append) => appends.push(append),
                     Job::Decide(decide) => decided.push(decide),
                     Job::Checkpoint {
+                        epoch: _,
                         seq,
                         part,
                         text,
@@ -93,7 +94,7 @@ impl Writer {
                     }
                     Job::Sessions { changes, reply } => {
                         let save = |connection: &mut _| sessions::write(connection, &changes);
-                        reply.send(self.save(save)).ok();
+                        reply.send(self.save(save).map(|()| Vec::new())).ok();
                     }
                     Job::Stop => stop = true,
                 }

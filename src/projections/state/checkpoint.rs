@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     backlog::Backlog,
-    journal::{Journal, JournalError, Seq},
+    journal::{Checkpoint, Epoch, Journal, JournalError, Seq},
     ledger::{self, Ledger},
 };
 
@@ -30,7 +30,10 @@ const AT_LEAST: Duration = Duration::from_secs(30);
 const CHECKPOINT_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 const READ_BATCH: usize = 1_024;
 
-/// The state and the ledger at the journal's end, within these limits.
+/// The times that a state is loaded again which others replaced meanwhile, or whose next events were trimmed.
+const MAX_LOADS: usize = 10;
+
+/// The state and the ledger at a place near the journal's end, within these limits: other nodes may append meanwhile.
 ///
 /// # Errors
 /// The journal can't be read.
@@ -38,25 +41,52 @@ pub async fn restore(
     journal: &dyn Journal,
     limits: &Limits,
 ) -> Result<(State, Ledger, Seq), JournalError> {
-    let saved = load(journal, limits).await?;
+    for _ in 0..MAX_LOADS {
+        let loaded = match load(journal, limits).await? {
+            Load::Is(loaded) => *loaded,
+            Load::None => Loaded {
+                state: State::new(limits.clone()),
+                ledger: Ledger::within(limits.known),
+                at: 0,
+                learnt: 0,
+            },
+            Load::Replaced => continue,
+        };
+        if loaded.at == 0 {
+            lack_the_past(journal, &loaded.ledger);
+        }
+        if let Some(restored) = fold(journal, loaded).await? {
+            return Ok(restored);
+        }
+    }
+    Err(JournalError::Unavailable(
+        "the saved state is replaced faster than it is loaded".into(),
+    ))
+}
+
+/// Folds the events after a saved state. None if some of them are gone, since a newer state holds them.
+async fn fold(
+    journal: &dyn Journal,
+    loaded: Loaded,
+) -> Result<Option<(State, Ledger, Seq)>, JournalError> {
     let Loaded {
         mut state,
         ledger,
         mut at,
         learnt,
-    } = saved.unwrap_or_else(|| Loaded {
-        state: State::new(limits.clone()),
-        ledger: Ledger::within(limits.known),
-        at: 0,
-        learnt: 0,
-    });
-    if at == 0 {
-        lack_the_past(journal, &ledger);
-    }
+    } = loaded;
     loop {
         let batch = journal.read(at, READ_BATCH).await?;
+        let first = journal.bounds().first;
+        if first > at + 1 && at > 0 {
+            let newest = journal.newest_checkpoint().await?;
+            if newest.is_some_and(|newest| newest.seq > at) {
+                return Ok(None);
+            }
+        }
         if batch.is_end(at) {
-            break;
+            // What comes from here on is the live stream's.
+            return Ok(Some((state, ledger, at.max(first.saturating_sub(1)))));
         }
         at = batch.to;
         for record in &batch.records {
@@ -68,7 +98,15 @@ pub async fn restore(
         // There may be many records: other tasks have their turn.
         tokio::task::yield_now().await;
     }
-    Ok((state, ledger, at.max(journal.bounds().last)))
+}
+
+/// What was found of a saved state.
+enum Load {
+    /// There is none that can be used.
+    None,
+    Is(Box<Loaded>),
+    /// A newer one took its place while it was loaded.
+    Replaced,
 }
 
 /// The saved state.
@@ -82,39 +120,44 @@ struct Loaded {
 }
 
 /// The saved text: the ledger's lines, and the state's behind them.
-async fn load(journal: &dyn Journal, limits: &Limits) -> Result<Option<Loaded>, JournalError> {
-    let Some((at, mut text)) = journal.load_checkpoint(0).await? else {
-        return Ok(None);
+async fn load(journal: &dyn Journal, limits: &Limits) -> Result<Load, JournalError> {
+    let Some(newest) = journal.newest_checkpoint().await? else {
+        return Ok(Load::None);
     };
+    let at = newest.seq;
     let mut ledger = ledger::Restoring::new(limits.known);
     let mut restoring = Restoring::new(limits);
     let mut part = 0;
     let whole = loop {
+        let Some(text) = journal.load_checkpoint(&newest, part).await? else {
+            if newest.parts.is_some_and(|parts| parts != part) {
+                return Ok(Load::Replaced);
+            }
+            break part > 0;
+        };
         if read_part(&text, &mut ledger, &mut restoring).is_none() {
             break false;
         }
         part += 1;
-        match journal.load_checkpoint(part).await? {
-            Some((_, next)) => text = next,
-            None => break true,
-        }
     };
     let read = whole.then(|| Some((restoring.finish()?, ledger.finish()?)));
     if let Some((state, (ledger, learnt))) = read.flatten() {
-        return Ok(Some(Loaded {
+        return Ok(Load::Is(Box::new(Loaded {
             state,
             ledger,
             at,
             learnt: learnt.unwrap_or(at).max(at),
-        }));
+        })));
     }
-    let former = load_former(journal, at, limits).await?;
-    if former.is_none() {
-        tracing::warn!(
-            "the saved state is of another version or not whole; it is made anew from the journal"
-        );
+    match load_former(journal, &newest, limits).await? {
+        Some(former) => Ok(Load::Is(Box::new(former))),
+        None => {
+            tracing::warn!(
+                "the saved state is of another version or not whole; it is made anew from the journal"
+            );
+            Ok(Load::None)
+        }
     }
-    Ok(former)
 }
 
 /// Reads one part; `None` if it is of another form.
@@ -132,10 +175,11 @@ fn read_part(part: &str, ledger: &mut ledger::Restoring, state: &mut Restoring) 
 /// records up to its place.
 async fn load_former(
     journal: &dyn Journal,
-    seq: Seq,
+    newest: &Checkpoint,
     limits: &Limits,
 ) -> Result<Option<Loaded>, JournalError> {
-    let Some((_, text)) = journal.load_checkpoint(0).await? else {
+    let seq = newest.seq;
+    let Some(text) = journal.load_checkpoint(newest, 0).await? else {
         return Ok(None);
     };
     let limits = limits.clone();
@@ -170,8 +214,8 @@ pub async fn keep(
     picture: impl AsyncFn() -> Option<(Picture, Seq)>,
     backlog: Arc<Backlog>,
 ) {
-    let newest = journal.load_checkpoint(0).await;
-    let mut saved = newest.ok().flatten().map_or(0, |(seq, _)| seq);
+    let newest = journal.newest_checkpoint().await;
+    let mut saved = newest.ok().flatten().map_or(0, |newest| newest.seq);
     let mut saved_at = Instant::now();
     loop {
         tokio::time::sleep(CHECKPOINT_CHECK_INTERVAL).await;
@@ -187,10 +231,16 @@ pub async fn keep(
         if !due {
             continue;
         }
+        let rewinds = journal.rewinds();
         let Some((picture, seq)) = picture().await else {
             continue;
         };
-        match save(&*journal, seq, picture, ledger.clone()).await {
+        let epoch = journal.epoch();
+        if journal.rewinds() != rewinds {
+            // The epoch may not name the picture's place.
+            continue;
+        }
+        match save(&*journal, (epoch, seq), picture, ledger.clone()).await {
             Ok(()) => saved = seq,
             Err(error) => {
                 tracing::warn!(%error, "the state can't be saved; trying again");
@@ -203,13 +253,13 @@ pub async fn keep(
 /// Writes a ledger and a picture, one part after the other: between two of them the journal keeps events.
 pub(crate) async fn save(
     journal: &dyn Journal,
-    seq: Seq,
+    at: (Epoch, Seq),
     picture: Picture,
     ledger: Arc<Ledger>,
 ) -> Result<(), JournalError> {
     let interrupted = |_| JournalError::Unavailable("saving the state was interrupted".into());
     // The ledger learnt everything up to here before. Nothing in the picture is later.
-    let learnt = journal.bounds().last.max(seq);
+    let learnt = journal.bounds().last.max(at.1);
     let mut saving = ledger::Saving::new(ledger, learnt).chain(Saving::new(picture));
     let mut text: Option<String> = None;
     let mut part = 0;
@@ -219,10 +269,10 @@ pub(crate) async fn save(
         let (next, back) = made.map_err(interrupted)?;
         saving = back;
         let Some(next) = next else {
-            return journal.save_checkpoint(seq, text.unwrap_or_default()).await;
+            return journal.save_checkpoint(at, text.unwrap_or_default()).await;
         };
         if let Some(before) = text.replace(next) {
-            journal.save_checkpoint_part(seq, part, before).await?;
+            journal.save_checkpoint_part(at, part, before).await?;
             part += 1;
         }
     }
@@ -251,121 +301,4 @@ async fn catch_up(journal: &dyn Journal, ledger: &Ledger, to: Seq) -> Result<(),
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use serde_json::{Map, Value, json};
-
-    use super::*;
-    use crate::timestamp::Timestamp;
-    use crate::{
-        event::{self, Event},
-        journal::{Durability, HeldBytes, Retention, SqliteJournal, SqliteOptions, repair},
-        ledger::Speaker,
-    };
-
-    fn open(path: &Path) -> SqliteJournal {
-        let options = SqliteOptions {
-            path: path.to_owned(),
-            durability: Durability::Process,
-            retention: Retention {
-                max_events: 1_000_000,
-                max_age: Duration::from_secs(3_600),
-                max_bytes: 1 << 30,
-            },
-            held: HeldBytes::default(),
-            breaker: crate::breaker::Breaker::alone("journal", Duration::from_millis(200)),
-        };
-        SqliteJournal::open(&options).unwrap()
-    }
-
-    /// Tasks of 60 KB each, settled.
-    fn tasks(of: std::ops::Range<usize>) -> Vec<Event> {
-        let ledger = Ledger::new(1_000);
-        let task = |n: usize| {
-            let facts = (0..8).map(|k| (format!("k{k}"), json!("x".repeat(7_500))));
-            let mut data: Map<String, Value> = facts.collect();
-            data.insert("task_id".into(), json!(format!("t{n}")));
-            let value = json!({ "type": "task.updated", "project_id": "p", "data": data });
-            let intake = event::ParseContext {
-                now: Timestamp::now(),
-                producer: "test",
-                max_depth: 32,
-            };
-            let mut event = event::parse(value, &intake).unwrap();
-            let speaker = Speaker {
-                producer: &"".into(),
-                projects: None,
-            };
-            ledger.settle(&mut event, speaker).unwrap();
-            event
-        };
-        of.map(task).collect()
-    }
-
-    #[tokio::test]
-    async fn a_state_is_saved_in_parts_and_whole_or_not_at_all() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("stoa.db");
-        let limits = Limits::default();
-        let journal = open(&path);
-        journal.append(tasks(0..200)).await.unwrap();
-        let (first, ledger, seq) = restore(&journal, &limits).await.unwrap();
-        let ledger = Arc::new(ledger);
-        save(&journal, seq, first.picture(), ledger.clone())
-            .await
-            .unwrap();
-        let mut parts: u32 = 0;
-        while let Some((at, text)) = journal.load_checkpoint(parts).await.unwrap() {
-            assert_eq!(at, seq);
-            assert!(text.len() < 1_200_000, "{} bytes in one", text.len());
-            parts += 1;
-        }
-        assert!(parts > 10, "{parts} parts of 12 MB");
-
-        // The picture stays as it is while the state goes on, and a new checkpoint replaces the old one only when it is
-        // whole.
-        journal.append(tasks(200..300)).await.unwrap();
-        for part in 0..parts + 5 {
-            let unfinished = journal.save_checkpoint_part(seq + 100, part, "{}".into());
-            unfinished.await.unwrap();
-        }
-        let saved = load(&journal, &limits).await.unwrap().unwrap();
-        assert!(saved.state == first && saved.at == seq);
-        let (second, ledger, seq) = restore(&journal, &limits).await.unwrap();
-        assert_eq!(seq, 300);
-        save(&journal, seq, second.picture(), ledger.into())
-            .await
-            .unwrap();
-        drop(journal);
-        let journal = open(&path);
-        let saved = load(&journal, &limits).await.unwrap().unwrap();
-        assert!(saved.state == second && saved.at == seq);
-        let known = saved
-            .ledger
-            .look_in("p", event::ThingKind::Task, "t299", |seat| seat.is_some());
-        assert!(known, "the ledger is of the same place");
-        drop((journal, saved));
-
-        // A copy by `stoa repair` has it too.
-        let repaired = repair(&path).unwrap();
-        assert!(!repaired.state_lost);
-        let count = |what: &str| -> i64 {
-            let connection = rusqlite::Connection::open(&path).unwrap();
-            let count = format!("SELECT count(*) FROM checkpoint_parts WHERE {what}");
-            connection.query_row(&count, [], |row| row.get(0)).unwrap()
-        };
-        assert_eq!(count("seq <> 300"), 0, "what was before is gone");
-        assert!(count("seq = 300") > 15);
-
-        // A checkpoint that lacks a part is ignored, and the events give the state again.
-        let connection = rusqlite::Connection::open(&path).unwrap();
-        let cut = "DELETE FROM checkpoint_parts WHERE part > 5";
-        assert!(connection.execute(cut, []).unwrap() > 5);
-        drop(connection);
-        let journal = open(&path);
-        assert!(load(&journal, &limits).await.unwrap().is_none());
-        let (state, _, at) = restore(&journal, &limits).await.unwrap();
-        assert!(state == second && at == seq);
-    }
-}
+mod tests;

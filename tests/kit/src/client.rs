@@ -23,6 +23,8 @@ pub struct Client {
     acks: Vec<(u64, Value)>,
     /// The `sid` of the CONNECT answer: the public id.
     pub sid: String,
+    /// The secret of the session, if it has one.
+    pub pid: Option<String>,
     /// The transport's session id.
     pub transport: String,
     /// Every other packet, as text.
@@ -80,6 +82,7 @@ impl Client {
             events: Vec::new(),
             acks: Vec::new(),
             sid: String::new(),
+            pid: None,
             transport: String::new(),
             other: Vec::new(),
         };
@@ -93,10 +96,9 @@ impl Client {
         loop {
             let text = client.text().await.expect("an answer to CONNECT");
             if let Some(body) = text.strip_prefix(&format!("40{}", client.prefix())) {
-                client.sid = json_text(body)["sid"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .to_owned();
+                let body = json_text(body);
+                client.sid = body["sid"].as_str().unwrap_or_default().to_owned();
+                client.pid = body["pid"].as_str().map(str::to_owned);
                 client.greeted().await;
                 return Ok(client);
             }
@@ -151,6 +153,11 @@ impl Client {
         self.next_ack += 1;
         let text = format!("42{}{ack}{}", self.prefix(), json!([event, argument]));
         self.socket.send(Message::text(text)).await.ok()?;
+        self.try_ack(ack).await
+    }
+
+    /// Waits for an acknowledgement while the connection may end: `None` when it does before.
+    pub async fn try_ack(&mut self, ack: u64) -> Option<Value> {
         loop {
             if let Some(at) = self.acks.iter().position(|(id, _)| *id == ack) {
                 return Some(self.acks.remove(at).1);
@@ -171,16 +178,8 @@ impl Client {
 
     /// Waits for an acknowledgement.
     pub async fn ack(&mut self, ack: u64) -> Value {
-        loop {
-            if let Some(at) = self.acks.iter().position(|(id, _)| *id == ack) {
-                return self.acks.remove(at).1;
-            }
-            let text = self
-                .text()
-                .await
-                .unwrap_or_else(|| panic!("closed before ack {ack}"));
-            self.sort(text);
-        }
+        let answer = self.try_ack(ack).await;
+        answer.unwrap_or_else(|| panic!("closed before ack {ack}"))
     }
 
     /// Waits for the next event of this name; others are kept.

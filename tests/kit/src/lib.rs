@@ -14,6 +14,7 @@ mod http;
 pub mod metrics;
 pub mod polling;
 pub mod process;
+pub mod proxy;
 pub mod raw;
 pub mod redis;
 pub mod replay;

@@ -1,11 +1,12 @@
 //! A real Redis (or Valkey) on a free port of this machine, which keeps nothing.
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
-use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection, cmd};
+use redis::{AsyncConnectionConfig, Client, FromRedisValue, aio::MultiplexedConnection, cmd};
 
 use crate::{PATIENCE, not_checked, process::free_port, until};
 
@@ -70,6 +71,7 @@ pub struct Redis {
     /// Its own: a replica writes what it is sent there, and would give it to the next one.
     folder: PathBuf,
     settings: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl Redis {
@@ -88,8 +90,17 @@ impl Redis {
         Some(Self::of(&usual()?, settings).await)
     }
 
+    /// One of this program, with variables of its environment.
+    pub async fn within(program: &Path, environment: &[(&str, String)]) -> Self {
+        Self::of_all(program, &[], environment).await
+    }
+
     /// One of this program.
     pub async fn of(program: &Path, settings: &[&str]) -> Self {
+        Self::of_all(program, settings, &[]).await
+    }
+
+    async fn of_all(program: &Path, settings: &[&str], environment: &[(&str, String)]) -> Self {
         let port = free_port();
         let folder = std::env::temp_dir().join(format!("stoa-redis-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
@@ -99,6 +110,10 @@ impl Redis {
             port,
             folder,
             settings: settings.iter().map(ToString::to_string).collect(),
+            environment: environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .collect(),
         };
         redis.again().await;
         redis
@@ -110,7 +125,10 @@ impl Redis {
         command
             .args(["--port", &self.port.to_string()])
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            // A replica copies it at once.
+            .args(["--repl-diskless-sync-delay", "0"])
             .args(&self.settings)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(&self.folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null());
@@ -118,7 +136,10 @@ impl Redis {
         let url = self.url();
         until("Redis to answer", async || {
             let client = Client::open(&*url).expect("an address");
-            client.get_multiplexed_async_connection().await.ok()
+            let mut connection = client.get_multiplexed_async_connection().await.ok()?;
+            // One that still loads what it has refuses.
+            let ping = cmd("PING");
+            ping.query_async::<String>(&mut connection).await.ok()
         })
         .await;
     }
@@ -144,7 +165,16 @@ impl Redis {
             info.contains("master_link_status:up").then_some(())
         })
         .await;
-        let mut connection = primary.connection().await;
+        primary.until_copied().await;
+    }
+
+    /// Waits until a replica has all that this one has now.
+    pub async fn until_copied(&self) {
+        let mut connection = self.connection().await;
+        // The engine waits for the last write of the connection that asks.
+        let mut write = cmd("SET");
+        let written = write.arg("kit:copied").arg(1).exec_async(&mut connection);
+        written.await.expect("it takes it");
         let mut wait = cmd("WAIT");
         wait.arg(1).arg(10_000);
         let replicas: u64 = wait.query_async(&mut connection).await.expect("it answers");
@@ -164,17 +194,42 @@ impl Redis {
         info.query_async(&mut connection).await.expect("it answers")
     }
 
+    /// All that it has now, as a file.
+    pub async fn backup(&self) -> Vec<u8> {
+        self.command(&["SAVE"]).await;
+        std::fs::read(self.folder.join(DUMP)).expect("it was saved")
+    }
+
+    /// Ends it, and starts it again on its port with what it once had.
+    pub async fn restore(&mut self, backup: &[u8]) {
+        self.kill();
+        std::fs::write(self.folder.join(DUMP), backup).expect("written");
+        self.again().await;
+    }
+
     /// Runs a command.
     pub async fn command(&self, words: &[&str]) {
+        let done: redis::Value = self.ask(words).await;
+        drop(done);
+    }
+
+    /// The answer to a command.
+    pub async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
         let mut connection = self.connection().await;
         let (name, arguments) = words.split_first().expect("a command");
         let mut command = cmd(name);
         command.arg(arguments);
-        let done: redis::Value = command
-            .query_async(&mut connection)
-            .await
-            .expect("it is done");
-        drop(done);
+        let answer = command.query_async(&mut connection).await;
+        answer.expect("it is done")
+    }
+
+    /// Sends it a signal, such as `STOP` and `CONT`.
+    pub fn signal(&self, name: &str) {
+        let child = self.child.as_ref().expect("it runs");
+        let id = child.id().to_string();
+        let mut kill = Command::new("kill");
+        let told = kill.args([&format!("-{name}"), &id]).status();
+        assert!(told.is_ok_and(|told| told.success()), "it can be told");
     }
 
     /// Its port.
@@ -264,6 +319,29 @@ impl Sentinel {
         })
         .await;
         Self(sentinel)
+    }
+
+    /// Waits until it knows a replica that it could promote.
+    pub async fn until_it_could_promote(&self) {
+        until("a replica that can be promoted", async || {
+            let ask = self.0.ask(&["SENTINEL", "REPLICAS", Self::NAME]);
+            let replicas: Vec<HashMap<String, String>> = ask.await;
+            let is = |replica: &HashMap<String, String>, name: &str, value: &str| {
+                replica.get(name).is_some_and(|told| told == value)
+            };
+            let good = replicas
+                .iter()
+                .any(|one| is(one, "flags", "slave") && is(one, "master-link-status", "ok"));
+            good.then_some(())
+        })
+        .await;
+    }
+
+    /// The port of the primary, as it names it.
+    pub async fn primary(&self) -> u16 {
+        let ask = ["SENTINEL", "get-master-addr-by-name", Self::NAME];
+        let (_, port): (String, String) = self.0.ask(&ask).await;
+        port.parse().expect("a port")
     }
 
     /// Its address.

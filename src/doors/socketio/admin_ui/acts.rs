@@ -111,9 +111,8 @@ async fn carry_out(
 
 /// Ends the connection of a socket.
 async fn disconnect(client: &Client, actor: Actor, id: &str) -> Result<(), Error> {
-    let (authenticator, breakers) = (&client.context.authenticator, &client.context.breakers);
     let argument = json!({ "client_id": id });
-    let done = Act::Disconnect.perform(authenticator, breakers, actor, argument);
+    let done = Act::Disconnect.perform(client.context.controls(), actor, argument);
     done.await.map(|_| ())
 }
 

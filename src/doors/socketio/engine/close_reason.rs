@@ -48,6 +48,8 @@ pub enum CloseReason {
     UnpackRatio,
     /// The client has come by another connection.
     Replaced,
+    /// The client is to connect again, perhaps with another node.
+    Moved,
 }
 
 impl CloseReason {
@@ -60,7 +62,7 @@ impl CloseReason {
     pub(super) fn last_word(self) -> Option<&'static [u8]> {
         match self {
             Self::SlowClient | Self::Stalled | Self::Silent | Self::Shutdown => None,
-            Self::Replaced => None,
+            Self::Replaced | Self::Moved => None,
             Self::Expired | Self::Revoked | Self::Banned | Self::Disconnected => None,
             // RFC 6455, 7.4.1: message too big, policy violation, protocol error, data that is not what it says.
             Self::TooLarge | Self::UnpackRatio => Some(b"\x88\x02\x03\xf1"),
@@ -75,7 +77,7 @@ impl CloseReason {
     pub(super) fn words(self) -> Option<Error> {
         let (code, message) = match self {
             Self::SlowClient | Self::Stalled | Self::Silent | Self::Shutdown => return None,
-            Self::Replaced => return None,
+            Self::Replaced | Self::Moved => return None,
             Self::Expired | Self::Revoked | Self::Banned | Self::Disconnected => return None,
             Self::TooLarge => (
                 "too_large",

@@ -52,6 +52,25 @@ impl Door {
         self.context.shutdown().await;
     }
 
+    /// Refuses a new session while the node is drained, so that a proxy gives it to the next node.
+    fn is_taking(&self) -> Result<(), Refused> {
+        self.context
+            .options
+            .drain
+            .admit("socketio")
+            .map_err(|refusal| self.refuse("session", refusal.status(), "draining", &refusal))
+    }
+
+    /// Refuses a request for a session that is not here while the node is drained: a proxy has sent it on since, and the next
+    /// node knows it. Otherwise the client is told that its session is unknown.
+    pub(super) fn check_known(&self, sid: Sid) -> Result<(), Refused> {
+        let is_on = self.context.options.drain.is_on();
+        if is_on && self.context.lanes.find(sid).is_none() {
+            return self.is_taking();
+        }
+        Ok(())
+    }
+
     /// Refuses a request, and counts it.
     pub(in crate::doors::socketio) fn refuse(
         &self,
@@ -61,8 +80,9 @@ impl Door {
         refusal: &Error,
     ) -> Refused {
         self.context.metrics.refused(at, reason);
-        let body = serde_json::json!({ "error": refusal });
-        Box::new((status, axum::Json(body)).into_response())
+        let mut response = refusal.clone().into_response();
+        *response.status_mut() = status;
+        Box::new(response)
     }
 }
 
@@ -74,6 +94,7 @@ pub(in crate::doors::socketio) fn begin(
     door: &Door,
     request: &Request<Body>,
 ) -> Result<Slot, Refused> {
+    door.is_taking()?;
     let client = request.extensions().get::<ClientAddress>();
     door.pending
         .begin(client.map(|client| client.0))

@@ -33,6 +33,10 @@ pub(in crate::doors::socketio) async fn serve(
     service: EngineService,
     request: Request<Body>,
 ) -> Response {
+    let known = session(request.uri()).map_or(Ok(()), |sid| door.check_known(sid));
+    if let Err(refused) = known {
+        return *refused;
+    }
     let answered = match (request.method(), session(request.uri())) {
         (&Method::POST, Some(sid)) => post(door, service, sid, request).await,
         (&Method::GET, Some(sid)) => fetch(door, service, sid, request).await,

@@ -76,6 +76,9 @@ fn upgrade(
     }
     let mut handshake =
         Handshake::read(&mut request).map_err(|(status, message)| with(status, message))?;
+    if let Some(sid) = session(request.uri()) {
+        door.check_known(sid)?;
+    }
     let counted = Counted {
         // A session that began with polling has its slot already.
         pending: match query(request.uri(), "sid") {

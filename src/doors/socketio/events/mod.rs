@@ -310,12 +310,7 @@ async fn admin(client: &Client, act: Act, request: &Request) -> Handled {
         door: "socketio",
     };
     let answer = act
-        .perform(
-            &client.context.authenticator,
-            &client.context.breakers,
-            actor,
-            request.argument.clone(),
-        )
+        .perform(client.context.controls(), actor, request.argument.clone())
         .await?;
     Ok(answer.into())
 }

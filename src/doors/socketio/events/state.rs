@@ -116,13 +116,13 @@ pub(super) async fn resume(client: &Client, request: &Request) -> Handled {
 pub(super) async fn get_stats(client: &Client) -> Handled {
     may_see(client)?;
     let permissions = client.who().permissions.clone();
-    Ok(Answer::Fields(
-        client
-            .context
-            .hub
-            .question(Question::Stats { permissions })
-            .await?,
-    ))
+    let context = &client.context;
+    let mut stats = context
+        .hub
+        .question(Question::Stats { permissions })
+        .await?;
+    context.options.nodes.add_stats(&mut stats).await?;
+    Ok(Answer::Fields(stats))
 }
 
 pub(super) async fn get_rooms(client: &Client) -> Handled {

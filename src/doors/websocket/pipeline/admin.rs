@@ -293,7 +293,7 @@ async fn reset(session: &Session, message: &Value) -> Result<Value, Error> {
     };
     let part = json!({ "part": name });
     Act::CloseBreaker
-        .perform(&context.authenticator, &context.breakers, actor, part)
+        .perform(context.controls(), actor, part)
         .await
 }
 

@@ -1,9 +1,11 @@
 -- Appends events, each once by its id, and begins a generation where the engine's history is another than before.
 --
 -- KEYS: meta, stream, ids, generations
--- ARGV: the epoch of a generation that may begin, the time in ms, then of each event: id, hash of its content, text
+-- ARGV: the epoch of a generation that may begin, the time in ms, the epoch that the caller has compared with what it
+-- knows, then of each event: id, hash of its content, text
 -- Answers the present epoch, then for each event '+place' (kept), '=place' (was there), or '!' where its id stands for
--- another event; nothing after that one was tried.
+-- another event; nothing after that one was tried. Where the present epoch is not the one that the caller has compared,
+-- the only other answer is '?', and no event is tried: what was lost is put back first.
 
 local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
 local meta = redis.call('HMGET', KEYS[1], 'seq', 'replid', 'epoch', 'bytes')
@@ -19,8 +21,12 @@ if meta[2] ~= replid then
 end
 
 local out = { epoch }
+if #ARGV > 3 and ARGV[3] ~= epoch then
+  out[2] = '?'
+  return out
+end
 local kept = 0
-for n = 3, #ARGV, 3 do
+for n = 4, #ARGV, 3 do
   local id, content, text = ARGV[n], ARGV[n + 1], ARGV[n + 2]
   local known = redis.call('HGET', KEYS[3], id)
   if known then

@@ -1,7 +1,7 @@
 -- Takes or renews the lease of the deployment's chores: trimming, checkpoints, the emitter bus.
 --
 -- KEYS: lease
--- ARGV: node, ms
+-- ARGV: holder, ms
 -- Answers 1 to its holder.
 
 local holder = redis.call('GET', KEYS[1])

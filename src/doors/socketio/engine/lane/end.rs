@@ -89,6 +89,20 @@ impl ExpressLane {
         }
     }
 
+    /// Waits until the client has surely received everything that it was sent on a namespace, for at most so long. It is asked by
+    /// a ping, so its session must be none of the engine's.
+    pub(in crate::doors::socketio) async fn received(&self, namespace: Namespace, most: Duration) {
+        let until = Instant::now() + most;
+        while !self.has_all(namespace) && self.killed().is_none() && Instant::now() < until {
+            // The answer to an earlier ping says nothing of what was written after it.
+            if !self.is_pinged() {
+                self.engine_bytes(super::sending::HEARTBEATS[0]);
+                self.pinged();
+            }
+            tokio::time::sleep(DRAIN_CHECK_INTERVAL).await;
+        }
+    }
+
     /// Waits until the client has everything that is queued, for at most so long.
     pub async fn drained(&self, most: Duration) {
         let until = Instant::now() + most;

@@ -12,6 +12,11 @@ impl ExpressLane {
         self.lock().receipt.is_all(namespace)
     }
 
+    /// Whether a ping of the server is unanswered.
+    pub(super) fn is_pinged(&self) -> bool {
+        self.lock().receipt.is_pinged()
+    }
+
     /// Whether the lane is killed: a message on this namespace that comes now is lost.
     pub(super) fn is_over(&self, namespace: Namespace) -> bool {
         let is_over = self.killed().is_some();

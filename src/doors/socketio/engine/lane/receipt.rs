@@ -36,6 +36,11 @@ impl Receipt {
         self.pinged.get_or_insert(sent);
     }
 
+    /// Whether a ping is unanswered.
+    pub(super) fn is_pinged(&self) -> bool {
+        self.pinged.is_some()
+    }
+
     /// Notes the answer to the oldest unanswered ping.
     pub(super) fn answered(&mut self) {
         if let Some(Some(sent)) = self.pinged.take() {

@@ -1,20 +1,35 @@
 //! Connections with the engine: to its address, or to the primary that a sentinel names.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    error::Error,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use redis::{
-    Client, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisError, Value,
+    Client, Connection, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError,
+    Value,
 };
 
 /// The engine can't be used now.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Fault {
     /// The engine, or the way to it, says why.
-    #[error("{0}")]
+    #[error("{}", words(.0))]
     Engine(#[from] RedisError),
+    /// No answer came in time.
+    #[error("the engine did not answer within {0:?}")]
+    Silent(Duration),
+    /// The history that was being read has ended.
+    #[error("the engine lost its newest events; they are compared with those that this node knows")]
+    Ended,
+    /// Another of the node's connections was told of a history that this one does not know.
+    #[error("the engine's history is looked at again")]
+    Suspect,
     /// The engine answers, and takes no events.
     #[error("{0} is a replica: events are only kept by a primary")]
     Replica(String),
@@ -34,9 +49,57 @@ pub enum Fault {
     Foreign(String),
 }
 
+impl Fault {
+    /// The same fault, where an answer may take so long.
+    pub(super) fn within(self, patience: Duration) -> Self {
+        match self {
+            Self::Engine(error) if error.is_timeout() => Self::Silent(patience),
+            other => other,
+        }
+    }
+
+    /// Whether the connection ended before the answer, and not because the answer took too long.
+    pub(super) fn is_cut(&self) -> bool {
+        let Self::Engine(error) = self else {
+            return false;
+        };
+        (error.is_connection_dropped() || error.kind() == ErrorKind::Io) && !error.is_timeout()
+    }
+
+    /// Whether a signal came while an answer was waited for: a process that was paused goes on.
+    pub(super) fn is_interrupted(&self) -> bool {
+        let Self::Engine(error) = self else {
+            return false;
+        };
+        is_interruption(error)
+    }
+}
+
+fn is_interruption(error: &RedisError) -> bool {
+    type Source = Arc<dyn Error + Send + Sync>;
+    let source = error.source().and_then(<dyn Error>::downcast_ref::<Source>);
+    let of_system = source.and_then(|source| source.downcast_ref::<io::Error>());
+    of_system.is_some_and(|error| error.kind() == io::ErrorKind::Interrupted)
+}
+
+/// The engine's own words, and plain ones for what the operating system says.
+fn words(error: &RedisError) -> String {
+    if error.is_timeout() {
+        "the engine did not answer in time".into()
+    } else if error.is_connection_refusal() {
+        format!("the engine can't be reached, is it running? ({error})")
+    } else if error.is_connection_dropped() {
+        format!("the engine ended the connection ({error})")
+    } else if is_interruption(error) {
+        "waiting for the engine was interrupted".into()
+    } else {
+        error.to_string()
+    }
+}
+
 /// The way to the engine.
 #[derive(Debug)]
-pub(super) struct Engine {
+pub(crate) struct Engine {
     /// The address; with sentinels its host is the primary's name.
     info: ConnectionInfo,
     sentinels: Vec<Client>,
@@ -46,7 +109,7 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(url: &str, sentinels: &[String], timeout: Duration) -> Result<Self, Fault> {
+    pub(crate) fn new(url: &str, sentinels: &[String], timeout: Duration) -> Result<Self, Fault> {
         let sentinels = sentinels.iter().map(|url| Client::open(&**url));
         Ok(Self {
             info: url.into_connection_info()?,
@@ -56,8 +119,13 @@ impl Engine {
         })
     }
 
+    /// The number of the database.
+    pub(crate) fn database(&self) -> i64 {
+        self.info.redis_settings().db()
+    }
+
     /// A connection with the primary. `patience` is the time that an answer may take.
-    pub(super) fn connect(&self, patience: Duration) -> Result<Connection, Fault> {
+    pub(crate) fn connect(&self, patience: Duration) -> Result<Connection, Fault> {
         let info = match self.sentinels.is_empty() {
             true => self.info.clone(),
             false => self.primary()?,

@@ -1,0 +1,360 @@
+//! The link, over a real engine.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use kit::{redis::Redis, until};
+use serde_json::{json, value::RawValue};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use super::{Cluster, ClusterMetrics, ClusterOptions, Silence, written};
+use crate::error::Error;
+
+fn options(url: &str, node: &str) -> ClusterOptions {
+    ClusterOptions {
+        url: url.to_owned(),
+        sentinels: Vec::new(),
+        deployment: "stoa".into(),
+        node: node.into(),
+        address: "127.0.0.1:1".into(),
+        timeout: Duration::from_secs(2),
+        queue_bytes: 1 << 20,
+        max_message: 64 << 10,
+        node_timeout: Duration::from_millis(1_500),
+        max_nodes: 4,
+        answer_within: Duration::from_secs(2),
+    }
+}
+
+/// A node, and what it hears.
+struct Node {
+    link: Cluster,
+    heard: Arc<Mutex<Vec<String>>>,
+    pulse: tokio::task::JoinHandle<()>,
+}
+
+impl Node {
+    async fn start(options: ClusterOptions) -> Self {
+        let name = options.node.clone();
+        let link = Cluster::new(options, ClusterMetrics::default()).expect("an address");
+        let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+        let hears = heard.clone();
+        link.on_told("word", move |from, body| {
+            hears
+                .lock()
+                .unwrap()
+                .push(format!("{}: {}", from.name, body.get()));
+        });
+        link.on_asked("name", move |from, body: Box<RawValue>| {
+            let name = name.clone();
+            async move {
+                match body.get() {
+                    "\"refuse\"" => Err(Error::new("not_found", "there is none")),
+                    "\"sleep\"" => std::future::pending().await,
+                    _ => written(&json!([name, from.name])),
+                }
+            }
+        });
+        link.start().await;
+        let pulse = tokio::spawn(link.pulse());
+        Self { link, heard, pulse }
+    }
+
+    fn others(&self) -> Vec<String> {
+        let nodes = self.link.nodes();
+        nodes
+            .iter()
+            .skip(1)
+            .map(|node| node.name.to_string())
+            .collect()
+    }
+
+    /// Ends as a process that is killed does: without a word.
+    fn kill(self) {
+        self.pulse.abort();
+        let shared = &self.link.0.as_ref().unwrap().shared;
+        shared
+            .stop
+            .store(true, std::sync::atomic::Ordering::Release);
+        shared.queue.close();
+    }
+
+    async fn hears(&self, words: &[&str]) {
+        until("the words to be heard", async || {
+            (*self.heard.lock().unwrap() == words).then_some(())
+        })
+        .await;
+    }
+}
+
+async fn sees(node: &Node, others: &[&str]) {
+    until("the others to be known", async || {
+        (node.others() == others).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_find_each_other_tell_and_ask() {
+    let Some(engine) = Redis::start().await else {
+        return;
+    };
+    let url = engine.url();
+    let one = Node::start(options(&url, "one")).await;
+    one.link.tell("word", &"nobody").unwrap();
+    one.link.set_share("load", json!({ "clients": 3 }));
+    let two = Node::start(options(&url, "two")).await;
+    // Who starts knows those that are there, and they know it.
+    assert_eq!(two.others(), ["one"]);
+    sees(&one, &["two"]).await;
+    let elsewhere = ClusterOptions {
+        deployment: "other".into(),
+        ..options(&url, "three")
+    };
+    let elsewhere = Node::start(elsewhere).await;
+    for n in 0..1_000 {
+        one.link.tell("word", &n).unwrap();
+    }
+    let words: Vec<String> = (0..1_000).map(|n| format!("one: {n}")).collect();
+    two.hears(&words.iter().map(String::as_str).collect::<Vec<_>>())
+        .await;
+    assert!(one.heard.lock().unwrap().is_empty() && elsewhere.others().is_empty());
+
+    let said = one
+        .link
+        .ask("two", "name", &(), None)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(said.get(), "[\"two\",\"one\"]");
+    let refused = one.link.ask("two", "name", &"refuse", None).await.unwrap();
+    assert_eq!(refused.unwrap_err().code, "not_found");
+    let nobody = one.link.ask("four", "name", &(), None).await;
+    assert_eq!(nobody.err(), Some(Silence::Gone));
+    let soon = Duration::from_millis(20);
+    let late = one.link.ask("two", "name", &"sleep", Some(soon)).await;
+    assert_eq!(late.err(), Some(Silence::Late(soon)));
+    let four = Node::start(options(&url, "four")).await;
+    let answers = two.link.ask_all("name", &()).await.unwrap();
+    let mut names: Vec<&str> = answers.given.iter().map(|(name, _)| &**name).collect();
+    names.sort_unstable();
+    assert_eq!((names, answers.silent.len()), (vec!["four", "one"], 0));
+
+    // The share comes with the next sign of life.
+    until("the share", async || {
+        let nodes = two.link.nodes();
+        let shares = &nodes.iter().find(|node| &*node.name == "one")?.shares;
+        (shares.get("load")? == &json!({ "clients": 3 })).then_some(())
+    })
+    .await;
+    let long = "x".repeat(64 << 10);
+    assert_eq!(one.link.tell("word", &long).unwrap_err().code, "too_large");
+    four.link.stop().await;
+    until("its goodbye", async || {
+        let gone = |node: &Node| !node.others().contains(&"four".to_owned());
+        (gone(&one) && gone(&two)).then_some(())
+    })
+    .await;
+    for node in [one, two, elsewhere] {
+        node.link.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_dies_is_gone_and_one_that_starts_again_takes_its_place() {
+    let Some(engine) = Redis::start().await else {
+        return;
+    };
+    let url = engine.url();
+    let one = Node::start(options(&url, "one")).await;
+    let two = Node::start(options(&url, "two")).await;
+    let three = Node::start(options(&url, "three")).await;
+    sees(&one, &["three", "two"]).await;
+    let boot = |name: &str| {
+        let nodes = one.link.nodes();
+        let node = nodes.iter().find(|node| &*node.name == name);
+        node.map(|node| node.boot.clone())
+    };
+    let before = boot("two");
+    two.kill();
+    let two = Node::start(options(&url, "two")).await;
+    until("the new start", async || {
+        (boot("two").is_some() && boot("two") != before).then_some(())
+    })
+    .await;
+    assert_eq!(one.others(), ["three", "two"]);
+    // A question to a node that dies is not waited for without end, and neither is the node.
+    let patient = Some(Duration::from_secs(60));
+    let asking = one.link.clone();
+    let asked = tokio::spawn(async move { asking.ask("three", "name", &"sleep", patient).await });
+    three.kill();
+    assert_eq!(asked.await.unwrap().err(), Some(Silence::Gone));
+    sees(&one, &["two"]).await;
+    // Two nodes of one name are told.
+    let same = Node::start(options(&url, "two")).await;
+    until("the namesake", async || two.link.trouble()).await;
+    assert!(same.link.trouble().is_some() && one.link.trouble().is_none());
+    for node in [one, two, same] {
+        node.link.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_message_is_dropped_and_invented_nodes_are_bounded() {
+    let Some(engine) = Redis::start().await else {
+        return;
+    };
+    let one = Node::start(options(&engine.url(), "one")).await;
+    let body = json!({ "since": 0, "version": "1", "address": "" });
+    let channel = "stoa:{stoa}:n";
+    for n in 0..10 {
+        let from = json!({ "node": format!("n{n}"), "boot": format!("b{n}") });
+        let frame = json!({ "v": 1, "from": from, "kind": "here", "body": body });
+        engine
+            .command(&["PUBLISH", channel, &frame.to_string()])
+            .await;
+    }
+    let from = json!({ "node": "n", "boot": "b" });
+    for odd in [
+        "",
+        "{}",
+        "[1]",
+        "{\"v\":1,\"from\":",
+        &json!({ "v": 2, "from": from, "kind": "word", "body": 1 }).to_string(),
+        &json!({ "v": 1, "from": from, "kind": "nothing", "body": 1 }).to_string(),
+        &json!({ "v": 1, "from": from, "kind": "answer", "answer": 7, "body": 1 }).to_string(),
+        &json!({ "v": 1, "from": from, "kind": "here", "body": [] }).to_string(),
+        &json!({ "v": 1, "from": from, "kind": "word", "body": "x".repeat(70_000) }).to_string(),
+    ] {
+        engine.command(&["PUBLISH", channel, odd]).await;
+    }
+    let word = json!({ "v": 1, "from": from, "kind": "word", "body": 7 });
+    engine
+        .command(&["PUBLISH", channel, &word.to_string()])
+        .await;
+    one.hears(&["n: 7"]).await;
+    assert_eq!(one.others().len(), 4);
+    let mut registry = prometheus_client::registry::Registry::default();
+    one.link
+        .0
+        .as_ref()
+        .unwrap()
+        .shared
+        .metrics
+        .register(&mut registry);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    for (reason, count) in [
+        ("nodes", 6),
+        ("malformed", 5),
+        ("version", 1),
+        ("unknown", 1),
+        ("unasked", 1),
+        ("too_large", 1),
+    ] {
+        let line = format!("cluster_dropped_total{{reason=\"{reason}\"}} {count}\n");
+        assert!(text.contains(&line), "{line}{text}");
+    }
+    one.link.stop().await;
+}
+
+/// While the engine is away no node is taken for dead, and afterwards all hear each other again.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_made_again() {
+    let Some(mut engine) = Redis::start().await else {
+        return;
+    };
+    let url = engine.url();
+    let one = Node::start(options(&url, "one")).await;
+    let two = Node::start(options(&url, "two")).await;
+    sees(&one, &["two"]).await;
+    engine.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+    until("a word to come", async || {
+        one.link.tell("word", &1).unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        (!two.heard.lock().unwrap().is_empty()).then_some(())
+    })
+    .await;
+    engine.kill();
+    until("both to notice", async || {
+        (one.link.trouble().is_some() && two.link.trouble().is_some()).then_some(())
+    })
+    .await;
+    // Nobody is waited for.
+    let answers = one.link.ask_all("name", &()).await.unwrap();
+    assert_eq!((answers.given.len(), answers.silent.len()), (0, 1));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(
+        (one.others(), two.others()),
+        (vec!["two".into()], vec!["one".into()])
+    );
+    engine.again().await;
+    until("an answer", async || {
+        one.link.ask("two", "name", &(), None).await.ok()?.ok()
+    })
+    .await;
+    assert!(one.link.trouble().is_none());
+    for node in [one, two] {
+        node.link.stop().await;
+    }
+}
+
+/// A way to an engine: connections of an earlier age than this carry nothing any more, and don't end.
+async fn way_to(port: u16) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let age = Arc::<AtomicUsize>::default();
+    let now = age.clone();
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let own = now.load(Ordering::Acquire);
+            let (near, far) = (near.into_split(), far.into_split());
+            for (mut from, mut to) in [(near.0, far.1), (far.0, near.1)] {
+                let now = now.clone();
+                tokio::spawn(async move {
+                    let mut bytes = vec![0; 8_192];
+                    while let Ok(read @ 1..) = from.read(&mut bytes).await {
+                        if now.load(Ordering::Acquire) == own {
+                            to.write_all(&bytes[..read]).await.ok();
+                        }
+                    }
+                    // The other direction goes on as long as it is.
+                    std::future::pending::<()>().await;
+                });
+            }
+        }
+    });
+    (url, age)
+}
+
+/// Connections that neither carry anything nor end are noticed, since a node hears itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_connections_are_made_again() {
+    let Some(engine) = Redis::start().await else {
+        return;
+    };
+    let (url, age) = way_to(engine.port()).await;
+    let one = Node::start(options(&url, "one")).await;
+    let two = Node::start(options(&engine.url(), "two")).await;
+    sees(&one, &["two"]).await;
+    age.fetch_add(1, Ordering::AcqRel);
+    until("the silence to be noticed", async || one.link.trouble()).await;
+    until("an answer", async || {
+        one.link.ask("two", "name", &(), None).await.ok()?.ok()
+    })
+    .await;
+    assert_eq!(one.others(), ["two"]);
+    sees(&two, &["one"]).await;
+    for node in [one, two] {
+        node.link.stop().await;
+    }
+}
