@@ -1,4 +1,4 @@
-//! What this node does with the messages of others, by their kinds.
+//! The handlers of this node: each takes the messages of one kind that others send.
 
 use std::{
     collections::HashMap,
@@ -26,14 +26,14 @@ type Listen = Arc<dyn Fn(&FromNode, &RawValue) + Send + Sync>;
 /// Answers a question.
 type Answer = Arc<dyn Fn(FromNode, Box<RawValue>) -> BoxFuture<'static, NodeAnswer> + Send + Sync>;
 
-/// What is done with messages of one kind.
+/// A handler takes the messages of one kind.
 #[derive(Clone)]
 pub(super) enum Handler {
     Listen(Listen),
     Answer(Answer),
 }
 
-/// What is done with messages, by their kinds.
+/// All handlers, by the kinds of their messages.
 #[derive(Default)]
 pub(super) struct Handlers(Mutex<HashMap<&'static str, Handler>>);
 

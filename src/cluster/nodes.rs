@@ -24,7 +24,7 @@ pub struct ClusterNode {
     pub address: Arc<str>,
     /// The time since it was last heard of; none for this node itself.
     pub silent_for: Option<Duration>,
-    /// What its parts tell the others, by the names of the parts.
+    /// Texts that the node's parts share with the others, by the names of the parts.
     pub shares: Arc<Object>,
 }
 

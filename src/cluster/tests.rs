@@ -112,7 +112,7 @@ async fn nodes_find_each_other_tell_and_ask() {
     one.link.tell("word", &"nobody").unwrap();
     one.link.set_share("load", json!({ "clients": 3 }));
     let two = Node::start(options(&url, "two")).await;
-    // Who starts knows those that are there, and they know it.
+    // A node that starts knows those that are there, and they know it.
     assert_eq!(two.others(), ["one"]);
     sees(&one, &["two"]).await;
     let elsewhere = ClusterOptions {

@@ -171,7 +171,7 @@ async fn members_are_told_what_they_lack_of_the_history_that_goes_on() {
     })
     .await;
     journal.publish(&["g"]).await;
-    // Who has c and d lacks f; so does who has come after d.
+    // A client with c and d lacks f; so does one that has come after d.
     has(&first, &["c", "d", "f", "g"]).await;
     has(&second, &["f", "g"]).await;
     let last = first.texts("decision_event").pop().unwrap();

@@ -74,7 +74,7 @@ async fn an_engine_that_stands_still_is_said_to_and_what_is_known_is_told() {
     for id in ["c", "d", "e"] {
         until_taken(two, id).await;
     }
-    // What was refused may have been kept when the engine went on, and comes once all the same.
+    // Events that were refused may have been kept when the engine went on, and come once all the same.
     for client in [&mut here, &mut there] {
         let mut ids = Vec::new();
         while ids.last().is_none_or(|last| last != "e") {

@@ -83,7 +83,7 @@ async fn operations_are_carried_out_where_their_clients_are() {
     );
     let described = operate(&two, json!([{ "client": b }])).await;
     assert_eq!(described[0]["session"], json!({ "cart": [1, 2] }));
-    // What was emitted before it left is there, and what was emitted then is not.
+    // Emissions from before it left are there, and later ones are not.
     there.event("first").await;
     let seen = there.so_far().await;
     assert!(seen.iter().all(|(name, _)| name != "second"), "{seen:?}");

@@ -125,7 +125,7 @@ async fn promotions_under_load_lose_nothing_that_a_node_has_read() {
     assert_eq!(deployment.sum("stoa_journal_lost_total").await, 0);
 }
 
-/// What is acknowledged when a replica has it survives each promotion.
+/// Events that are acknowledged when a replica has them survive each promotion.
 #[tokio::test(flavor = "multi_thread")]
 async fn promotions_under_load_lose_nothing_that_a_replica_has() {
     let Some(mut deployment) = Deployment::begin("replica").await else {

@@ -32,7 +32,7 @@ pub(super) async fn history(node: SocketAddr) -> Vec<(usize, u64)> {
     }
 }
 
-/// What a history lacks of so many events of each producer, or has twice or in another order: the first of it.
+/// The first faults of a history: events of a producer that it lacks, or has twice or in another order.
 pub(super) fn misplaced(kept: &[(usize, u64)], counts: &[u64; PRODUCERS]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (who, count) in counts.iter().enumerate() {
@@ -51,7 +51,7 @@ pub(super) fn misplaced(kept: &[(usize, u64)], counts: &[u64; PRODUCERS]) -> Vec
     wrong
 }
 
-/// What came of one producer.
+/// The events of one producer that came.
 #[derive(Debug, Default, Clone)]
 struct Of {
     /// The number of times that each decision came.
@@ -63,7 +63,7 @@ struct Of {
     last: [Option<u64>; 2],
 }
 
-/// What one observer saw.
+/// The events that one observer saw.
 #[derive(Debug)]
 pub(super) struct Screen {
     cursor: String,
@@ -163,7 +163,7 @@ impl Screen {
         }
     }
 
-    /// What it should have seen of each producer that it watches.
+    /// Events that it should have seen of each producer that it watches.
     fn watched<'c>(
         &self,
         counts: &'c [u64; PRODUCERS],
@@ -182,7 +182,7 @@ impl Screen {
         })
     }
 
-    /// What it lacks.
+    /// Events that it lacks.
     pub(super) fn lacks(&self, counts: &[u64; PRODUCERS]) -> String {
         let lacks = self.watched(counts).flat_map(|(who, of, count)| {
             let times = |n: u64| of.decisions.get((n / 2) as usize).copied().unwrap_or(0);

@@ -46,7 +46,7 @@ async fn clients_are_let_go_with_all_that_was_sent_and_go_on_from_there() {
     assert_eq!(ready["parts"]["server"]["status"], "draining", "{ready}");
     assert!(ready["parts"]["server"]["reason"].is_string(), "{ready}");
     assert_eq!(get(address, "/healthz").await.0, 200);
-    // Who publishes is served: a proxy leads it elsewhere by the readiness.
+    // Producers are served: a proxy leads them elsewhere by the readiness.
     let (code, answer) = post(address, &task(20)).await;
     assert_eq!((code, &answer["accepted"]), (202, &json!(1)));
     assert_eq!(counted(address, "stoa_drain_state").await, 2);

@@ -43,7 +43,7 @@ async fn the_clients_of_a_room_come_back_and_miss_nothing() {
     let mut cursors = Vec::new();
     for client in [&mut one, &mut two] {
         cursors.push(client.event("task_update").await["cursor"].clone());
-        // What has no place to come back to went out before.
+        // Updates without a place to come back to went out before.
         assert_eq!(client.event("note").await, 1);
         while client.next().await.is_some() {}
     }

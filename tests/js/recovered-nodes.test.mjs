@@ -40,7 +40,7 @@ for (const [way, options] of Object.entries(ways)) {
         assert.deepEqual(decisions(), expected);
       };
       await back(nodes[1], 'project:p1');
-      // What it did there holds where it was before, too.
+      // Its acts there hold where it was before, too.
       assert.equal((await call(socket, 'join_room', 'project:p2')).status, 'ok');
       await back(nodes[0], 'project:p2');
       await back(nodes[2], 'project:p2');

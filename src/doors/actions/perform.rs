@@ -285,7 +285,7 @@ impl Actions {
                 if (operator.is_here)() {
                     let found = self.find(operator, &action.agent, action.project.as_deref());
                     let found = found.await?;
-                    // Whose agent it is was decided at first; another project's producer does not take its place.
+                    // The agent's project was decided at first; another project's producer does not take its place.
                     if found.project == action.project {
                         performers = found.clients;
                     }

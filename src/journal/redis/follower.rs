@@ -278,7 +278,7 @@ impl Follower {
         let common = self.common(&generations, past.ends.last);
         let reach = self.last;
         if common.is_some() && past.ends.decided < shared.decided.load(Ordering::Acquire) {
-            // Whoever is kept out stays out: the engine lost its newest decisions, too.
+            // Bans outlive a promotion: the engine lost its newest decisions, too.
             let known = shared.decisions.borrow().clone();
             past::decide_again(connection, keys, &known)?;
         }

@@ -81,7 +81,7 @@ fn keep(connection: &mut Connection, keys: &Keys, options: &RedisOptions) -> Res
     }
     wait_for_replica(connection, keys, options, true)?;
     scripts.lease(connection, keys, (&options.node, 1_000))?;
-    // What no journal keeps, nodes tell each other.
+    // Nodes tell each other all that no journal keeps.
     let mut publish = redis::cmd("PUBLISH");
     publish.arg(&keys.meta).arg("").query::<u64>(connection)?;
     scripts.leave(connection, keys, &options.node)?;

@@ -85,7 +85,7 @@ async fn fold(
             }
         }
         if batch.is_end(at) {
-            // What comes from here on is the live stream's.
+            // Events from here on are the live stream's.
             return Ok(Some((state, ledger, at.max(first.saturating_sub(1)))));
         }
         at = batch.to;
@@ -100,7 +100,7 @@ async fn fold(
     }
 }
 
-/// What was found of a saved state.
+/// The newest saved state, as far as it was found.
 enum Load {
     /// There is none that can be used.
     None,

@@ -103,7 +103,7 @@ async fn a_lost_tail_is_put_back_once_by_all_nodes() {
     let port = engine.port();
     engine.kill();
     let engine = kit::redis::Redis::from_dump(port, &replica).await;
-    // What is known is told until the live stream goes back.
+    // Events that are known are told until the live stream goes back.
     until_rewound(&one).await;
     assert_eq!(ids(&one).await, ["a", "b", "c", "d", "e"]);
     assert_eq!((one.epoch(), one.rewinds()), (before, 0));
