@@ -1,7 +1,7 @@
 //! An engine that forgets its scripts, is full, whose clock jumps, and one that many nodes find again at once.
 
 use kit::{
-    Client, counted_in, get,
+    Client, counted_in, get, not_checked,
     redis::{Redis, engines},
 };
 use serde_json::json;
@@ -137,10 +137,21 @@ async fn an_engine_whose_clock_jumps_changes_nothing() {
         let (seconds, _): (u64, u64) = engine.ask(&["TIME"]).await;
         seconds
     };
+    // Some machines answer an engine's question for the time where faketime does not hear it.
+    let before = time().await;
+    set("+10d");
+    let after = time().await;
+    if after < before + 86_400 {
+        let engine = program.display();
+        not_checked(&format!(
+            "{test}: faketime does not reach {engine}: {before}, then {after}"
+        ));
+        return;
+    }
+    set("+0");
     let (one, two) = (node(&engine, "one").await, node(&engine, "two").await);
     let (mut client, _) = Client::connect(two.address(), json!({})).await;
     take(one.address(), &["a"]).await;
-    let before = time().await;
     set("+10d");
     assert!(time().await > before + 86_400, "the clock jumped");
     take(one.address(), &["b"]).await;

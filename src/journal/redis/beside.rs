@@ -1,12 +1,19 @@
 //! All that is kept beside events: checkpoints, texts, sessions, an admin's decisions.
 
+use redis::Connection;
+
 use super::{
     decisions,
     keys::{Keys, SavingParts},
-    scripts::{CheckpointAnswer, LastPart},
+    scripts::{CheckpointAnswer, LastPart, Scripts},
+    shared::Shared,
     writer::{Writer, wait_for_replica},
 };
-use crate::journal::{Epoch, JournalError, Seq, SessionChange, queue::Decide};
+use crate::{
+    engine::Fault,
+    journal::{Epoch, JournalError, Seq, SessionChange, queue::Decide},
+    timestamp::Timestamp,
+};
 
 /// The time after which parts of a checkpoint without a last one are deleted.
 const PARTS_SECONDS: u64 = 600;
@@ -30,10 +37,18 @@ impl Writer {
         let mut pipe = redis::pipe();
         pipe.atomic();
         fill(&mut pipe, &self.shared.keys);
+        self.twice(|connection, _, _| Ok(pipe.exec(connection)?))
+    }
+
+    /// Calls the engine; once more if the connection ends meanwhile.
+    fn twice(
+        &mut self,
+        call: impl Fn(&mut Connection, &Scripts, &Shared) -> Result<(), Fault>,
+    ) -> Result<(), JournalError> {
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.call(|connection, _, _| Ok(pipe.exec(connection)?)) {
+            match self.call(&call) {
                 Ok(()) => return Ok(()),
                 // The connection may have been idle for long; twice is as good as once.
                 Err((fault, _)) if fault.is_cut() && tries == 1 => {}
@@ -129,14 +144,21 @@ impl Writer {
         if waiting.is_empty() {
             return;
         }
-        let kept = self.pipe(|pipe, keys| {
-            for decision in waiting.iter().flat_map(|decide| &decide.decisions) {
-                match decisions::field(decision) {
-                    (name, Some(text)) => pipe.hset(&keys.decisions, name, text).ignore(),
-                    (name, None) => pipe.hdel(&keys.decisions, name).ignore(),
-                };
-            }
-            pipe.hincr(&keys.meta, "decided", 1).ignore();
+        let keys = &self.shared.keys;
+        let mut pipe = redis::pipe();
+        pipe.atomic();
+        for decision in waiting.iter().flat_map(|decide| &decide.decisions) {
+            match decisions::field(decision) {
+                (name, Some(text)) => pipe.hset(&keys.decisions, name, text).ignore(),
+                (name, None) => pipe.hdel(&keys.decisions, name).ignore(),
+            };
+        }
+        pipe.hincr(&keys.meta, "decided", 1).ignore();
+        let kept = self.twice(|connection, scripts, shared| {
+            // A generation begins before, so that what a promoted replica lacks is told from what it is given.
+            let now = Timestamp::now().as_micros() / 1_000;
+            scripts.begin(connection, &shared.keys, now)?;
+            Ok(pipe.exec(connection)?)
         });
         // An admin is told that somebody is kept out when as many engines know it as know of an event that is acknowledged.
         let kept = kept.and_then(|()| {

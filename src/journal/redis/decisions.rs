@@ -34,6 +34,14 @@ pub(super) fn fields(decisions: &Decisions) -> impl Iterator<Item = (String, Str
     })
 }
 
+/// Whether these decisions are among those that hold, or undone by a later one of them.
+pub(super) fn hold(known: &Decisions, made: &[Decision]) -> bool {
+    let known: HashMap<String, String> = fields(known).collect();
+    let made: HashMap<String, Option<String>> = made.iter().map(field).collect();
+    made.iter()
+        .all(|(name, text)| known.get(name) == text.as_ref())
+}
+
 /// All decisions that the fields tell.
 ///
 /// # Errors

@@ -147,7 +147,7 @@ impl Follower {
             // The primary may be elsewhere by now.
             return Err(Fault::Suspect);
         }
-        if self.looked_at.elapsed() >= LOOK_INTERVAL {
+        if self.looked_at.elapsed() >= LOOK_INTERVAL || self.shared.is_to_look() {
             self.look(connection)?;
         }
         self.take(items, connection)
@@ -230,7 +230,7 @@ impl Follower {
             return self.compare(connection);
         }
         if self.shared.decided.load(Ordering::Acquire) != ends.decided {
-            self.learn_decisions(connection, ends.decided)?;
+            self.learn_decisions(connection)?;
         }
         self.shared.timelines.set_first(ends.first);
         if ends.losses != self.losses {
@@ -241,8 +241,8 @@ impl Follower {
         Ok(())
     }
 
-    fn learn_decisions(&self, connection: &mut Connection, decided: u64) -> Result<(), Fault> {
-        let decisions = past::decisions(connection, &self.shared.keys)?;
+    fn learn_decisions(&self, connection: &mut Connection) -> Result<(), Fault> {
+        let (decided, decisions) = past::decisions(connection, &self.shared.keys)?;
         self.shared.decided.store(decided, Ordering::Release);
         self.shared.decisions.send_replace(decisions);
         Ok(())
@@ -265,6 +265,8 @@ impl Follower {
         let now = Timestamp::now().as_micros() / 1_000;
         self.scripts.begin(connection, keys, now)?;
         let past = past::past(connection, keys)?;
+        let decided = shared.decided.load(Ordering::Acquire);
+        let lacks_decisions = past.lacks_decisions(&ended, decided);
         let generations = Arc::new(past.generations);
         let first = past.ends.first.max(1);
         for missing in shared.take_losses(past.losses) {
@@ -277,13 +279,13 @@ impl Follower {
         let go_on = (generations.clone(), first);
         let common = self.common(&generations, past.ends.last);
         let reach = self.last;
-        if common.is_some() && past.ends.decided < shared.decided.load(Ordering::Acquire) {
+        if common.is_some() && lacks_decisions {
             // Bans outlive a promotion: the engine lost its newest decisions, too.
             let known = shared.decisions.borrow().clone();
             past::decide_again(connection, keys, &known)?;
         }
         // Even where their number is the same they may be others now.
-        self.learn_decisions(connection, past.ends.decided)?;
+        self.learn_decisions(connection)?;
         match common {
             Some(common) => {
                 let Some(until) = self.heal(connection, common, &is_lost, &generations)? else {

@@ -168,10 +168,13 @@ impl RedisJournal {
 impl DecisionKeeper for RedisJournal {
     fn keep(&self, decisions: Vec<Decision>) -> BoxFuture<'static, Result<(), Error>> {
         let (reply, kept) = oneshot::channel();
+        let made = decisions.clone();
         let queued = self.queue.decide(Decide { decisions, reply });
+        let shared = self.shared.clone();
         Box::pin(async move {
             queued?;
-            Ok(answer(kept).await?)
+            answer(kept).await?;
+            Ok(shared.learns(&made).await?)
         })
     }
 

@@ -41,7 +41,17 @@ pub(super) struct Ends {
 pub(super) struct Past {
     pub(super) ends: Ends,
     pub(super) generations: Generations,
+    /// The number of times that decisions were kept when each generation began.
+    decided: Vec<(Epoch, u64)>,
     pub(super) losses: Vec<Loss>,
+}
+
+impl Past {
+    /// Whether a generation after those that are known began with fewer decisions than this.
+    pub(super) fn lacks_decisions(&self, known: &Generations, decided: u64) -> bool {
+        let mut new = self.decided.iter();
+        new.any(|(epoch, then)| *then < decided && known.newest(*epoch, 0).is_none())
+    }
 }
 
 /// The newest checkpoint.
@@ -91,16 +101,19 @@ pub(super) fn past(connection: &mut Connection, keys: &Keys) -> Result<Past, Fau
     ask.cmd("LRANGE").arg(&keys.losses).arg(0).arg(-1);
     let (fields, lines, losses): (Fields, Vec<String>, Vec<String>) = ask.query(connection)?;
     let read = |line: &String| {
-        let (epoch, began) = line.split_once(':')?;
-        Some((Epoch(epoch.parse().ok()?), began.parse().ok()?))
+        let mut numbers = line.splitn(3, ':');
+        let epoch = Epoch(numbers.next()?.parse().ok()?);
+        let began = (epoch, numbers.next()?.parse().ok()?);
+        Some((began, (epoch, numbers.next()?.parse().ok()?)))
     };
-    let known: Option<Vec<(Epoch, Seq)>> = lines.iter().map(read).collect();
-    let known = known.unwrap_or_default();
+    let read: Option<(Vec<(Epoch, Seq)>, _)> = lines.iter().map(read).collect();
+    let (known, decided) = read.unwrap_or_default();
     let ends = read_ends(fields, keys)?;
     match known.split_last() {
         Some((present, earlier)) if ends.epoch == Some(present.0) => Ok(Past {
             ends,
             generations: Generations::new(earlier, *present),
+            decided,
             losses: read_losses(&losses),
         }),
         _ => Err(Fault::Foreign(keys.generations.clone())),
@@ -172,12 +185,18 @@ pub(super) fn decide_again(
     Ok(write.exec(connection)?)
 }
 
-/// All decisions that hold.
-pub(super) fn decisions(connection: &mut Connection, keys: &Keys) -> Result<Decisions, Fault> {
-    let mut ask = redis::cmd("HGETALL");
-    let fields: HashMap<String, String> = ask.arg(&keys.decisions).query(connection)?;
+/// All decisions that hold, and the number of times that some were kept.
+pub(super) fn decisions(
+    connection: &mut Connection,
+    keys: &Keys,
+) -> Result<(u64, Decisions), Fault> {
+    let mut ask = redis::pipe();
+    ask.atomic();
+    ask.hget(&keys.meta, "decided").hgetall(&keys.decisions);
+    let (decided, fields): (Option<u64>, HashMap<String, String>) = ask.query(connection)?;
     let foreign = |why| Fault::Foreign(format!("{} ({why})", keys.decisions));
-    decisions::read(fields).map_err(foreign)
+    let decisions = decisions::read(fields).map_err(foreign)?;
+    Ok((decided.unwrap_or(0), decisions))
 }
 
 /// Events from a place on, at most so many.

@@ -189,6 +189,7 @@ impl Reader {
     }
 
     pub(super) fn decisions(&self) -> Result<Decisions, Fault> {
-        self.call(|connection| past::decisions(connection, &self.shared.keys))
+        let all = self.call(|connection| past::decisions(connection, &self.shared.keys))?;
+        Ok(all.1)
     }
 }

@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch::{Sender, channel};
 
 use super::{
+    decisions,
     keys::Keys,
     lost::{Loss, Losses},
     options::RedisOptions,
@@ -20,9 +21,9 @@ use super::{
     timeline::{Timeline, Timelines},
 };
 use crate::{
-    decision::Decisions,
+    decision::{Decision, Decisions},
     engine::Engine,
-    journal::{Epoch, Seq, Way, tail::Tail},
+    journal::{Epoch, JournalError, Seq, Way, tail::Tail},
     observe::JournalMetrics,
 };
 
@@ -56,6 +57,8 @@ pub(super) struct Shared {
     opened: Instant,
     /// Whether another connection has met a history that the follower has not compared.
     suspect: AtomicBool,
+    /// Whether decisions were kept that the follower may not know of.
+    look: AtomicBool,
     losses: Mutex<Losses>,
     /// The reasons why events can't be kept, or can't be read.
     trouble: Mutex<[Option<String>; 2]>,
@@ -91,6 +94,7 @@ impl Shared {
             leads_until: AtomicU64::new(0),
             opened: Instant::now(),
             suspect: AtomicBool::new(false),
+            look: AtomicBool::new(false),
             losses: Mutex::new(losses),
             trouble: Mutex::default(),
             options,
@@ -129,6 +133,19 @@ impl Shared {
         }
     }
 
+    /// Waits until the follower knows these decisions: from then on it writes them again if a promoted replica lacks them.
+    ///
+    /// # Errors
+    /// They were lost on the way.
+    pub(super) async fn learns(&self, made: &[Decision]) -> Result<(), JournalError> {
+        self.look();
+        let mut known = self.decisions.subscribe();
+        let known = known.wait_for(|known| decisions::hold(known, made));
+        let learnt = tokio::time::timeout(self.options.timeout, known).await;
+        let lost = || JournalError::Unavailable("the decision was kept, and lost again".into());
+        learnt.map(drop).map_err(|_| lost())
+    }
+
     /// Notes that this node has the lease for this long from then on; none that another one has it.
     pub(super) fn leads_until(&self, lease: Option<(Instant, Duration)>) {
         let until = lease.map_or(0, |(from, length)| {
@@ -149,7 +166,17 @@ impl Shared {
         self.suspect.store(true, Ordering::Release);
     }
 
+    /// Has the follower look at the engine's history at its next turn.
+    pub(super) fn look(&self) {
+        self.look.store(true, Ordering::Release);
+    }
+
     /// Whether it shall, which is asked once.
+    pub(super) fn is_to_look(&self) -> bool {
+        self.look.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether the primary is to be looked for again, which is asked once.
     pub(super) fn is_suspect(&self) -> bool {
         self.suspect.swap(false, Ordering::AcqRel)
     }

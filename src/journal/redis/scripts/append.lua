@@ -8,14 +8,15 @@
 -- the only other answer is '?', and no event is tried: what was lost is put back first.
 
 local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
-local meta = redis.call('HMGET', KEYS[1], 'seq', 'replid', 'epoch', 'bytes')
+local meta = redis.call('HMGET', KEYS[1], 'seq', 'replid', 'epoch', 'bytes', 'decided')
 local seq, epoch, bytes = tonumber(meta[1] or '0'), meta[3], tonumber(meta[4] or '0')
 
 -- A restart, a promotion, a backup that was put back, the first use. Replication is asynchronous, so the engine that
 -- answers now may lack the newest events; from here on other events get their places, and another epoch tells them apart.
+-- With it stands the number of times that an admin's decisions were kept by then: it may lack the newest of these, too.
 if meta[2] ~= replid then
   epoch = ARGV[1]
-  redis.call('RPUSH', KEYS[4], string.format('%s:%d', epoch, seq))
+  redis.call('RPUSH', KEYS[4], string.format('%s:%d:%s', epoch, seq, meta[5] or '0'))
   redis.call('LTRIM', KEYS[4], -10000, -1)
   redis.call('HSET', KEYS[1], 'replid', replid, 'epoch', epoch, 'seq', string.format('%d', seq))
 end

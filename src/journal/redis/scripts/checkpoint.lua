@@ -15,7 +15,7 @@ local seq = tonumber(redis.call('HGET', KEYS[3], 'seq') or '0')
 local function newest(epoch)
   local ends = seq
   for n = #lines, 1, -1 do
-    local of, began = string.match(lines[n], '^(%d+):(%d+)$')
+    local of, began = string.match(lines[n], '^(%d+):(%d+):')
     if of == epoch then return ends end
     ends = math.min(ends, tonumber(began))
   end
