@@ -17,15 +17,13 @@ mod plain;
 
 use std::{
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use kit::socket::Socket;
 use kit::{
+    appends::APPENDERS,
     bench::argument,
     process::{Process, free_port},
 };
@@ -34,12 +32,9 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use stoa::{
     delivery::Cursor,
-    event::Event,
     journal::{Durability, Epoch, HeldBytes, Journal, Retention, SqliteJournal, SqliteOptions},
 };
 
-/// Tasks that append at the same time.
-const APPENDERS: usize = 4;
 /// Records that are read at a time.
 const PAGE: usize = 1_024;
 /// Events that the client missed which comes back.
@@ -103,37 +98,7 @@ fn options(path: &Path, durability: Durability) -> SqliteOptions {
 async fn appended(folder: &Path, durability: Durability, batch: usize, limit: Duration) -> f64 {
     let path = folder.join("appended.db");
     let journal = Arc::new(SqliteJournal::open(&options(&path, durability)).expect("it opens"));
-    let mut all = (0..MOST).map(event);
-    let mut pools: Vec<Vec<Vec<Event>>> = (0..APPENDERS).map(|_| Vec::new()).collect();
-    for n in 0..MOST / batch {
-        pools[n % APPENDERS].push(all.by_ref().take(batch).collect());
-    }
-    let count = Arc::new(AtomicUsize::new(0));
-    let begun = Instant::now();
-    let appenders: Vec<_> = pools
-        .into_iter()
-        .map(|pool| {
-            let (journal, count) = (journal.clone(), count.clone());
-            tokio::spawn(async move {
-                for batch in pool {
-                    let len = batch.len();
-                    journal.append(batch).await.expect("it is kept");
-                    let all = count.fetch_add(len, Ordering::Relaxed) + len;
-                    // Records of the live stream are not kept ready for it.
-                    journal.release(all as u64);
-                    if begun.elapsed() > limit {
-                        return;
-                    }
-                }
-            })
-        })
-        .collect();
-    for appender in appenders {
-        appender.await.expect("no panic");
-    }
-    let rate = count.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64();
-    journal.close();
-    drop(journal);
+    let rate = kit::appends::appended(journal, (0..MOST).map(event), batch, limit).await;
     remove(&path);
     rate
 }

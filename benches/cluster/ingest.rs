@@ -2,14 +2,11 @@
 
 use std::{
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use kit::{bench::median, redis::Redis};
+use kit::{appends::APPENDERS, bench::median, redis::Redis};
 use redis::pipe;
 use serde_json::json;
 use stoa::{
@@ -27,8 +24,6 @@ use super::nodes::{load, node, result, shared};
 /// No run of appends is longer: events are made beforehand.
 const MOST: usize = 200_000;
 const BATCH: usize = 100;
-/// Tasks that append at the same time.
-const APPENDERS: usize = 4;
 
 fn event(n: usize) -> Event {
     let value = json!({ "type": "task.progress", "id": format!("e{n}"), "source": format!("agent_{}", n % 20),
@@ -96,11 +91,7 @@ async fn on_engine(limit: Duration) -> f64 {
         retention: retention(),
         held: HeldBytes::default(),
     };
-    appended(
-        Arc::new(RedisJournal::open(options).expect("it opens")),
-        limit,
-    )
-    .await
+    appended(RedisJournal::open(options).expect("it opens"), limit).await
 }
 
 async fn in_file(folder: &Path, durability: Durability, limit: Duration) -> f64 {
@@ -111,45 +102,12 @@ async fn in_file(folder: &Path, durability: Durability, limit: Duration) -> f64 
         held: HeldBytes::default(),
         breaker: Breaker::alone("journal", Duration::from_millis(200)),
     };
-    appended(
-        Arc::new(SqliteJournal::open(&options).expect("it opens")),
-        limit,
-    )
-    .await
+    appended(SqliteJournal::open(&options).expect("it opens"), limit).await
 }
 
 /// Events appended a second.
-async fn appended(journal: Arc<dyn Journal>, limit: Duration) -> f64 {
-    let mut all = (0..MOST).map(event);
-    let mut pools: Vec<Vec<Vec<Event>>> = (0..APPENDERS).map(|_| Vec::new()).collect();
-    for n in 0..MOST / BATCH {
-        pools[n % APPENDERS].push(all.by_ref().take(BATCH).collect());
-    }
-    let count = Arc::new(AtomicUsize::new(0));
-    let begun = Instant::now();
-    let appenders: Vec<_> = pools
-        .into_iter()
-        .map(|pool| {
-            let (journal, count) = (journal.clone(), count.clone());
-            tokio::spawn(async move {
-                for batch in pool {
-                    let len = batch.len();
-                    journal.append(batch).await.expect("it is kept");
-                    let all = count.fetch_add(len, Ordering::Relaxed) + len;
-                    journal.release(all as u64);
-                    if begun.elapsed() > limit {
-                        return;
-                    }
-                }
-            })
-        })
-        .collect();
-    for appender in appenders {
-        appender.await.expect("no panic");
-    }
-    let rate = count.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64();
-    journal.close();
-    rate
+async fn appended(journal: impl Journal, limit: Duration) -> f64 {
+    kit::appends::appended(Arc::new(journal), (0..MOST).map(event), BATCH, limit).await
 }
 
 /// Entries added a second by pipelines of `XADD`, with the texts that the journal keeps.

@@ -1,6 +1,7 @@
 //! The kit of the tests and the benchmarks: servers, and clients of every kind. All are real, and talk over the wire.
 
 pub mod account;
+pub mod appends;
 pub mod application;
 pub mod bench;
 pub mod child;
