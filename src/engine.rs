@@ -24,6 +24,9 @@ pub enum Fault {
     /// No answer came in time.
     #[error("the engine did not answer within {0:?}")]
     Silent(Duration),
+    /// The engine is known to be away, and was not asked.
+    #[error("{0}")]
+    Away(String),
     /// The history that was being read has ended.
     #[error("the engine lost its newest events; they are compared with those that this node knows")]
     Ended,
@@ -64,6 +67,15 @@ impl Fault {
             return false;
         };
         (error.is_connection_dropped() || error.kind() == ErrorKind::Io) && !error.is_timeout()
+    }
+
+    /// Whether the engine itself said so: it is there.
+    pub(super) fn is_answer(&self) -> bool {
+        match self {
+            Self::Alone(_) => true,
+            Self::Engine(error) => error.code().is_some() && !error.is_io_error(),
+            _ => false,
+        }
     }
 
     /// Whether a signal came while an answer was waited for: a process that was paused goes on.

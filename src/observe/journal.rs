@@ -27,6 +27,10 @@ pub struct JournalMetrics {
     pub healed: Counter,
     /// Events that the engine lost and that are gone.
     pub lost: Counter,
+    /// Acknowledged events for which there was no room until they are read.
+    pub unheld: Counter,
+    /// Events that were put back, and whose former places could not be written down.
+    pub unmapped: Counter,
     /// Whether the engine takes events and is read; none of a journal without one.
     engine_up: Option<Gauge>,
     /// Bytes that the newest events hold.
@@ -99,6 +103,16 @@ impl JournalMetrics {
             "journal_transactions",
             "Transactions in which events were written, each with all that waited",
             self.transactions.clone(),
+        );
+        registry.register(
+            "journal_unheld",
+            "Acknowledged events that this node had no room to hold until it had read them ([journal] tail_bytes): it could not put them back",
+            self.unheld.clone(),
+        );
+        registry.register(
+            "journal_unmapped",
+            "Events that were put back and whose former places were too many to be written down: clients with cursors there are given the state",
+            self.unmapped.clone(),
         );
         registry.register(
             "journal_healed",

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{spawn, sync::Semaphore, time::timeout};
 
 use super::{RecoveryMetrics, pid::Key};
 use crate::journal::Journal;
@@ -20,7 +20,7 @@ pub struct ClaimLimits {
 #[derive(Debug)]
 pub(super) struct Claims {
     journal: Arc<dyn Journal>,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     within: Duration,
 }
 
@@ -28,7 +28,7 @@ impl Claims {
     pub(super) fn new(journal: Arc<dyn Journal>, limits: ClaimLimits) -> Self {
         Self {
             journal,
-            turns: Semaphore::new(limits.at_once),
+            turns: Arc::new(Semaphore::new(limits.at_once)),
             within: limits.within,
         }
     }
@@ -41,8 +41,14 @@ impl Claims {
             return None;
         }
         let claim = async {
-            let _turn = self.turns.acquire().await.ok()?;
-            Some(self.journal.claim_session(key.text()).await)
+            let turn = self.turns.clone().acquire_owned().await.ok()?;
+            let (journal, name) = (self.journal.clone(), key.text());
+            // The turn ends with the asking, also where nobody waits for the answer any longer.
+            let asked = spawn(async move {
+                let _turn = turn;
+                journal.claim_session(name).await
+            });
+            asked.await.ok()
         };
         match timeout(self.within, claim).await {
             Ok(Some(Ok(claimed))) => claimed,

@@ -4,40 +4,41 @@ use redis::Connection;
 
 use super::{
     decisions,
-    keys::{Keys, SavingParts},
     scripts::{CheckpointAnswer, LastPart, Scripts},
     shared::Shared,
     writer::{Writer, wait_for_replica},
 };
 use crate::{
     engine::Fault,
-    journal::{Epoch, JournalError, Seq, SessionChange, queue::Decide},
+    journal::{Epoch, JournalError, KeptText, Seq, SessionChange, queue::Decide},
     timestamp::Timestamp,
 };
 
 /// The time after which parts of a checkpoint without a last one are deleted.
 const PARTS_SECONDS: u64 = 600;
+/// The time after which a text of one node is deleted that nobody has written again: nodes may have another name each time.
+const TEXT_SECONDS: u64 = 30 * 86_400;
+
+/// A checkpoint of which some parts are kept.
+#[derive(Debug)]
+pub(super) struct SavingParts {
+    seq: Seq,
+    /// The key of the parts.
+    key: String,
+    /// The number of parts that are kept.
+    parts: u32,
+}
 
 impl Writer {
-    /// Runs one command, whose answer says nothing.
-    pub(super) fn command(
-        &mut self,
-        name: &'static str,
-        fill: impl FnOnce(&mut redis::Cmd, &Keys),
-    ) -> Result<(), JournalError> {
-        let mut command = redis::cmd(name);
-        fill(&mut command, &self.shared.keys);
-        self.pipe(|pipe, _| {
-            pipe.add_command(command);
-        })
-    }
-
-    /// Runs commands together, whose answers say nothing.
-    fn pipe(&mut self, fill: impl FnOnce(&mut redis::Pipeline, &Keys)) -> Result<(), JournalError> {
-        let mut pipe = redis::pipe();
-        pipe.atomic();
-        fill(&mut pipe, &self.shared.keys);
-        self.twice(|connection, _, _| Ok(pipe.exec(connection)?))
+    /// Keeps a text.
+    pub(super) fn save_text(&mut self, name: KeptText, text: String) -> Result<(), JournalError> {
+        let mut set = redis::cmd("SET");
+        set.arg(self.shared.keys.text(name, &self.shared.options.node))
+            .arg(text);
+        if !name.is_shared() {
+            set.arg("EX").arg(TEXT_SECONDS);
+        }
+        self.twice(|connection, _, _| Ok(set.exec(connection)?))
     }
 
     /// Calls the engine; once more if the connection ends meanwhile.
@@ -92,11 +93,11 @@ impl Writer {
             return Err(incomplete());
         };
         saving.parts += 1;
-        let key = saving.key.clone();
-        self.pipe(|pipe, _| {
-            pipe.hset(&key, part, text).ignore();
-            pipe.cmd("EXPIRE").arg(&key).arg(PARTS_SECONDS).ignore();
-        })
+        let mut pipe = redis::pipe();
+        pipe.atomic();
+        pipe.hset(&saving.key, part, text);
+        pipe.cmd("EXPIRE").arg(&saving.key).arg(PARTS_SECONDS);
+        self.twice(|connection, _, _| Ok(pipe.exec(connection)?))
     }
 
     /// Keeps the last part of a checkpoint: from then on that is the newest one, unless a newer one is there.

@@ -1,6 +1,9 @@
 //! The writer's chores: the probe while events are refused, the lease, and what one node does for all.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use super::{
     scripts::TrimBounds,
@@ -17,13 +20,21 @@ const LEASE_LENGTH: Duration = Duration::from_millis(LEASE_MS * 9 / 10);
 impl Writer {
     /// Does what is due beside appends.
     pub(super) fn chores(&mut self, queue: &Queue) {
+        self.do_chores(queue);
+        // From the end on: what waits is refused before an engine that says nothing is tried again.
         self.chores_at = Instant::now();
+    }
+
+    fn do_chores(&mut self, queue: &Queue) {
         self.trims = false;
         let number = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
         let metrics = &self.shared.metrics;
-        metrics
-            .tail_bytes
-            .set(number(self.shared.timelines.shown().tail.bytes()));
+        let held = [
+            self.shared.timelines.shown().tail.bytes(),
+            self.shared.newest_bytes.load(Ordering::Relaxed),
+            self.shared.own.bytes(),
+        ];
+        metrics.tail_bytes.set(number(held.iter().sum()));
         metrics.queue_bytes.set(number(queue.bytes()));
         if self.shared.refuses().is_some() {
             // Nobody else tries while events are refused.
@@ -38,7 +49,10 @@ impl Writer {
                 Ok(()) => self.well(),
                 Err((fault, _)) => {
                     self.ill(&fault.to_string());
-                    return;
+                    if !fault.is_answer() {
+                        return;
+                    }
+                    // A full engine takes nothing, and still lets go of what is too old.
                 }
             }
         }

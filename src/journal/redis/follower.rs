@@ -36,6 +36,7 @@ use super::{
     past::{self, Item},
     scripts::{Kept, Scripts},
     shared::{Part, Shared},
+    stride::Stride,
     timeline::Timeline,
 };
 use crate::{
@@ -44,8 +45,8 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// Events of one reading.
-const AT_A_TURN: usize = 512;
+/// Bytes that an event costs in memory beside its text.
+const EVENT_BYTES: usize = 128;
 /// The time for which the engine waits for an event; then the writer's and the readers' words are heeded.
 const BLOCK: Duration = Duration::from_millis(100);
 /// The time between two looks at the engine's history.
@@ -66,6 +67,7 @@ pub(super) struct Follower {
     /// The newest events as the engine had them, to be put back if it loses them.
     pub(super) newest: VecDeque<(Seq, Kept)>,
     newest_bytes: usize,
+    stride: Stride,
     /// The last look at the engine's history.
     looked_at: Instant,
     /// The number of losses that were written down by then.
@@ -84,6 +86,7 @@ impl Follower {
             generations: shown.generations.clone(),
             newest: VecDeque::new(),
             newest_bytes: 0,
+            stride: Stride::new(),
             looked_at: Instant::now(),
             losses: 0,
             strange: None,
@@ -95,13 +98,10 @@ impl Follower {
         let mut delay = FIRST_RETRY_DELAY;
         while !self.shared.is_stopping() {
             let fault = match self.connect() {
-                Ok(connection) => {
-                    delay = FIRST_RETRY_DELAY;
-                    match self.follow(connection) {
-                        Ok(()) => return,
-                        Err(fault) => fault,
-                    }
-                }
+                Ok(connection) => match self.follow(connection, &mut delay) {
+                    Ok(()) => return,
+                    Err(fault) => fault,
+                },
                 Err(fault) => fault,
             };
             if matches!(fault, Fault::Suspect) || fault.is_interrupted() {
@@ -124,25 +124,29 @@ impl Follower {
         let mut connection = connected.map_err(|fault| fault.within(timeout))?;
         let compared = self.compare(&mut connection);
         compared.map_err(|fault| fault.within(patience))?;
-        if self.shared.set_trouble(Part::Follower, None).is_some() {
-            tracing::info!("the journal's engine can be read again");
-        }
         Ok(connection)
     }
 
-    fn follow(&mut self, mut connection: Connection) -> Result<(), Fault> {
+    fn follow(&mut self, mut connection: Connection, delay: &mut Duration) -> Result<(), Fault> {
         let patience = BLOCK + self.shared.options.timeout.min(MAX_SILENCE);
         while !self.shared.is_stopping() {
             let turn = self.turn(&mut connection);
             turn.map_err(|fault| fault.within(patience))?;
+            // Not before: an engine with something else in the stream is connected with as well.
+            *delay = FIRST_RETRY_DELAY;
+            if self.shared.is_away().is_some() {
+                self.shared.set_trouble(Part::Follower, None);
+                tracing::info!("the journal's engine can be read again");
+            }
         }
         Ok(())
     }
 
     fn turn(&mut self, connection: &mut Connection) -> Result<(), Fault> {
         let block = u64::try_from(BLOCK.as_millis()).unwrap_or(u64::MAX);
-        let turn = (AT_A_TURN, block);
+        let turn = (self.stride.count(), block);
         let items = past::after(connection, &self.shared.keys, self.last, turn)?;
+        self.stride.note(&items);
         if self.shared.is_suspect() {
             // The primary may be elsewhere by now.
             return Err(Fault::Suspect);
@@ -208,14 +212,17 @@ impl Follower {
     }
 
     fn remember(&mut self, seq: Seq, kept: Kept) {
-        self.newest_bytes += kept.text.len();
+        self.newest_bytes += kept.text.len() + EVENT_BYTES;
         self.newest.push_back((seq, kept));
         while self.newest_bytes > self.shared.options.held.tail
             && self.newest.len() > 1
             && let Some((_, gone)) = self.newest.pop_front()
         {
-            self.newest_bytes -= gone.text.len();
+            self.newest_bytes -= gone.text.len() + EVENT_BYTES;
         }
+        self.shared
+            .newest_bytes
+            .store(self.newest_bytes, Ordering::Relaxed);
     }
 
     /// Looks whether the engine is still a primary with the history that is known.
@@ -282,6 +289,11 @@ impl Follower {
         if common.is_some() && lacks_decisions {
             // Bans outlive a promotion: the engine lost its newest decisions, too.
             let known = shared.decisions.borrow().clone();
+            tracing::warn!(
+                bans = known.bans.len(),
+                revocations = known.revocations.len(),
+                "the journal's engine may lack the newest decisions of admins; those that are known here are written again"
+            );
             past::decide_again(connection, keys, &known)?;
         }
         // Even where their number is the same they may be others now.
@@ -306,7 +318,11 @@ impl Follower {
             }
             None => {
                 tracing::warn!("the journal's engine has another journal now, or was emptied");
-                shared.metrics.lost.inc_by(self.last);
+                let first = shared.timelines.newest().first();
+                shared
+                    .metrics
+                    .lost
+                    .inc_by((self.last + 1).saturating_sub(first));
                 shared.own.forget_acknowledged();
                 self.newest.clear();
                 self.go_back(connection, (first - 1, 0), go_on)?;
@@ -352,9 +368,13 @@ impl Follower {
             true => self.shared.timelines.newest().tail.until(at),
             false => Tail::new(at, self.shared.options.held.tail),
         };
-        let (mut last, mut read, accepted) = (at, Vec::new(), Instant::now());
+        let (mut last, accepted) = (at, Instant::now());
+        let (mut ids, mut read, mut bytes) = (Vec::new(), VecDeque::new(), 0);
+        let (mut is_whole, max_bytes) = (true, self.shared.options.held.tail);
         'all: while last < until {
-            let items = past::range(connection, &self.shared.keys, last + 1, AT_A_TURN)?;
+            let count = self.stride.count();
+            let items = past::range(connection, &self.shared.keys, last + 1, count)?;
+            self.stride.note(&items);
             if items.is_empty() {
                 break;
             }
@@ -364,14 +384,27 @@ impl Follower {
                 }
                 last = item.seq;
                 tail.push(std::iter::once(self.record(&item, accepted)));
-                read.push((item.seq, item.kept));
+                ids.push(item.kept.id);
+                bytes += item.kept.text.len();
+                read.push_back((item.seq, item.kept));
+                while bytes > max_bytes
+                    && let Some((_, gone)) = read.pop_front()
+                {
+                    bytes -= gone.text.len();
+                    is_whole = false;
+                }
             }
         }
         // From here on nothing fails: what this node knows is of the other history now.
         let known = self.newest.partition_point(|(seq, _)| *seq <= at);
-        self.newest.truncate(if is_known { known } else { 0 });
-        self.newest_bytes = self.newest.iter().map(|(_, kept)| kept.text.len()).sum();
-        self.shared.own.read(read.iter().map(|(_, kept)| &kept.id));
+        let goes_on = is_known && is_whole;
+        self.newest.truncate(if goes_on { known } else { 0 });
+        let bytes = self
+            .newest
+            .iter()
+            .map(|(_, kept)| kept.text.len() + EVENT_BYTES);
+        self.newest_bytes = bytes.sum();
+        self.shared.own.read(ids.iter());
         for (seq, kept) in read {
             self.remember(seq, kept);
         }

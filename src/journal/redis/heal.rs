@@ -65,7 +65,7 @@ impl Follower {
         now: &Generations,
     ) -> Result<Option<Seq>, Fault> {
         let present = now.present();
-        let Some(places) = self.append_again(connection, present, lost)? else {
+        let Some((places, healed)) = self.append_again(connection, present, lost)? else {
             return Ok(None);
         };
         let of_own = lost.iter().zip(&places);
@@ -79,21 +79,28 @@ impl Follower {
             common,
             runs: Loss::runs(moved.filter_map(|((seq, _), place)| Some((*seq, (*place)?)))),
         };
+        let mapped: u64 = loss.runs.iter().map(|run| run.len).sum();
+        let all = places.iter().flatten().count() as u64;
+        self.shared
+            .metrics
+            .unmapped
+            .inc_by(all.saturating_sub(mapped));
         past::write_loss(connection, &self.shared.keys, &loss)?;
         self.shared.loses(loss);
         self.shared.own.put_back(present, of_own);
-        self.shared.metrics.healed.inc_by(lost.len() as u64);
+        self.shared.metrics.healed.inc_by(healed);
         Ok(Some(places.iter().flatten().max().copied().unwrap_or(0)))
     }
 
-    /// Appends events again, in their order; none for one whose id stands for another event by now.
+    /// Appends events again, in their order: their places, none for one whose id stands for another event by now, and how
+    /// many were not there already.
     fn append_again(
         &mut self,
         connection: &mut Connection,
         present: Epoch,
         lost: &[(Seq, Kept)],
-    ) -> Result<Option<Vec<Option<Seq>>>, Fault> {
-        let mut places = Vec::with_capacity(lost.len());
+    ) -> Result<Option<(Vec<Option<Seq>>, u64)>, Fault> {
+        let (mut places, mut kept) = (Vec::with_capacity(lost.len()), 0);
         while places.len() < lost.len() {
             let mut bytes = 0;
             let part = lost[places.len()..].iter().take(HEALED_AT_ONCE);
@@ -110,11 +117,15 @@ impl Follower {
             {
                 Appended::CompareFirst(_) => return Ok(None),
                 Appended::Told(told) => places.extend(told.into_iter().map(|told| match told {
-                    Told::Kept(seq) | Told::Known(seq) => Some(seq),
+                    Told::Kept(seq) => {
+                        kept += 1;
+                        Some(seq)
+                    }
+                    Told::Known(seq) => Some(seq),
                     Told::Conflict => None,
                 })),
             }
         }
-        Ok(Some(places))
+        Ok(Some((places, kept)))
     }
 }

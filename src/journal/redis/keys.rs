@@ -5,20 +5,21 @@ use crate::journal::KeptText;
 /// The keys of a deployment.
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
-    /// A hash: the last place, the engine's replication id, the present epoch, the first place, the bytes.
+    /// A hash: the last place, the engine's replication id, the present epoch, the first place, the bytes, and how often
+    /// decisions were kept, losses were written down, and something was written only to be waited for.
     pub(super) meta: String,
     /// The stream of the events.
     pub(super) stream: String,
     /// A hash: the place and the content of each event's id.
     pub(super) ids: String,
-    /// A list: `epoch:the last place before it`.
+    /// A list: `epoch:the last place before it:how often decisions were kept by then`.
     pub(super) generations: String,
     /// A list: losses of the engine, and where what was lost is now.
     pub(super) losses: String,
     /// The newest checkpoint: its place, the epoch of that, the number of its parts, and their key.
     pub(super) checkpoint: String,
-    /// A hash of texts that belong to no event.
-    pub(super) texts: String,
+    /// The beginning of the keys of texts that belong to no event.
+    texts: String,
     /// A hash of sessions.
     pub(super) sessions: String,
     /// A hash of an admin's decisions.
@@ -47,18 +48,19 @@ impl Keys {
             generations: key("generations"),
             losses: key("losses"),
             checkpoint: key("checkpoint"),
-            texts: key("texts"),
+            texts: key("text"),
             sessions: key("sessions"),
             decisions: key("decisions"),
             lease: key("lease"),
         }
     }
 
-    /// The field of a text that a node keeps.
-    pub(super) fn text(name: KeptText, node: &str) -> String {
+    /// The key of a text: one for all nodes, or this node's.
+    pub(super) fn text(&self, name: KeptText, node: &str) -> String {
+        let (texts, shared) = (&self.texts, name.name());
         match name.is_shared() {
-            true => name.name().to_owned(),
-            false => format!("{}:{node}", name.name()),
+            true => format!("{texts}:{shared}"),
+            false => format!("{texts}:{shared}:{node}"),
         }
     }
 
@@ -66,14 +68,4 @@ impl Keys {
     pub(super) fn parts(&self, seq: u64, holder: &str, count: u64) -> String {
         format!("{}:{seq}:{holder}:{count}", self.checkpoint)
     }
-}
-
-/// A checkpoint of which some parts are kept.
-#[derive(Debug)]
-pub(super) struct SavingParts {
-    pub(super) seq: u64,
-    /// The key of the parts.
-    pub(super) key: String,
-    /// The number of parts that are kept.
-    pub(super) parts: u32,
 }

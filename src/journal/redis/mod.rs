@@ -27,6 +27,7 @@ mod reader;
 mod scripts;
 mod sessions;
 mod shared;
+mod stride;
 #[cfg(test)]
 pub(in crate::journal) mod testing;
 #[cfg(test)]

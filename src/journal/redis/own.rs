@@ -13,6 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use prometheus_client::metrics::counter::Counter;
+
 use super::scripts::{Id, Kept};
 use crate::journal::{Entry, Epoch, Seq};
 
@@ -27,6 +29,8 @@ pub(super) struct OwnEvents {
     compared: Condvar,
     /// The most bytes of acknowledged events.
     max_bytes: usize,
+    /// Counts those that were over it.
+    unheld: Counter,
 }
 
 #[derive(Debug)]
@@ -51,7 +55,7 @@ struct OwnEvent {
 }
 
 impl OwnEvents {
-    pub(super) fn new(epoch: Epoch, max_bytes: usize) -> Self {
+    pub(super) fn new(epoch: Epoch, max_bytes: usize, unheld: Counter) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 events: HashMap::new(),
@@ -62,7 +66,13 @@ impl OwnEvents {
             }),
             compared: Condvar::new(),
             max_bytes,
+            unheld,
         }
+    }
+
+    /// Bytes of the acknowledged ones.
+    pub(super) fn bytes(&self) -> usize {
+        self.lock().bytes
     }
 
     /// Notes events before they are sent.
@@ -129,6 +139,7 @@ impl OwnEvents {
             && let Some(oldest) = inner.order.front().copied()
         {
             inner.remove(&oldest);
+            self.unheld.inc();
         }
         true
     }

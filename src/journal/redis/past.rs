@@ -199,7 +199,7 @@ pub(super) fn decisions(
     Ok((decided.unwrap_or(0), decisions))
 }
 
-/// Events from a place on, at most so many.
+/// Events from a place on, those of at most so many entries.
 pub(super) fn range(
     connection: &mut Connection,
     keys: &Keys,
@@ -213,10 +213,10 @@ pub(super) fn range(
         .arg("COUNT")
         .arg(count);
     let entries: Vec<Value> = ask.query(connection)?;
-    items(entries, keys)
+    items(entries, from, keys)
 }
 
-/// Events after a place, as soon as there are any; none when the time is over.
+/// Events after a place, as soon as there are any, those of at most so many entries; none when the time is over.
 pub(super) fn after(
     connection: &mut Connection,
     keys: &Keys,
@@ -230,21 +230,20 @@ pub(super) fn after(
         .arg(format!("{last}-0"));
     let read: Option<Vec<(String, Vec<Value>)>> = ask.query(connection)?;
     let entries = read.and_then(|mut streams| streams.pop());
-    items(
-        entries.map(|(_, entries)| entries).unwrap_or_default(),
-        keys,
-    )
+    let entries = entries.map(|(_, entries)| entries).unwrap_or_default();
+    items(entries, last + 1, keys)
 }
 
-fn items(entries: Vec<Value>, keys: &Keys) -> Result<Vec<Item>, Fault> {
-    let foreign = || Fault::Foreign(keys.stream.clone());
-    let entries = entries.into_iter();
-    entries
-        .map(|entry| item(entry).ok_or_else(foreign))
-        .collect()
+/// The events of these entries, from a place on: it may be in the middle of the first one.
+fn items(entries: Vec<Value>, from: Seq, keys: &Keys) -> Result<Vec<Item>, Fault> {
+    let mut items = Vec::new();
+    for entry in entries {
+        read_entry(entry, from, &mut items).ok_or_else(|| Fault::Foreign(keys.stream.clone()))?;
+    }
+    Ok(items)
 }
 
-fn item(entry: Value) -> Option<Item> {
+fn read_entry(entry: Value, from: Seq, items: &mut Vec<Item>) -> Option<()> {
     let Value::Array(entry) = entry else {
         return None;
     };
@@ -254,27 +253,45 @@ fn item(entry: Value) -> Option<Item> {
         return None;
     };
     let place = str::from_utf8(&place).ok()?;
-    let seq = place.split_once('-')?.0.parse().ok()?;
-    let (mut epoch, mut id, mut content, mut text) = (None, None, None, None);
+    let last: Seq = place.split_once('-')?.0.parse().ok()?;
+    let (mut epoch, mut ids, mut contents, mut lengths, mut texts) = (None, None, None, None, None);
     let mut fields = fields.into_iter();
     while let (Some(Value::BulkString(name)), Some(Value::BulkString(value))) =
         (fields.next(), fields.next())
     {
         match name.as_slice() {
-            b"e" => epoch = str::from_utf8(&value).ok().and_then(|e| e.parse().ok()),
-            b"i" => id = Id::try_from(value.as_slice()).ok(),
-            b"c" => content = String::from_utf8(value).ok(),
-            b"d" => text = String::from_utf8(value).ok(),
+            b"e" => {
+                epoch = str::from_utf8(&value)
+                    .ok()
+                    .and_then(|e| e.parse().ok())
+                    .map(Epoch)
+            }
+            b"i" => ids = Some(value),
+            b"c" => contents = String::from_utf8(value).ok(),
+            b"l" => lengths = String::from_utf8(value).ok(),
+            b"d" => texts = String::from_utf8(value).ok(),
             _ => {}
         }
     }
-    Some(Item {
-        seq,
-        epoch: Epoch(epoch?),
-        kept: Kept {
-            id: id?,
-            content: content?,
-            text: Arc::from(text?),
-        },
-    })
+    let (epoch, ids, texts) = (epoch?, ids?, texts?);
+    let (ids, rest) = ids.as_chunks::<{ size_of::<Id>() }>();
+    let (contents, lengths) = (contents?, lengths?);
+    let (mut contents, mut lengths) = (contents.split(' '), lengths.split(' '));
+    let mut texts = texts.as_str();
+    let first = last.checked_sub(u64::try_from(ids.len()).ok()?)? + 1;
+    for (seq, id) in (first..).zip(ids) {
+        let content = contents.next()?.parse().ok()?;
+        let (text, further) = texts.split_at_checked(lengths.next()?.parse().ok()?)?;
+        texts = further;
+        if seq >= from {
+            let kept = Kept {
+                id: *id,
+                content,
+                text: Arc::from(text),
+            };
+            items.push(Item { seq, epoch, kept });
+        }
+    }
+    // All of it is of these events.
+    (rest.is_empty() && !ids.is_empty() && texts.is_empty()).then_some(())
 }

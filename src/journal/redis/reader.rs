@@ -1,9 +1,9 @@
-//! Reads what is not in memory any more, over a connection of its own.
+//! Reads what is not in memory any more, over connections of its own.
 
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -12,29 +12,31 @@ use std::{
 use redis::Connection;
 
 use super::{
-    keys::Keys,
     past::{self, Item, Newest},
     sessions::{self, SessionScripts},
     shared::Shared,
+    stride::Stride,
     timeline::Timeline,
 };
 use crate::{
     decision::Decisions,
     engine::Fault,
     journal::{Batch, KeptText, Seq, entry},
+    timestamp::Timestamp,
 };
 
-/// Events of one call: each may have a megabyte.
-const AT_A_TURN: usize = 128;
+/// Connections that are kept for whoever reads next.
+const MAX_IDLE: usize = 4;
 /// The longest time for which a reader waits until the follower has compared the engine's history.
 const COMPARISON_PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) struct Reader {
     shared: Arc<Shared>,
-    /// Made when it is first needed, and again after an error.
-    connection: Mutex<Option<Connection>>,
-    /// The times that another history was shown when the connection was last used: its engine may be the primary no more.
+    /// Connections over which nobody reads now. They are made when they are needed, so that nobody waits for another's answer.
+    idle: Mutex<Vec<Connection>>,
+    /// The times that another history was shown when one was last used: its engine may be the primary no more.
     rewinds: AtomicU64,
+    stride: Stride,
     claims: SessionScripts,
 }
 
@@ -49,36 +51,50 @@ impl Reader {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self {
             shared,
-            connection: Mutex::new(None),
+            idle: Mutex::default(),
             rewinds: AtomicU64::new(0),
+            stride: Stride::new(),
             claims: SessionScripts::new(),
         }
     }
 
+    /// Calls the engine over a connection that nobody else waits for.
     fn call<T>(&self, call: impl Fn(&mut Connection) -> Result<T, Fault>) -> Result<T, Fault> {
-        let mut held = self
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(reason) = self.shared.is_away() {
+            return Err(Fault::Away(reason));
+        }
         let rewinds = self.shared.timelines.rewinds();
         if self.rewinds.swap(rewinds, Ordering::AcqRel) != rewinds {
-            *held = None;
+            self.idle().clear();
         }
-        if let Some(connection) = held.as_mut() {
-            match call(connection) {
-                Ok(answer) => return Ok(answer),
-                // The connection may have been idle for long.
-                Err(_) => *held = None,
+        let held = self.idle().pop();
+        if let Some(mut held) = held {
+            match call(&mut held) {
+                Ok(answer) => {
+                    self.keep(held);
+                    return Ok(answer);
+                }
+                // The connections may have been idle for long.
+                Err(_) => self.idle().clear(),
             }
         }
         let timeout = self.shared.options.timeout;
         let new = self.shared.engine.connect(timeout);
-        let new = new.map_err(|fault| fault.within(timeout))?;
-        let answer = call(held.insert(new));
-        if answer.is_err() {
-            *held = None;
+        let mut new = new.map_err(|fault| fault.within(timeout))?;
+        let answer = call(&mut new).map_err(|fault| fault.within(timeout))?;
+        self.keep(new);
+        Ok(answer)
+    }
+
+    fn keep(&self, connection: Connection) {
+        let mut idle = self.idle();
+        if idle.len() < MAX_IDLE {
+            idle.push(connection);
         }
-        answer.map_err(|fault| fault.within(timeout))
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Up to `limit` records after `after`, of the history that is shown; of another one, none.
@@ -87,10 +103,11 @@ impl Reader {
         let mut batch = Batch::after(after);
         let mut left = limit;
         while left > 0 && batch.to < last && !batch.is_full() {
-            let (from, count) = (batch.to + 1, left.min(AT_A_TURN));
+            let (from, count) = (batch.to + 1, left.min(self.stride.count()));
             let compared = self.shared.own.comparisons();
             let items =
                 self.call(|connection| past::range(connection, &self.shared.keys, from, count))?;
+            self.stride.note(&items);
             let is_of_it = |item: &Item| generations.is_at(item.epoch, item.seq);
             if !items.first().is_some_and(is_of_it) {
                 if batch.to > after {
@@ -103,7 +120,10 @@ impl Reader {
                 if item.seq > last || batch.is_full() || !is_of_it(&item) {
                     return Ok(batch);
                 }
-                left -= 1;
+                let Some(fewer) = left.checked_sub(1) else {
+                    return Ok(batch);
+                };
+                left = fewer;
                 batch.push(item.seq, entry::parse(item.seq, &item.kept.text, accepted));
             }
         }
@@ -114,6 +134,8 @@ impl Reader {
     /// looks at first.
     fn lacks(&self, from: Seq, compared: u64) -> Result<Batch, Fault> {
         self.shared.suspects();
+        // The engine may be the primary no more.
+        self.idle().clear();
         let patience = COMPARISON_PATIENCE.min(self.shared.options.timeout);
         self.shared.own.wait_for_comparison(compared, patience);
         match self.shared.timelines.shown().first() > from {
@@ -166,14 +188,8 @@ impl Reader {
     }
 
     pub(super) fn text(&self, name: KeptText) -> Result<Option<String>, Fault> {
-        let field = Keys::text(name, &self.shared.options.node);
-        self.call(|connection| {
-            let mut get = redis::cmd("HGET");
-            Ok(get
-                .arg(&self.shared.keys.texts)
-                .arg(&field)
-                .query(connection)?)
-        })
+        let key = self.shared.keys.text(name, &self.shared.options.node);
+        self.call(|connection| Ok(redis::cmd("GET").arg(&key).query(connection)?))
     }
 
     pub(super) fn sessions(&self) -> Result<Vec<(String, String)>, Fault> {
@@ -185,7 +201,9 @@ impl Reader {
     /// Takes a session over from another node.
     pub(super) fn claim(&self, name: &str) -> Result<Option<String>, Fault> {
         let (keys, node) = (&self.shared.keys, &self.shared.options.node);
-        self.call(|connection| self.claims.claim(connection, keys, node, name))
+        // The same for a second try, whose first answer may have been lost.
+        let now = Timestamp::now().as_micros() / 1_000;
+        self.call(|connection| self.claims.claim(connection, keys, (node, now), name))
     }
 
     pub(super) fn decisions(&self) -> Result<Decisions, Fault> {

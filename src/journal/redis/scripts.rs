@@ -30,7 +30,8 @@ pub(super) fn id_of(entry: &Entry) -> Id {
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
     pub(super) id: Id,
-    pub(super) content: String,
+    /// The hash of its content.
+    pub(super) content: u64,
     pub(super) text: std::sync::Arc<str>,
 }
 
@@ -38,7 +39,7 @@ impl Kept {
     pub(super) fn new(id: Id, entry: &Entry) -> Self {
         Self {
             id,
-            content: entry.content.to_string(),
+            content: entry.content,
             text: entry.text.clone(),
         }
     }
@@ -87,6 +88,22 @@ pub(super) struct LastPart<'a> {
     pub(super) text: &'a str,
 }
 
+/// Reads an answer of the script, which may be about several events in a row.
+fn read_told(one: &str, told: &mut Vec<Told>) -> Option<()> {
+    match one.split_at_checked(1)? {
+        ("+", places) => {
+            let (first, count) = places.split_once(':')?;
+            let first: Seq = first.parse().ok()?;
+            let end = first.checked_add(count.parse::<u16>().ok()?.into())?;
+            told.extend((first..end).map(Told::Kept));
+        }
+        ("=", place) => told.push(Told::Known(place.parse().ok()?)),
+        ("!", "") => told.push(Told::Conflict),
+        _ => return None,
+    }
+    Some(())
+}
+
 /// The scripts of a journal.
 #[derive(Debug)]
 pub(super) struct Scripts {
@@ -116,7 +133,7 @@ pub(super) struct TrimAnswer {
     pub(super) by_bytes: u64,
 }
 
-/// Events and bytes of one step of trimming: the engine does nothing else meanwhile.
+/// Events and bytes after which a step of trimming ends: the engine does nothing else meanwhile.
 const TRIM_STEP: (usize, usize) = (200, 256 * 1_024);
 
 impl Scripts {
@@ -156,17 +173,11 @@ impl Scripts {
         if told.first().is_some_and(|one| one == "?") {
             return Ok(Appended::CompareFirst(epoch));
         }
-        let told = told.into_iter().map(|one| {
-            let place = || one.get(1..).and_then(|place| place.parse().ok());
-            match one.as_bytes().first() {
-                Some(b'+') => place().map(Told::Kept),
-                Some(b'=') => place().map(Told::Known),
-                Some(b'!') => Some(Told::Conflict),
-                _ => None,
-            }
-        });
-        let told: Option<Vec<Told>> = told.collect();
-        Ok(Appended::Told(told.ok_or_else(foreign)?))
+        let mut answers = Vec::new();
+        for one in &told {
+            read_told(one, &mut answers).ok_or_else(foreign)?;
+        }
+        Ok(Appended::Told(answers))
     }
 
     fn call_append<'k>(
@@ -186,9 +197,7 @@ impl Scripts {
             .arg(now_ms)
             .arg(compared);
         for event in events {
-            call.arg(&event.id[..])
-                .arg(&event.content)
-                .arg(&*event.text);
+            call.arg(&event.id[..]).arg(event.content).arg(&*event.text);
         }
         let answer: Vec<String> = call.invoke(connection)?;
         let mut answer = answer.into_iter();

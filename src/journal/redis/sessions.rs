@@ -55,11 +55,11 @@ impl SessionScripts {
         &self,
         connection: &mut Connection,
         keys: &Keys,
-        node: &str,
+        (node, now_ms): (&str, i64),
         name: &str,
     ) -> Result<Option<String>, Fault> {
         let mut call = self.claim.prepare_invoke();
-        call.key(&keys.sessions).arg(node).arg(now_ms()).arg(name);
+        call.key(&keys.sessions).arg(node).arg(now_ms).arg(name);
         Ok(call.invoke(connection)?)
     }
 }

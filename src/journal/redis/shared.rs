@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -59,6 +59,8 @@ pub(super) struct Shared {
     suspect: AtomicBool,
     /// Whether decisions were kept that the follower may not know of.
     look: AtomicBool,
+    /// Bytes of the newest events that are held to be put back.
+    pub(super) newest_bytes: AtomicUsize,
     losses: Mutex<Losses>,
     /// The reasons why events can't be kept, or can't be read.
     trouble: Mutex<[Option<String>; 2]>,
@@ -80,21 +82,23 @@ impl Shared {
         losses.take(past.losses);
         let engine_up = Gauge::default();
         engine_up.set(1);
+        let metrics = JournalMetrics::of_engine(engine_up.clone());
         Self {
             keys: Keys::of(&options.deployment),
             engine,
             timelines: Timelines::new(Timeline::new(Arc::new(past.generations), tail, first)),
-            own: OwnEvents::new(present, options.held.tail),
+            own: OwnEvents::new(present, options.held.tail, metrics.unheld.clone()),
             holder: format!("{}:{}", options.node, uuid::Uuid::new_v4()),
             stop: AtomicBool::new(false),
             decisions: channel(Decisions::default()).0,
             decided: AtomicU64::new(0),
-            metrics: JournalMetrics::of_engine(engine_up.clone()),
+            metrics,
             engine_up,
             leads_until: AtomicU64::new(0),
             opened: Instant::now(),
             suspect: AtomicBool::new(false),
             look: AtomicBool::new(false),
+            newest_bytes: AtomicUsize::new(0),
             losses: Mutex::new(losses),
             trouble: Mutex::default(),
             options,
@@ -193,6 +197,11 @@ impl Shared {
     /// The reason why nothing can be kept, or be read.
     pub(super) fn trouble(&self) -> Option<String> {
         lock(&self.trouble).iter().flatten().next().cloned()
+    }
+
+    /// The reason why nothing can be read.
+    pub(super) fn is_away(&self) -> Option<String> {
+        lock(&self.trouble)[Part::Follower as usize].clone()
     }
 
     /// The reason why nothing can be kept.

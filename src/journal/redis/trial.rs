@@ -69,7 +69,7 @@ fn try_out(options: &RedisOptions) -> Result<Trial, Fault> {
 fn keep(connection: &mut Connection, keys: &Keys, options: &RedisOptions) -> Result<(), Fault> {
     let event = Kept {
         id: *b"one event's id  ",
-        content: String::new(),
+        content: 0,
         text: "{}".into(),
     };
     let (scripts, now) = (Scripts::new(), Timestamp::now().as_micros() / 1_000);

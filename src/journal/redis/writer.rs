@@ -9,7 +9,8 @@ use std::{
 use redis::Connection;
 
 use super::{
-    keys::{Keys, SavingParts},
+    beside::SavingParts,
+    keys::Keys,
     options::{Acks, RedisOptions},
     scripts::{Appended, Id, Kept, Scripts, Told, id_of},
     sessions::Sweep,
@@ -129,10 +130,7 @@ impl Writer {
                         reply.send(saved).ok();
                     }
                     Job::Text { name, text, reply } => {
-                        let field = Keys::text(name, &self.shared.options.node);
-                        let saved = self.command("HSET", |set, keys| {
-                            set.arg(&keys.texts).arg(field).arg(text);
-                        });
+                        let saved = self.save_text(name, text);
                         reply.send(saved).ok();
                     }
                     Job::Sessions { changes, reply } => {
@@ -162,6 +160,14 @@ impl Writer {
         appends.retain(|append| !append.reply.is_closed());
         let given_up = all - appends.len();
         self.shared.metrics.given_up.inc_by(given_up as u64);
+        if let Some(trouble) = self.shared.refuses() {
+            // What waited behind the one that failed does not wait for as long again: the chores try.
+            for append in appends {
+                let refused = JournalError::Unavailable(trouble.clone());
+                append.reply.send(Err(refused)).ok();
+            }
+            return;
+        }
         let mut events = Vec::with_capacity(appends.len());
         let mut replies = Vec::with_capacity(appends.len());
         for append in appends {
@@ -197,7 +203,8 @@ impl Writer {
     /// Appends events; one whose id stands for another event is renamed.
     fn append(&mut self, events: &mut [Sending]) -> Result<Vec<Outcome>, JournalError> {
         let read_before = self.shared.timelines.shown().last();
-        let deadline = Instant::now() + self.shared.options.timeout;
+        let accepted = events.iter().map(|(_, accepted)| *accepted).min();
+        let deadline = accepted.unwrap_or_else(Instant::now) + self.shared.options.timeout;
         let mut answers = Answers {
             outcomes: Vec::with_capacity(events.len()),
             mine: vec![false; events.len()],

@@ -1,10 +1,11 @@
--- Lets go of the oldest events that are over a bound, and of their ids: one step, which reads no more than it must.
+-- Lets go of the oldest events that are over a bound, and of their ids: one step, which reads no more than it must. Those
+-- of one entry go together, when the last of them is over the bound.
 --
 -- KEYS: meta, stream, ids, checkpoint, lease
 -- ARGV: most events, the oldest time in ms, most bytes, the lease's holder, events of a step, bytes of a step
 -- Answers the first place that is kept, the bytes, and how many went by count, by age and by bytes.
 
--- The most events of one reading: each may have a megabyte, and their texts come along.
+-- The most entries of one reading: each may have a megabyte, and their texts come along.
 local AT_ONCE = 16
 
 local meta = redis.call('HMGET', KEYS[1], 'seq', 'bytes', 'first')
@@ -36,21 +37,23 @@ while not ended and #ids < step and read < step_bytes do
     for f = 1, #entries[n][2], 2 do
       field[entries[n][2][f]] = entries[n][2][f + 1]
     end
-    local held = #(field.d or '') + 200
+    local of = field.i or ''
+    local events = #of / 16
+    local held = #(field.d or '') + 200 * events
     read = read + held
-    first = place
+    first = place - events + 1
     if place > ceiling then ended = true
-    elseif seq - place + 1 > max_events then count = count + 1
-    elseif tonumber(field.t or '0') < oldest then age = age + 1
-    elseif bytes > max_bytes then size = size + 1
+    elseif seq - place + 1 > max_events then count = count + events
+    elseif tonumber(field.t or '0') < oldest then age = age + events
+    elseif bytes > max_bytes then size = size + events
     else ended = true end
     if ended then break end
     bytes = bytes - held
-    ids[#ids + 1] = field.i or ''
+    for at = 1, #of, 16 do ids[#ids + 1] = string.sub(of, at, at + 15) end
     first = place + 1
     from = '(' .. entries[n][1]
   end
-  at_once = math.max(1, math.min(at_once * 2, AT_ONCE, step - #ids))
+  at_once = math.min(at_once * 2, AT_ONCE)
 end
 if #ids > 0 then
   redis.call('HDEL', KEYS[3], unpack(ids))

@@ -59,6 +59,60 @@ async fn a_full_engine_refuses_and_heals() {
     assert_eq!(journal.health().trouble, None);
 }
 
+/// Else it would stay full until somebody came.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_engine_still_lets_go_of_what_is_too_old() {
+    let Some(engine) = kit::redis::Redis::start().await else {
+        return;
+    };
+    let age = Duration::from_secs(1);
+    let retention = Retention {
+        max_age: age,
+        ..retention()
+    };
+    let journal = open_with(testing::options(&engine.url(), retention)).await;
+    beside::until_leading(&journal).await;
+    append(&journal, &["a", "b"]).await;
+    let saved = journal.save_checkpoint((journal.epoch(), 2), "{}".into());
+    saved.await.unwrap();
+    engine.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    journal.append(vec![event("c")]).await.unwrap_err();
+    kit::until("the old events to go", async || {
+        (journal.bounds().first == 3).then_some(())
+    })
+    .await;
+    assert!(journal.health().trouble.is_some());
+    assert!(journal.leads());
+}
+
+/// The second waits behind the first in the queue, and not for as long again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_behind_an_event_that_fails_is_refused_with_it() {
+    let Some(engine) = Redis::start().await else {
+        return;
+    };
+    let options = RedisOptions {
+        timeout: Duration::from_secs(1),
+        ..testing::options(&engine.url(), retention())
+    };
+    let journal = open_with(options).await;
+    append(&journal, &["a"]).await;
+    let stopped = Stopped::of(&engine).await;
+    let large = |n: usize| Event {
+        data: serde_json::Map::from_iter([("text".to_owned(), "x".repeat(3 << 20).into())]),
+        ..event(&format!("e{n}"))
+    };
+    // More than a call takes.
+    let begun = std::time::Instant::now();
+    let all = (0..8).map(|n| journal.append(vec![large(n)]));
+    for refused in futures_util::future::join_all(all).await {
+        refused.unwrap_err();
+    }
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    drop(stopped);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_acknowledgement_waits_for_a_replica_where_that_is_asked_for() {
     let Some(engine) = kit::redis::Redis::start().await else {

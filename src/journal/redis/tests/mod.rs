@@ -123,3 +123,47 @@ async fn a_place_of_another_node_is_waited_for() {
         assert!(two.newest_of(epoch).is_some_and(|newest| newest >= seq));
     }
 }
+
+/// Events of one call share entries of the stream, and are read from any place on.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_one_call_are_each_at_a_place_of_their_own() {
+    let Some(engine) = kit::redis::Redis::start().await else {
+        return;
+    };
+    let journal = open(&engine.url()).await;
+    append(&journal, &["known"]).await;
+    let name = |n: usize| format!("e{n}");
+    let mut events: Vec<Event> = (0..1_200).map(|n| event(&name(n))).collect();
+    // One that is there, one twice in the call, and another one with the same id.
+    events.insert(5, event("known"));
+    events.insert(10, event(&name(0)));
+    let other = Event {
+        content: 7,
+        ..event(&name(1))
+    };
+    events.insert(15, other);
+    let outcomes = journal.append(events).await.unwrap();
+    assert_eq!(outcomes[5], Outcome::Duplicate(1));
+    assert_eq!(outcomes[10], Outcome::Duplicate(2));
+    assert_eq!(outcomes[15], Outcome::Conflict(15));
+    let places: Vec<Seq> = outcomes.iter().map(|outcome| outcome.seq()).collect();
+    let new = places.iter().filter(|seq| ![1, 2].contains(seq));
+    assert!(new.copied().eq(3..=1_202), "{places:?}");
+    let entries: u64 = engine.ask(&["XLEN", &Keys::of("test").stream]).await;
+    assert!(entries < 25, "{entries}");
+    // One that comes later reads all of it from the engine.
+    let later = open(&engine.url()).await;
+    let all = ids(&later).await;
+    assert_eq!(all.len(), 1_202);
+    assert_eq!(
+        (&*all[0], &*all[1], &*all[1_201]),
+        ("known", "e0", "e1199")
+    );
+    for (after, limit) in [(0, 1), (17, 1), (600, 3), (1_201, 5)] {
+        let batch = later.read(after, limit).await.unwrap();
+        let read: Vec<_> = batch.records.iter().map(|record| record.seq).collect();
+        let end = 1_202.min(after + limit as Seq);
+        assert!(read.iter().copied().eq(after + 1..=end), "{read:?}");
+        assert_eq!(batch.to, end);
+    }
+}
