@@ -187,6 +187,13 @@ impl Config {
                 "[authentication] start_secret opens nothing while tokens are required".into(),
             );
         }
+        if self.journal.kind == JournalKind::Redis && self.cluster.node_id.is_empty() {
+            warnings.push(
+                "this node has another name after each start, and its figures and its clients' sessions are not its own then: \
+                 name it ([cluster] node_id)"
+                    .into(),
+            );
+        }
         if !self.authentication.required {
             warnings.push("authentication is off: whoever can connect may publish and watch ([authentication] required)".into());
             if !self.server.is_loopback() {

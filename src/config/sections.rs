@@ -178,7 +178,8 @@ pub struct Analytics {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cluster {
-    /// This server's name among others, written in its log; empty for a server on its own.
+    /// This server's name among others that share a journal, the same after each start: its figures and the sessions of its
+    /// clients are kept under it. Empty for a server on its own.
     pub node_id: String,
     /// Bytes of messages that may wait to be sent to the other nodes, while the engine takes none.
     pub queue_bytes: Count<{ 16 << 20 }, { 64 << 10 }, { 1 << 34 }>,

@@ -262,6 +262,21 @@ fn keys_that_come_unencrypted_are_warned_of() {
 }
 
 #[test]
+fn a_node_without_a_name_is_warned_of() {
+    let warnings = |name: &str| {
+        let env = [
+            ("STOA_JOURNAL__KIND", "redis"),
+            ("STOA_CLUSTER__NODE_ID", name),
+        ];
+        load("", &env).expect("loads").warnings().join("\n")
+    };
+    assert!(warnings("").contains("[cluster] node_id"));
+    assert!(!warnings("a").contains("[cluster] node_id"));
+    let alone = load("", &[]).expect("loads").warnings().join("\n");
+    assert!(!alone.contains("[cluster] node_id"));
+}
+
+#[test]
 fn the_port_of_a_door_is_a_port_none_or_any() {
     for (written, port) in [
         ("0", DoorPort::Off),
