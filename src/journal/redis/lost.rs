@@ -227,6 +227,14 @@ mod tests {
     }
 
     #[test]
+    fn runs_are_bounded() {
+        let scattered = (1..=MAX_RUNS as u64 + 5).map(|n| (n, 2 * n));
+        let runs = Loss::runs(scattered);
+        assert_eq!(runs.len(), MAX_RUNS);
+        assert_eq!(Loss::runs((1..=50_000).map(|n| (n, n + 7))).len(), 1);
+    }
+
+    #[test]
     fn nodes_that_knew_different_parts_tell_the_way_together() {
         let mut losses = Losses::default();
         let engine = vec![

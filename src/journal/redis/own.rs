@@ -253,3 +253,38 @@ impl Inner {
         lost
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::{Event, EventName, Object},
+        journal::redis::scripts::id_of,
+    };
+
+    #[test]
+    fn acknowledged_events_beyond_the_bound_are_let_go_of_and_counted() {
+        let unheld = Counter::default();
+        let entry = |n: u8| {
+            let event = Event::new(EventName::new("task.progress"), Object::new());
+            let id = format!("e{n}").into();
+            Arc::new(Entry::new(Event { id, ..event }))
+        };
+        let all: Vec<_> = (1..=4).map(entry).collect();
+        let own = OwnEvents::new(Epoch(1), 2 * all[0].held(), unheld.clone());
+        own.sends(
+            all.iter()
+                .map(|one| (id_of(one), one.clone(), Instant::now())),
+        );
+        assert_eq!(own.bytes(), 0);
+        let places = all.iter().zip(1..).map(|(one, seq)| (id_of(one), seq));
+        assert!(!own.acknowledge(Epoch(2), places.clone()));
+        assert!(own.acknowledge(Epoch(1), places));
+        assert_eq!(unheld.get(), 2);
+        let lost = own.lost(&|_, seq| seq > 2);
+        let lost: Vec<Seq> = lost.iter().map(|(seq, _)| *seq).collect();
+        assert_eq!(lost, [3, 4]);
+        own.read(all.iter().map(|one| id_of(one)).collect::<Vec<_>>().iter());
+        assert_eq!(own.bytes(), 0);
+    }
+}

@@ -1,7 +1,9 @@
 //! The scripts, and the forms of what they are given and answer.
 
+use std::fmt::Write;
+
 use aws_lc_rs::digest;
-use redis::{Connection, Script};
+use redis::{Connection, Script, ScriptInvocation};
 
 use super::{keys::Keys, sessions::SessionScripts};
 use crate::{
@@ -86,6 +88,41 @@ pub(super) struct LastPart<'a> {
     /// The number of the parts before it.
     pub(super) before: u32,
     pub(super) text: &'a str,
+}
+
+/// The most events and bytes of an entry of the stream: what is trimmed goes by whole entries.
+const ENTRY_EVENTS: usize = 100;
+const ENTRY_BYTES: usize = 128 << 10;
+
+/// Events that may share an entry of the stream, as the script is given them.
+#[derive(Debug, Default)]
+struct Together {
+    ids: Vec<u8>,
+    contents: String,
+    lengths: String,
+    texts: String,
+}
+
+impl Together {
+    fn add(&mut self, event: &Kept) {
+        let space = if self.ids.is_empty() { "" } else { " " };
+        self.ids.extend(event.id);
+        // Writing to a text can't fail.
+        write!(self.contents, "{space}{}", event.content).ok();
+        write!(self.lengths, "{space}{}", event.text.len()).ok();
+        self.texts.push_str(&event.text);
+    }
+
+    fn is_full(&self) -> bool {
+        self.ids.len() >= ENTRY_EVENTS * size_of::<Id>() || self.texts.len() >= ENTRY_BYTES
+    }
+
+    fn give(self, call: &mut ScriptInvocation<'_>) {
+        call.arg(self.ids)
+            .arg(self.contents)
+            .arg(self.lengths)
+            .arg(self.texts);
+    }
 }
 
 /// Reads an answer of the script, which may be about several events in a row.
@@ -196,8 +233,15 @@ impl Scripts {
             .arg(Epoch::mint().0)
             .arg(now_ms)
             .arg(compared);
+        let mut together = Together::default();
         for event in events {
-            call.arg(&event.id[..]).arg(event.content).arg(&*event.text);
+            together.add(event);
+            if together.is_full() {
+                std::mem::take(&mut together).give(&mut call);
+            }
+        }
+        if !together.ids.is_empty() {
+            together.give(&mut call);
         }
         let answer: Vec<String> = call.invoke(connection)?;
         let mut answer = answer.into_iter();

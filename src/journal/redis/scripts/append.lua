@@ -2,15 +2,15 @@
 --
 -- KEYS: meta, stream, ids, generations
 -- ARGV: the epoch of a generation that may begin, the time in ms, the epoch that the caller has compared with what it
--- knows, then of each event: id, hash of its content, text
+-- knows, then of each some events, at most a thousand: their ids, of 16 bytes each; the hashes of their contents and the
+-- lengths of their texts, with spaces between; their texts, with nothing between
 -- Answers the present epoch, then for the events, in their order: '+place:count' for so many that were kept, '=place' for
 -- one that was there, or '!' for one whose id stands for another event; nothing after that one was tried. Where the present
 -- epoch is not the one that the caller has compared, the only other answer is '?', and no event is tried: what was lost is
 -- put back first.
 --
--- An entry of the stream has the events of one call, since each command costs: its id is the place of the last of them,
--- 'e' their epoch, 't' the time, 'i' their ids of 16 bytes each, 'c' the hashes of their contents, 'd' their texts, and
--- 'l' the lengths of these.
+-- The new ones of some events share an entry of the stream, since each command costs: its id is the place of the last of
+-- them, 'e' their epoch, 't' the time, and 'i', 'c', 'l' and 'd' are as in ARGV.
 
 local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
 local meta = redis.call('HMGET', KEYS[1], 'seq', 'replid', 'epoch', 'bytes', 'decided')
@@ -32,56 +32,71 @@ if #ARGV > 3 and ARGV[3] ~= epoch then
   return out
 end
 
--- Of a call that is long, some at a time: the engine's Lua takes no more arguments at once.
-local AT_ONCE = 1000
--- The most events and bytes of an entry of the stream: what is trimmed goes by whole entries.
-local ENTRY_EVENTS, ENTRY_BYTES = 100, 131072
-
-local count = (#ARGV - 3) / 3
-local known = {}
-for from = 1, count, AT_ONCE do
-  local ids = {}
-  for n = from, math.min(from + AT_ONCE - 1, count) do ids[#ids + 1] = ARGV[3 * n + 1] end
-  local found = redis.call('HMGET', KEYS[3], unpack(ids))
-  for n = 1, #found do known[from + n - 1] = found[n] end
+local function words(text)
+  local all = {}
+  for word in string.gmatch(text, '%d+') do all[#all + 1] = word end
+  return all
 end
 
-local here, ids, contents, lengths, texts, places, size, kept = {}, {}, {}, {}, {}, {}, 0, 0
-local function keep()
-  if #ids == 0 then return end
-  redis.call('XADD', KEYS[2], string.format('%d-0', seq), 'e', epoch, 't', ARGV[2], 'i', table.concat(ids),
-    'c', table.concat(contents, ' '), 'l', table.concat(lengths, ' '), 'd', table.concat(texts))
+local kept = 0
+local function keep(count, ids, contents, lengths, texts, places)
+  seq = seq + count
+  redis.call('XADD', KEYS[2], string.format('%d-0', seq), 'e', epoch, 't', ARGV[2], 'i', ids, 'c', contents, 'l', lengths,
+    'd', texts)
   redis.call('HSET', KEYS[3], unpack(places))
-  bytes = bytes + size
-  out[#out + 1] = string.format('+%d:%d', seq - #ids + 1, #ids)
-  kept = kept + #ids
-  ids, contents, lengths, texts, places, size = {}, {}, {}, {}, {}, 0
+  -- A field of the ids, and what the stream has of it, cost about so much beside the text.
+  bytes = bytes + #texts + 200 * count
+  kept = kept + count
+  out[#out + 1] = string.format('+%d:%d', seq - count + 1, count)
 end
 
-for n = 1, count do
-  local id, content, text = ARGV[3 * n + 1], ARGV[3 * n + 2], ARGV[3 * n + 3]
-  local there = known[n] or here[id]
-  if there then
-    keep()
-    local place, of = string.match(there, '^(%d+) (%d+)$')
-    if of ~= content then
-      out[#out + 1] = '!'
-      break
-    end
-    out[#out + 1] = '=' .. place
-  else
-    seq = seq + 1
-    there = string.format('%d %s', seq, content)
-    here[id] = there
-    local at = #ids + 1
-    ids[at], contents[at], lengths[at], texts[at] = id, content, #text, text
-    places[2 * at - 1], places[2 * at] = id, there
-    -- A field of the ids, and what the stream has of it, cost about so much beside the text.
-    size = size + #text + 200
-    if at == ENTRY_EVENTS or size > ENTRY_BYTES then keep() end
+-- Keeps the new ones of some events; false at one whose id stands for another event.
+local function take(all, hashes, sizes, texts)
+  local ids, contents, lengths = {}, words(hashes), nil
+  for at = 1, #all, 16 do ids[#ids + 1] = string.sub(all, at, at + 15) end
+  local known, here = redis.call('HMGET', KEYS[3], unpack(ids)), {}
+  -- New events in a row.
+  local from, places = 1, {}
+  local function begin(n)
+    local at = 1
+    for before = 1, n - 1 do at = at + lengths[before] end
+    return at
   end
+  local function flush(n)
+    if from == 1 and n > #ids then
+      keep(#ids, all, hashes, sizes, texts, places)
+    elseif from < n then
+      lengths = lengths or words(sizes)
+      keep(n - from, table.concat(ids, '', from, n - 1), table.concat(contents, ' ', from, n - 1),
+        table.concat(lengths, ' ', from, n - 1), string.sub(texts, begin(from), begin(n) - 1), places)
+    end
+    from, places = n + 1, {}
+  end
+  for n = 1, #ids do
+    local id, content = ids[n], contents[n]
+    local there = known[n] or here[id]
+    if there then
+      flush(n)
+      local place, of = string.match(there, '^(%d+) (%d+)$')
+      if of ~= content then
+        out[#out + 1] = '!'
+        return false
+      end
+      out[#out + 1] = '=' .. place
+    else
+      there = string.format('%d %s', seq + n - from + 1, content)
+      here[id] = there
+      places[#places + 1] = id
+      places[#places + 1] = there
+    end
+  end
+  flush(#ids + 1)
+  return true
 end
-keep()
+
+for at = 4, #ARGV, 4 do
+  if not take(ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]) then break end
+end
 if kept > 0 then
   redis.call('HSET', KEYS[1], 'seq', string.format('%d', seq), 'bytes', string.format('%d', bytes))
 end

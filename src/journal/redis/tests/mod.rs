@@ -155,10 +155,7 @@ async fn events_of_one_call_are_each_at_a_place_of_their_own() {
     let later = open(&engine.url()).await;
     let all = ids(&later).await;
     assert_eq!(all.len(), 1_202);
-    assert_eq!(
-        (&*all[0], &*all[1], &*all[1_201]),
-        ("known", "e0", "e1199")
-    );
+    assert_eq!((&*all[0], &*all[1], &*all[1_201]), ("known", "e0", "e1199"));
     for (after, limit) in [(0, 1), (17, 1), (600, 3), (1_201, 5)] {
         let batch = later.read(after, limit).await.unwrap();
         let read: Vec<_> = batch.records.iter().map(|record| record.seq).collect();
