@@ -11,7 +11,6 @@
 //! itself: if it doesn't, it makes both connections anew, and meanwhile takes no other node for dead.
 //! A server that shares its journal with nobody has a [`Cluster`] that does nothing.
 
-mod backoff;
 mod body;
 mod frame;
 mod handlers;

@@ -5,11 +5,10 @@ use std::sync::{Arc, atomic::Ordering};
 use redis::Connection as Engine;
 
 use super::{
-    backoff::Backoff,
     queue::Waiting,
     shared::{Connection, Shared},
 };
-use crate::engine::Fault;
+use crate::{backoff::Backoff, engine::Fault};
 
 /// Sends until the link ends; connects again whenever the connection is lost.
 pub(super) fn run(shared: &Arc<Shared>) {

@@ -8,7 +8,6 @@ use std::{
 use redis::{Msg, Value};
 
 use super::{
-    backoff::Backoff,
     body::written,
     frame::{ANSWER, Frame, GOODBYE, HELLO, HERE, VERSION},
     handlers::{FromNode, Handler},
@@ -16,7 +15,7 @@ use super::{
     pending::WrittenAnswer,
     shared::{Connection, Shared},
 };
-use crate::engine::Fault;
+use crate::{backoff::Backoff, engine::Fault};
 
 /// The end of a connection.
 #[derive(Debug, thiserror::Error)]
