@@ -34,7 +34,7 @@ use std::{
 };
 
 use serde::Serialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 
 pub use body::{read, written};
 pub use handlers::FromNode;
@@ -164,11 +164,6 @@ impl Cluster {
         self.0.as_ref().map(|link| &*link.shared.options.node)
     }
 
-    /// The start of this node; none for one on its own.
-    pub fn own_boot(&self) -> Option<&Arc<str>> {
-        self.0.as_ref().map(|link| &link.shared.boot)
-    }
-
     /// The reason why other nodes are not reached, or can't be told from this one.
     pub fn trouble(&self) -> Option<String> {
         self.0.as_ref()?.shared.trouble()
@@ -187,18 +182,10 @@ impl Cluster {
             version: env!("CARGO_PKG_VERSION").into(),
             address: shared.options.address.as_str().into(),
             silent_for: None,
-            shares: Arc::new(shared.shares()),
         };
         let mut others = shared.nodes().view(Instant::now());
         others.sort_by(|one, other| one.name.cmp(&other.name));
         std::iter::once(own).chain(others).collect()
-    }
-
-    /// Sets what a part of this node tells the others every few seconds: a small object. They find it by this name.
-    pub fn set_share(&self, name: &'static str, share: Value) {
-        if let Some(link) = &self.0 {
-            link.shared.set_share(name, share);
-        }
     }
 
     /// Counts a message that the part which it is for could not take.

@@ -24,7 +24,6 @@ use super::{
 use crate::{
     engine::{Engine, Fault},
     error::Error,
-    event::Object,
     timestamp::Timestamp,
 };
 
@@ -79,7 +78,6 @@ pub(super) struct Shared {
     pub(super) has_heard_own: AtomicBool,
     /// The last message of another node with the same name.
     namesake: Mutex<Option<Instant>>,
-    shares: Mutex<Object>,
     /// The reasons why nothing can be sent, or be heard.
     trouble: Mutex<[Option<String>; 2]>,
 }
@@ -113,7 +111,6 @@ impl Shared {
             heard_own: Mutex::default(),
             has_heard_own: AtomicBool::new(false),
             namesake: Mutex::default(),
-            shares: Mutex::default(),
             trouble: Mutex::default(),
             options,
         })
@@ -177,7 +174,6 @@ impl Shared {
             since: self.since.as_micros(),
             version: env!("CARGO_PKG_VERSION").into(),
             address: self.options.address.as_str().into(),
-            shares: Arc::new(lock(&self.shares).clone()),
         };
         let sent = written(&greeting)
             .and_then(|body| self.message(kind, to, (None, None), &body))
@@ -187,15 +183,6 @@ impl Shared {
             Ok(Err(_)) => self.metrics.dropped("full"),
             Err(error) => tracing::warn!("this node can't show itself to the others: {error}"),
         }
-    }
-
-    /// Sets what a part of this node tells the others with each [`HERE`].
-    pub(super) fn set_share(&self, name: &'static str, share: serde_json::Value) {
-        lock(&self.shares).insert(name.into(), share);
-    }
-
-    pub(super) fn shares(&self) -> Object {
-        lock(&self.shares).clone()
     }
 
     /// An own message came back, so that both connections are with the same engine.
