@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use redis::Connection as Engine;
+use redis::Connection;
 
 use super::{
     queue::Waiting,
-    shared::{Connection, Shared},
+    shared::{Half, Shared},
 };
 use crate::{backoff::Backoff, engine::Fault};
 
@@ -21,12 +21,12 @@ pub(super) fn run(shared: &Arc<Shared>) {
             renewals = now;
             connection = None;
         }
-        let engine = match &mut connection {
-            Some(engine) => engine,
+        let open = match &mut connection {
+            Some(open) => open,
             None => match shared.engine.connect(shared.options.timeout) {
                 Ok(made) => {
                     backoff.reset();
-                    if shared.set_trouble(Connection::Publisher, None).is_some() {
+                    if shared.set_trouble(Half::Publisher, None).is_some() {
                         tracing::info!("other nodes can be told again");
                     }
                     connection.insert(made)
@@ -51,7 +51,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
         if waiting.is_empty() {
             continue;
         }
-        match publish(shared, engine, &waiting) {
+        match publish(shared, open, &waiting) {
             Ok(listeners) => shared.listeners.store(listeners, Ordering::Release),
             Err(fault) => {
                 // They may have been sent: a second time is worse than none.
@@ -69,7 +69,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
 }
 
 /// Publishes messages in their order; returns how many nodes listen.
-fn publish(shared: &Shared, engine: &mut Engine, waiting: &[Waiting]) -> Result<u64, Fault> {
+fn publish(shared: &Shared, connection: &mut Connection, waiting: &[Waiting]) -> Result<u64, Fault> {
     let mut calls = redis::pipe();
     for one in waiting {
         calls
@@ -77,7 +77,7 @@ fn publish(shared: &Shared, engine: &mut Engine, waiting: &[Waiting]) -> Result<
             .arg(&shared.channel)
             .arg(one.text.as_slice());
     }
-    let listeners: Vec<u64> = calls.query(engine)?;
+    let listeners: Vec<u64> = calls.query(connection)?;
     for one in waiting {
         shared.metrics.sent(one.kind);
     }
@@ -86,9 +86,9 @@ fn publish(shared: &Shared, engine: &mut Engine, waiting: &[Waiting]) -> Result<
 
 fn lost(shared: &Shared, fault: &Fault) {
     let reason = format!("other nodes can't be told anything: {fault}");
-    let before = shared.set_trouble(Connection::Publisher, Some(reason));
+    let before = shared.set_trouble(Half::Publisher, Some(reason));
     if before.is_none() {
-        shared.metrics.lost(Connection::Publisher.name());
+        shared.metrics.lost(Half::Publisher.name());
         tracing::warn!(%fault, "other nodes can't be told anything; the connection is made again");
     }
 }

@@ -30,14 +30,14 @@ use crate::{
 /// Questions of other nodes that are answered at a time.
 const MAX_ANSWERING: usize = 1_024;
 
-/// The connections of the link.
+/// The halves of the link: each has a thread and a connection.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Connection {
+pub(super) enum Half {
     Publisher = 0,
     Subscriber = 1,
 }
 
-impl Connection {
+impl Half {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Publisher => "publisher",
@@ -221,7 +221,7 @@ impl Shared {
     }
 
     /// Sets the reason why a connection is not there; returns the one before.
-    pub(super) fn set_trouble(&self, of: Connection, trouble: Option<String>) -> Option<String> {
+    pub(super) fn set_trouble(&self, of: Half, trouble: Option<String>) -> Option<String> {
         std::mem::replace(&mut lock(&self.trouble)[of as usize], trouble)
     }
 

@@ -13,7 +13,7 @@ use super::{
     handlers::{FromNode, Handler},
     nodes::{Change, Greeting},
     pending::WrittenAnswer,
-    shared::{Connection, Shared},
+    shared::{Half, Shared},
 };
 use crate::{backoff::Backoff, engine::Fault};
 
@@ -44,9 +44,9 @@ pub(super) fn run(shared: &Arc<Shared>) {
             return;
         }
         let reason = format!("other nodes can't be heard: {end}");
-        let before = shared.set_trouble(Connection::Subscriber, Some(reason));
+        let before = shared.set_trouble(Half::Subscriber, Some(reason));
         if before.is_none() {
-            shared.metrics.lost(Connection::Subscriber.name());
+            shared.metrics.lost(Half::Subscriber.name());
             tracing::warn!("other nodes can't be heard: {end}; the connection is made again");
         }
         if matches!(end, End::Deaf) {
@@ -61,21 +61,21 @@ pub(super) fn run(shared: &Arc<Shared>) {
 
 /// Listens on one connection.
 fn serve(shared: &Arc<Shared>, backoff: &mut Backoff) -> Result<(), End> {
-    let mut engine = shared.engine.connect(shared.options.timeout)?;
+    let mut connection = shared.engine.connect(shared.options.timeout)?;
     let mut subscribe = redis::cmd("SUBSCRIBE");
     subscribe.arg(&shared.channel);
-    engine.send_packed_command(&subscribe.get_packed_command())?;
-    refused(&engine.recv_response()?)?;
+    connection.send_packed_command(&subscribe.get_packed_command())?;
+    refused(&connection.recv_response()?)?;
     // This node hears itself more often than that.
-    engine.set_read_timeout(Some(shared.options.probe_time()))?;
+    connection.set_read_timeout(Some(shared.options.probe_time()))?;
     shared.listens();
     backoff.reset();
-    if shared.set_trouble(Connection::Subscriber, None).is_some() {
+    if shared.set_trouble(Half::Subscriber, None).is_some() {
         tracing::info!("other nodes can be heard again");
     }
     shared.say_hello();
     loop {
-        let heard = match engine.recv_response() {
+        let heard = match connection.recv_response() {
             Ok(heard) => heard,
             Err(error) if error.is_timeout() => return Err(End::Deaf),
             Err(error) => return Err(error.into()),
