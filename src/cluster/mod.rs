@@ -25,6 +25,7 @@ mod shared;
 mod subscriber;
 #[cfg(test)]
 mod tests;
+mod threads;
 
 use std::{
     future::Future,
@@ -33,6 +34,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use redis::RedisError;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -101,22 +103,15 @@ impl Cluster {
 
     /// Makes the link; returns when this node hears itself and was greeted by the others, or after a while: the link is made
     /// as soon as it can be.
-    pub async fn start(&self) {
-        let Some(link) = &self.0 else { return };
-        let spawn = |name: &str, work: fn(&Arc<Shared>)| {
-            let shared = link.shared.clone();
-            let thread = std::thread::Builder::new().name(name.into());
-            thread.spawn(move || work(&shared))
-        };
-        let subscriber = spawn("stoa-subscriber", subscriber::run);
-        let publisher = spawn("stoa-publisher", publisher::run);
-        // Without threads a process can do nothing else either.
-        let failed = subscriber.as_ref().err().or(publisher.as_ref().err());
-        if let Some(error) = failed {
-            tracing::error!(%error, "no thread can be started for the other nodes");
-        }
-        *lock(&link.publisher) = publisher.ok();
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub async fn start(&self) -> Result<(), Fault> {
+        let Some(link) = &self.0 else { return Ok(()) };
         let shared = &link.shared;
+        let start = |name, work| threads::start(shared, name, work).map_err(RedisError::from);
+        start("stoa-subscriber", subscriber::run)?;
+        *lock(&link.publisher) = Some(start("stoa-publisher", publisher::run)?);
         let has_heard = || shared.has_heard_own.load(Ordering::Acquire);
         until(shared.options.timeout, has_heard).await;
         let are_greeted = || {
@@ -124,6 +119,18 @@ impl Cluster {
             shared.nodes().len() as u64 + 1 >= listeners
         };
         until(GREETING_TIME, are_greeted).await;
+        Ok(())
+    }
+
+    /// Waits until a thread of the link ends, which none does before the link does.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let ended = self.0.as_ref().map(|link| link.shared.ended.subscribe());
+        async move {
+            match ended {
+                Some(mut ended) => drop(ended.wait_for(|has_ended| *has_ended).await),
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Keeps the others informed of this node, and notices those that are gone. Never returns.

@@ -69,7 +69,11 @@ pub(super) fn run(shared: &Arc<Shared>) {
 }
 
 /// Publishes messages in their order; returns how many nodes listen.
-fn publish(shared: &Shared, connection: &mut Connection, waiting: &[Waiting]) -> Result<u64, Fault> {
+fn publish(
+    shared: &Shared,
+    connection: &mut Connection,
+    waiting: &[Waiting],
+) -> Result<u64, Fault> {
     let mut calls = redis::pipe();
     for one in waiting {
         calls

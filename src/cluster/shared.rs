@@ -9,7 +9,10 @@ use std::{
 };
 
 use serde_json::value::RawValue;
-use tokio::{runtime::Handle, sync::Semaphore};
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, watch},
+};
 
 use super::{
     body::written,
@@ -68,6 +71,8 @@ pub(super) struct Shared {
     /// The room for answers that are being made.
     pub(super) answering: Arc<Semaphore>,
     pub(super) stop: AtomicBool,
+    /// Whether a thread of the link has ended.
+    pub(super) ended: watch::Sender<bool>,
     /// Counts the times that both connections are to be made anew.
     pub(super) renewals: AtomicU64,
     /// The subscribers of the channel when a message was sent last, this node among them.
@@ -106,6 +111,7 @@ impl Shared {
             runtime: Handle::current(),
             answering: Arc::new(Semaphore::new(MAX_ANSWERING)),
             stop: AtomicBool::new(false),
+            ended: watch::Sender::new(false),
             renewals: AtomicU64::new(0),
             listeners: AtomicU64::new(0),
             heard_own: Mutex::default(),

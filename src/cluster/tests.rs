@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use kit::{redis::Redis, until};
+use futures_util::FutureExt;
+use kit::{PATIENCE, redis::Redis, until};
 use serde_json::{json, value::RawValue};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -63,7 +64,7 @@ impl Node {
                 }
             }
         });
-        link.start().await;
+        link.start().await.expect("threads");
         let pulse = tokio::spawn(link.pulse());
         Self { link, heard, pulse }
     }
@@ -347,6 +348,28 @@ async fn silent_connections_are_made_again() {
     .await;
     assert_eq!(one.others(), ["two"]);
     sees(&two, &["one"]).await;
+    for node in [one, two] {
+        node.link.stop().await;
+    }
+}
+
+/// A thread of the link that panics is noticed, so that the server does not go on without it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_thread_is_noticed() {
+    let Some(engine) = Redis::start().await else {
+        return;
+    };
+    let url = engine.url();
+    let one = Node::start(options(&url, "one")).await;
+    let two = Node::start(options(&url, "two")).await;
+    sees(&one, &["two"]).await;
+    two.link.on_told("panic", |_, _| panic!("a handler failed"));
+    assert_eq!(two.link.ended().now_or_never(), None);
+    one.link.tell("panic", &()).unwrap();
+    tokio::time::timeout(PATIENCE, two.link.ended())
+        .await
+        .expect("it is noticed");
+    assert_eq!(one.link.ended().now_or_never(), None);
     for node in [one, two] {
         node.link.stop().await;
     }
