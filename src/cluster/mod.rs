@@ -7,12 +7,13 @@
 //! ```
 //!
 //! Messages come at most once, and those of one node in its order. Publisher and subscriber have a connection and a thread
-//! each, and find the engine anew whenever theirs is lost. A node says every few seconds that it is here, and hears that
+//! each, and find the engine anew whenever theirs is lost; each works again when a message went, or came, and not before. A node says every few seconds that it is here, and hears that
 //! itself: if it doesn't, it makes both connections anew, and meanwhile takes no other node for dead.
 //! A server that shares its journal with nobody has a [`Cluster`] that does nothing.
 
 mod body;
 mod frame;
+mod halves;
 mod handlers;
 mod metrics;
 mod nodes;
@@ -112,8 +113,7 @@ impl Cluster {
         let start = |name, work| threads::start(shared, name, work).map_err(RedisError::from);
         start("stoa-subscriber", subscriber::run)?;
         *lock(&link.publisher) = Some(start("stoa-publisher", publisher::run)?);
-        let has_heard = || shared.has_heard_own.load(Ordering::Acquire);
-        until(shared.options.timeout, has_heard).await;
+        until(shared.options.timeout, || shared.halves.all_work()).await;
         let are_greeted = || {
             let listeners = shared.listeners.load(Ordering::Acquire);
             shared.nodes().len() as u64 + 1 >= listeners
@@ -245,7 +245,7 @@ impl Cluster {
         let Some(link) = &self.0 else { return };
         let shared = &link.shared;
         let until = Instant::now() + shared.options.answer_within;
-        while !shared.queue.has_room(bytes) && shared.is_linked() && Instant::now() < until {
+        while !shared.queue.has_room(bytes) && shared.halves.all_work() && Instant::now() < until {
             shared.queue.moved(LOOK_INTERVAL).await;
         }
     }
@@ -264,7 +264,7 @@ impl Cluster {
         let link = self.0.as_ref().ok_or(Silence::Gone)?;
         let shared = &link.shared;
         let boot = shared.nodes().boot_of(node).ok_or(Silence::Gone)?;
-        if !shared.is_linked() {
+        if !shared.halves.all_work() {
             let trouble = shared.trouble().unwrap_or_default();
             return Err(Silence::Unasked(Error::unavailable(trouble)));
         }
@@ -312,7 +312,7 @@ impl Cluster {
         if asked.is_empty() {
             return Ok(answers);
         }
-        if !shared.is_linked() {
+        if !shared.halves.all_work() {
             answers.silent = asked.into_iter().map(|(name, _)| name).collect();
             return Ok(answers);
         }

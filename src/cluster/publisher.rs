@@ -1,13 +1,13 @@
 //! The thread that sends: one call of the engine for all messages that wait.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use redis::Connection;
 
-use super::{
-    queue::Waiting,
-    shared::{Half, Shared},
-};
+use super::{frame::HERE, halves::Half, queue::Waiting, shared::Shared};
 use crate::{backoff::Backoff, engine::Fault};
 
 /// Sends until the link ends; connects again whenever the connection is lost.
@@ -23,14 +23,8 @@ pub(super) fn run(shared: &Arc<Shared>) {
         }
         let open = match &mut connection {
             Some(open) => open,
-            None => match shared.engine.connect(shared.options.timeout) {
-                Ok(made) => {
-                    backoff.reset();
-                    if shared.set_trouble(Half::Publisher, None).is_some() {
-                        tracing::info!("other nodes can be told again");
-                    }
-                    connection.insert(made)
-                }
+            None => match connect(shared, &mut backoff) {
+                Ok(made) => connection.insert(made),
                 Err(fault) => {
                     lost(shared, &fault);
                     if shared.queue.pause(backoff.next()) {
@@ -51,29 +45,40 @@ pub(super) fn run(shared: &Arc<Shared>) {
         if waiting.is_empty() {
             continue;
         }
-        match publish(shared, open, &waiting) {
-            Ok(listeners) => shared.listeners.store(listeners, Ordering::Release),
-            Err(fault) => {
-                // They may have been sent: a second time is worse than none.
-                waiting
-                    .iter()
-                    .for_each(|_| shared.metrics.dropped("unsent"));
-                lost(shared, &fault);
-                connection = None;
-                if shared.queue.pause(backoff.next()) {
-                    return;
-                }
+        if let Err(fault) = publish(shared, open, &waiting, &mut backoff) {
+            // They may have been sent: a second time is worse than none.
+            waiting
+                .iter()
+                .for_each(|_| shared.metrics.dropped("unsent"));
+            lost(shared, &fault);
+            connection = None;
+            if shared.queue.pause(backoff.next()) {
+                return;
             }
         }
     }
 }
 
-/// Publishes messages in their order; returns how many nodes listen.
+/// Connects. Where none went before, a message is sent at once: it shows whether they go now, at the cost of none that waits.
+fn connect(shared: &Shared, backoff: &mut Backoff) -> Result<Connection, Fault> {
+    let mut connection = shared.engine.connect(shared.options.timeout)?;
+    if shared.halves.is_lost(Half::Publisher)
+        && let Some(text) = shared.greeting(HERE, None)
+    {
+        let (kind, at) = (HERE, Instant::now());
+        let probe = Waiting { kind, text, at };
+        publish(shared, &mut connection, &[probe], backoff)?;
+    }
+    Ok(connection)
+}
+
+/// Publishes messages in their order.
 fn publish(
     shared: &Shared,
     connection: &mut Connection,
     waiting: &[Waiting],
-) -> Result<u64, Fault> {
+    backoff: &mut Backoff,
+) -> Result<(), Fault> {
     let mut calls = redis::pipe();
     for one in waiting {
         calls
@@ -85,13 +90,18 @@ fn publish(
     for one in waiting {
         shared.metrics.sent(one.kind);
     }
-    Ok(listeners.last().copied().unwrap_or_default())
+    let listeners = listeners.last().copied().unwrap_or_default();
+    shared.listeners.store(listeners, Ordering::Release);
+    backoff.reset();
+    if shared.halves.works(Half::Publisher) {
+        tracing::info!("other nodes can be told again");
+    }
+    Ok(())
 }
 
 fn lost(shared: &Shared, fault: &Fault) {
     let reason = format!("other nodes can't be told anything: {fault}");
-    let before = shared.set_trouble(Half::Publisher, Some(reason));
-    if before.is_none() {
+    if shared.halves.lost(Half::Publisher, reason) {
         shared.metrics.lost(Half::Publisher.name());
         tracing::warn!(%fault, "other nodes can't be told anything; the connection is made again");
     }
