@@ -39,11 +39,12 @@
 //! | [`breaker`] | circuit breakers around outside parts |
 //! | [`cluster`], [`engine`] | the link between nodes; connections with Redis or Valkey |
 //! | [`observe`] | counters, histograms, logs |
-//! | [`channel`], `network`, [`pattern`], [`timestamp`], `msgpack`, [`error`], [`decision`], `private_file` | leaves that all others use |
+//! | [`channel`], `network`, [`pattern`], [`timestamp`], `msgpack`, [`error`], [`decision`], `private_file`, `backoff` | leaves that all others use |
 
 pub mod access;
 pub mod alerts;
 pub mod backlog;
+mod backoff;
 pub mod breaker;
 pub mod channel;
 pub mod cli;

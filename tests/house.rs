@@ -20,6 +20,7 @@ const FLOORS: &[&str] = &[
     "timestamp",
     "msgpack",
     "private_file",
+    "backoff",
     "error",
     "decision",
     "engine",

@@ -7,13 +7,13 @@
 //! ```
 //!
 //! Messages come at most once, and those of one node in its order. Publisher and subscriber have a connection and a thread
-//! each, and find the engine anew whenever theirs is lost. A node says every few seconds that it is here, and hears that
+//! each, and find the engine anew whenever theirs is lost; each works again when a message went, or came, and not before. A node says every few seconds that it is here, and hears that
 //! itself: if it doesn't, it makes both connections anew, and meanwhile takes no other node for dead.
 //! A server that shares its journal with nobody has a [`Cluster`] that does nothing.
 
-mod backoff;
 mod body;
 mod frame;
+mod halves;
 mod handlers;
 mod metrics;
 mod nodes;
@@ -26,6 +26,7 @@ mod shared;
 mod subscriber;
 #[cfg(test)]
 mod tests;
+mod threads;
 
 use std::{
     future::Future,
@@ -34,8 +35,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use redis::RedisError;
 use serde::Serialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 
 pub use body::{read, written};
 pub use handlers::FromNode;
@@ -102,29 +104,33 @@ impl Cluster {
 
     /// Makes the link; returns when this node hears itself and was greeted by the others, or after a while: the link is made
     /// as soon as it can be.
-    pub async fn start(&self) {
-        let Some(link) = &self.0 else { return };
-        let spawn = |name: &str, work: fn(&Arc<Shared>)| {
-            let shared = link.shared.clone();
-            let thread = std::thread::Builder::new().name(name.into());
-            thread.spawn(move || work(&shared))
-        };
-        let subscriber = spawn("stoa-subscriber", subscriber::run);
-        let publisher = spawn("stoa-publisher", publisher::run);
-        // Without threads a process can do nothing else either.
-        let failed = subscriber.as_ref().err().or(publisher.as_ref().err());
-        if let Some(error) = failed {
-            tracing::error!(%error, "no thread can be started for the other nodes");
-        }
-        *lock(&link.publisher) = publisher.ok();
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub async fn start(&self) -> Result<(), Fault> {
+        let Some(link) = &self.0 else { return Ok(()) };
         let shared = &link.shared;
-        let has_heard = || shared.has_heard_own.load(Ordering::Acquire);
-        until(shared.options.timeout, has_heard).await;
+        let start = |name, work| threads::start(shared, name, work).map_err(RedisError::from);
+        start("stoa-subscriber", subscriber::run)?;
+        *lock(&link.publisher) = Some(start("stoa-publisher", publisher::run)?);
+        until(shared.options.timeout, || shared.halves.all_work()).await;
         let are_greeted = || {
             let listeners = shared.listeners.load(Ordering::Acquire);
             shared.nodes().len() as u64 + 1 >= listeners
         };
         until(GREETING_TIME, are_greeted).await;
+        Ok(())
+    }
+
+    /// Waits until a thread of the link ends, which none does before the link does.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let ended = self.0.as_ref().map(|link| link.shared.ended.subscribe());
+        async move {
+            match ended {
+                Some(mut ended) => drop(ended.wait_for(|has_ended| *has_ended).await),
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Keeps the others informed of this node, and notices those that are gone. Never returns.
@@ -165,11 +171,6 @@ impl Cluster {
         self.0.as_ref().map(|link| &*link.shared.options.node)
     }
 
-    /// The start of this node; none for one on its own.
-    pub fn own_boot(&self) -> Option<&Arc<str>> {
-        self.0.as_ref().map(|link| &link.shared.boot)
-    }
-
     /// The reason why other nodes are not reached, or can't be told from this one.
     pub fn trouble(&self) -> Option<String> {
         self.0.as_ref()?.shared.trouble()
@@ -188,18 +189,10 @@ impl Cluster {
             version: env!("CARGO_PKG_VERSION").into(),
             address: shared.options.address.as_str().into(),
             silent_for: None,
-            shares: Arc::new(shared.shares()),
         };
         let mut others = shared.nodes().view(Instant::now());
         others.sort_by(|one, other| one.name.cmp(&other.name));
         std::iter::once(own).chain(others).collect()
-    }
-
-    /// Sets what a part of this node tells the others every few seconds: a small object. They find it by this name.
-    pub fn set_share(&self, name: &'static str, share: Value) {
-        if let Some(link) = &self.0 {
-            link.shared.set_share(name, share);
-        }
     }
 
     /// Counts a message that the part which it is for could not take.
@@ -252,7 +245,7 @@ impl Cluster {
         let Some(link) = &self.0 else { return };
         let shared = &link.shared;
         let until = Instant::now() + shared.options.answer_within;
-        while !shared.queue.has_room(bytes) && shared.is_linked() && Instant::now() < until {
+        while !shared.queue.has_room(bytes) && shared.halves.all_work() && Instant::now() < until {
             shared.queue.moved(LOOK_INTERVAL).await;
         }
     }
@@ -271,7 +264,7 @@ impl Cluster {
         let link = self.0.as_ref().ok_or(Silence::Gone)?;
         let shared = &link.shared;
         let boot = shared.nodes().boot_of(node).ok_or(Silence::Gone)?;
-        if !shared.is_linked() {
+        if !shared.halves.all_work() {
             let trouble = shared.trouble().unwrap_or_default();
             return Err(Silence::Unasked(Error::unavailable(trouble)));
         }
@@ -319,7 +312,7 @@ impl Cluster {
         if asked.is_empty() {
             return Ok(answers);
         }
-        if !shared.is_linked() {
+        if !shared.halves.all_work() {
             answers.silent = asked.into_iter().map(|(name, _)| name).collect();
             return Ok(answers);
         }

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{event::Object, timestamp::Timestamp};
+use crate::timestamp::Timestamp;
 
 /// A node of the deployment.
 #[derive(Debug, Clone)]
@@ -24,8 +24,6 @@ pub struct ClusterNode {
     pub address: Arc<str>,
     /// The time since it was last heard of; none for this node itself.
     pub silent_for: Option<Duration>,
-    /// Texts that the node's parts share with the others, by the names of the parts.
-    pub shares: Arc<Object>,
 }
 
 /// The body of the messages by which a node shows itself.
@@ -35,8 +33,6 @@ pub(super) struct Greeting {
     pub(super) since: i64,
     pub(super) version: Arc<str>,
     pub(super) address: Arc<str>,
-    #[serde(default)]
-    pub(super) shares: Arc<Object>,
 }
 
 /// A node, and the last time that it was heard of.
@@ -162,7 +158,6 @@ impl NodeTable {
             version: known.greeting.version.clone(),
             address: known.greeting.address.clone(),
             silent_for: Some(now.saturating_duration_since(known.heard)),
-            shares: known.greeting.shares.clone(),
         });
         known.collect()
     }
@@ -199,7 +194,6 @@ mod tests {
             since: 0,
             version: "1".into(),
             address: "here".into(),
-            shares: Arc::default(),
         }
     }
 

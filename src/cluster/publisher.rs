@@ -1,15 +1,14 @@
 //! The thread that sends: one call of the engine for all messages that wait.
 
-use std::sync::{Arc, atomic::Ordering};
-
-use redis::Connection as Engine;
-
-use super::{
-    backoff::Backoff,
-    queue::Waiting,
-    shared::{Connection, Shared},
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
 };
-use crate::engine::Fault;
+
+use redis::Connection;
+
+use super::{frame::HERE, halves::Half, queue::Waiting, shared::Shared};
+use crate::{backoff::Backoff, engine::Fault};
 
 /// Sends until the link ends; connects again whenever the connection is lost.
 pub(super) fn run(shared: &Arc<Shared>) {
@@ -22,16 +21,10 @@ pub(super) fn run(shared: &Arc<Shared>) {
             renewals = now;
             connection = None;
         }
-        let engine = match &mut connection {
-            Some(engine) => engine,
-            None => match shared.engine.connect(shared.options.timeout) {
-                Ok(made) => {
-                    backoff.reset();
-                    if shared.set_trouble(Connection::Publisher, None).is_some() {
-                        tracing::info!("other nodes can be told again");
-                    }
-                    connection.insert(made)
-                }
+        let open = match &mut connection {
+            Some(open) => open,
+            None => match connect(shared, &mut backoff) {
+                Ok(made) => connection.insert(made),
                 Err(fault) => {
                     lost(shared, &fault);
                     if shared.queue.pause(backoff.next()) {
@@ -52,25 +45,40 @@ pub(super) fn run(shared: &Arc<Shared>) {
         if waiting.is_empty() {
             continue;
         }
-        match publish(shared, engine, &waiting) {
-            Ok(listeners) => shared.listeners.store(listeners, Ordering::Release),
-            Err(fault) => {
-                // They may have been sent: a second time is worse than none.
-                waiting
-                    .iter()
-                    .for_each(|_| shared.metrics.dropped("unsent"));
-                lost(shared, &fault);
-                connection = None;
-                if shared.queue.pause(backoff.next()) {
-                    return;
-                }
+        if let Err(fault) = publish(shared, open, &waiting, &mut backoff) {
+            // They may have been sent: a second time is worse than none.
+            waiting
+                .iter()
+                .for_each(|_| shared.metrics.dropped("unsent"));
+            lost(shared, &fault);
+            connection = None;
+            if shared.queue.pause(backoff.next()) {
+                return;
             }
         }
     }
 }
 
-/// Publishes messages in their order; returns how many nodes listen.
-fn publish(shared: &Shared, engine: &mut Engine, waiting: &[Waiting]) -> Result<u64, Fault> {
+/// Connects. Where none went before, a message is sent at once: it shows whether they go now, at the cost of none that waits.
+fn connect(shared: &Shared, backoff: &mut Backoff) -> Result<Connection, Fault> {
+    let mut connection = shared.engine.connect(shared.options.timeout)?;
+    if shared.halves.is_lost(Half::Publisher)
+        && let Some(text) = shared.greeting(HERE, None)
+    {
+        let (kind, at) = (HERE, Instant::now());
+        let probe = Waiting { kind, text, at };
+        publish(shared, &mut connection, &[probe], backoff)?;
+    }
+    Ok(connection)
+}
+
+/// Publishes messages in their order.
+fn publish(
+    shared: &Shared,
+    connection: &mut Connection,
+    waiting: &[Waiting],
+    backoff: &mut Backoff,
+) -> Result<(), Fault> {
     let mut calls = redis::pipe();
     for one in waiting {
         calls
@@ -78,18 +86,23 @@ fn publish(shared: &Shared, engine: &mut Engine, waiting: &[Waiting]) -> Result<
             .arg(&shared.channel)
             .arg(one.text.as_slice());
     }
-    let listeners: Vec<u64> = calls.query(engine)?;
+    let listeners: Vec<u64> = calls.query(connection)?;
     for one in waiting {
         shared.metrics.sent(one.kind);
     }
-    Ok(listeners.last().copied().unwrap_or_default())
+    let listeners = listeners.last().copied().unwrap_or_default();
+    shared.listeners.store(listeners, Ordering::Release);
+    backoff.reset();
+    if shared.halves.works(Half::Publisher) {
+        tracing::info!("other nodes can be told again");
+    }
+    Ok(())
 }
 
 fn lost(shared: &Shared, fault: &Fault) {
     let reason = format!("other nodes can't be told anything: {fault}");
-    let before = shared.set_trouble(Connection::Publisher, Some(reason));
-    if before.is_none() {
-        shared.metrics.lost(Connection::Publisher.name());
+    if shared.halves.lost(Half::Publisher, reason) {
+        shared.metrics.lost(Half::Publisher.name());
         tracing::warn!(%fault, "other nodes can't be told anything; the connection is made again");
     }
 }

@@ -21,11 +21,14 @@ pub(super) async fn run(shared: Arc<Shared>) {
         if shared.is_deaf() {
             // Nothing is known of the others meanwhile. The listener notices by itself; here the sender is told.
             let again = |at: Instant| now.duration_since(at) > shared.options.probe_time();
-            if shared.has_heard_own.load(Ordering::Acquire) && renewed.is_none_or(again) {
+            if shared.has_heard_itself() && renewed.is_none_or(again) {
                 renewed = Some(now);
                 shared.metrics.lost("silent");
                 shared.renewals.fetch_add(1, Ordering::AcqRel);
             }
+            continue;
+        }
+        if !shared.hears_itself() {
             continue;
         }
         let gone = shared.nodes().sweep(shared.options.node_timeout, now);

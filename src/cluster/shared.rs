@@ -9,11 +9,15 @@ use std::{
 };
 
 use serde_json::value::RawValue;
-use tokio::{runtime::Handle, sync::Semaphore};
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, watch},
+};
 
 use super::{
     body::written,
     frame::{self, Frame, GOODBYE, HELLO, HERE, Sender, VERSION},
+    halves::Halves,
     handlers::Handlers,
     metrics::ClusterMetrics,
     nodes::{Greeting, NodeTable},
@@ -24,28 +28,11 @@ use super::{
 use crate::{
     engine::{Engine, Fault},
     error::Error,
-    event::Object,
     timestamp::Timestamp,
 };
 
 /// Questions of other nodes that are answered at a time.
 const MAX_ANSWERING: usize = 1_024;
-
-/// The connections of the link.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Connection {
-    Publisher = 0,
-    Subscriber = 1,
-}
-
-impl Connection {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Publisher => "publisher",
-            Self::Subscriber => "subscriber",
-        }
-    }
-}
 
 /// State that the two threads of the link, its pulse and its users share.
 #[derive(Debug)]
@@ -69,19 +56,26 @@ pub(super) struct Shared {
     /// The room for answers that are being made.
     pub(super) answering: Arc<Semaphore>,
     pub(super) stop: AtomicBool,
+    /// Whether a thread of the link has ended.
+    pub(super) ended: watch::Sender<bool>,
     /// Counts the times that both connections are to be made anew.
     pub(super) renewals: AtomicU64,
     /// The subscribers of the channel when a message was sent last, this node among them.
     pub(super) listeners: AtomicU64,
-    /// The last time that an own message came back, or a connection was made for it; none before the first.
-    heard_own: Mutex<Option<Instant>>,
-    /// Whether an own message has come back.
-    pub(super) has_heard_own: AtomicBool,
+    /// Own messages, which come back.
+    echo: Mutex<Echo>,
     /// The last message of another node with the same name.
     namesake: Mutex<Option<Instant>>,
-    shares: Mutex<Object>,
-    /// The reasons why nothing can be sent, or be heard.
-    trouble: Mutex<[Option<String>; 2]>,
+    pub(super) halves: Halves,
+}
+
+/// The times of own messages, each of which comes back.
+#[derive(Debug, Default)]
+struct Echo {
+    /// The last one that came; none before the first.
+    heard: Option<Instant>,
+    /// The last connection on which some will come.
+    listens_since: Option<Instant>,
 }
 
 impl Shared {
@@ -108,13 +102,12 @@ impl Shared {
             runtime: Handle::current(),
             answering: Arc::new(Semaphore::new(MAX_ANSWERING)),
             stop: AtomicBool::new(false),
+            ended: watch::Sender::new(false),
             renewals: AtomicU64::new(0),
             listeners: AtomicU64::new(0),
-            heard_own: Mutex::default(),
-            has_heard_own: AtomicBool::new(false),
+            echo: Mutex::default(),
             namesake: Mutex::default(),
-            shares: Mutex::default(),
-            trouble: Mutex::default(),
+            halves: Halves::default(),
             options,
         })
     }
@@ -173,53 +166,60 @@ impl Shared {
 
     /// Sends one of the messages by which a node shows itself.
     pub(super) fn greet(&self, kind: &'static str, to: Option<&str>) {
+        let greeting = self.greeting(kind, to);
+        if greeting.is_some_and(|text| self.queue(kind, text).is_err()) {
+            self.metrics.dropped("full");
+        }
+    }
+
+    /// One of the messages by which a node shows itself; none if it can't be written.
+    pub(super) fn greeting(&self, kind: &'static str, to: Option<&str>) -> Option<Vec<u8>> {
         let greeting = Greeting {
             since: self.since.as_micros(),
             version: env!("CARGO_PKG_VERSION").into(),
             address: self.options.address.as_str().into(),
-            shares: Arc::new(lock(&self.shares).clone()),
         };
-        let sent = written(&greeting)
-            .and_then(|body| self.message(kind, to, (None, None), &body))
-            .map(|text| self.queue(kind, text));
-        match sent {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => self.metrics.dropped("full"),
-            Err(error) => tracing::warn!("this node can't show itself to the others: {error}"),
-        }
-    }
-
-    /// Sets what a part of this node tells the others with each [`HERE`].
-    pub(super) fn set_share(&self, name: &'static str, share: serde_json::Value) {
-        lock(&self.shares).insert(name.into(), share);
-    }
-
-    pub(super) fn shares(&self) -> Object {
-        lock(&self.shares).clone()
+        let text = written(&greeting).and_then(|body| self.message(kind, to, (None, None), &body));
+        let refused = |error: &Error| {
+            tracing::warn!("this node can't show itself to the others: {error}");
+        };
+        text.inspect_err(refused).ok()
     }
 
     /// An own message came back, so that both connections are with the same engine.
     pub(super) fn heard_own(&self) {
         let now = Instant::now();
-        let before = lock(&self.heard_own).replace(now);
-        self.has_heard_own.store(true, Ordering::Release);
-        let was_deaf = before.is_none_or(|at| now.duration_since(at) > self.options.probe_time());
-        if was_deaf {
+        let mut echo = lock(&self.echo);
+        if !self.is_recent(echo.heard) {
+            // Before this node counts as one that hears: no other one is taken for dead in between.
             lock(&self.nodes).forgive(now);
         }
+        echo.heard = Some(now);
     }
 
     /// A connection was made on which own messages will come back: the time for that begins.
     pub(super) fn listens(&self) {
-        let now = Instant::now();
-        *lock(&self.heard_own) = Some(now);
-        lock(&self.nodes).forgive(now);
+        lock(&self.echo).listens_since = Some(Instant::now());
+    }
+
+    /// Whether own messages come back: only then is the silence of others their own.
+    pub(super) fn hears_itself(&self) -> bool {
+        self.is_recent(lock(&self.echo).heard)
     }
 
     /// Whether own messages don't come back in time: then the others' may not come either.
     pub(super) fn is_deaf(&self) -> bool {
-        let heard = *lock(&self.heard_own);
-        heard.is_none_or(|at| at.elapsed() > self.options.probe_time())
+        let echo = lock(&self.echo);
+        !self.is_recent(echo.heard.max(echo.listens_since))
+    }
+
+    /// Whether an own message has come back.
+    pub(super) fn has_heard_itself(&self) -> bool {
+        lock(&self.echo).heard.is_some()
+    }
+
+    fn is_recent(&self, at: Option<Instant>) -> bool {
+        at.is_some_and(|at| at.elapsed() <= self.options.probe_time())
     }
 
     /// Another node has this node's name.
@@ -233,15 +233,9 @@ impl Shared {
         }
     }
 
-    /// Sets the reason why a connection is not there; returns the one before.
-    pub(super) fn set_trouble(&self, of: Connection, trouble: Option<String>) -> Option<String> {
-        std::mem::replace(&mut lock(&self.trouble)[of as usize], trouble)
-    }
-
     /// The reason why other nodes are not reached, or can't be told from this one.
     pub(super) fn trouble(&self) -> Option<String> {
-        let trouble = lock(&self.trouble).iter().flatten().next().cloned();
-        trouble.or_else(|| {
+        self.halves.trouble().or_else(|| {
             let namesake = (*lock(&self.namesake))?;
             let is_there = namesake.elapsed() <= self.options.node_timeout;
             is_there.then(|| {
@@ -251,11 +245,6 @@ impl Shared {
                 )
             })
         })
-    }
-
-    /// Whether messages can be sent and heard.
-    pub(super) fn is_linked(&self) -> bool {
-        lock(&self.trouble).iter().all(Option::is_none)
     }
 
     pub(super) fn is_stopping(&self) -> bool {

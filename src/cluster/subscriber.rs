@@ -8,15 +8,15 @@ use std::{
 use redis::{Msg, Value};
 
 use super::{
-    backoff::Backoff,
     body::written,
     frame::{ANSWER, Frame, GOODBYE, HELLO, HERE, VERSION},
+    halves::Half,
     handlers::{FromNode, Handler},
     nodes::{Change, Greeting},
     pending::WrittenAnswer,
-    shared::{Connection, Shared},
+    shared::Shared,
 };
-use crate::engine::Fault;
+use crate::{backoff::Backoff, engine::Fault};
 
 /// The end of a connection.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +45,8 @@ pub(super) fn run(shared: &Arc<Shared>) {
             return;
         }
         let reason = format!("other nodes can't be heard: {end}");
-        let before = shared.set_trouble(Connection::Subscriber, Some(reason));
-        if before.is_none() {
-            shared.metrics.lost(Connection::Subscriber.name());
+        if shared.halves.lost(Half::Subscriber, reason) {
+            shared.metrics.lost(Half::Subscriber.name());
             tracing::warn!("other nodes can't be heard: {end}; the connection is made again");
         }
         if matches!(end, End::Deaf) {
@@ -62,21 +61,18 @@ pub(super) fn run(shared: &Arc<Shared>) {
 
 /// Listens on one connection.
 fn serve(shared: &Arc<Shared>, backoff: &mut Backoff) -> Result<(), End> {
-    let mut engine = shared.engine.connect(shared.options.timeout)?;
+    let mut connection = shared.engine.connect(shared.options.timeout)?;
     let mut subscribe = redis::cmd("SUBSCRIBE");
     subscribe.arg(&shared.channel);
-    engine.send_packed_command(&subscribe.get_packed_command())?;
-    refused(&engine.recv_response()?)?;
+    connection.send_packed_command(&subscribe.get_packed_command())?;
+    refused(&connection.recv_response()?)?;
     // This node hears itself more often than that.
-    engine.set_read_timeout(Some(shared.options.probe_time()))?;
+    connection.set_read_timeout(Some(shared.options.probe_time()))?;
     shared.listens();
-    backoff.reset();
-    if shared.set_trouble(Connection::Subscriber, None).is_some() {
-        tracing::info!("other nodes can be heard again");
-    }
     shared.say_hello();
+    let mut has_heard_itself = false;
     loop {
-        let heard = match engine.recv_response() {
+        let heard = match connection.recv_response() {
             Ok(heard) => heard,
             Err(error) if error.is_timeout() => return Err(End::Deaf),
             Err(error) => return Err(error.into()),
@@ -86,8 +82,14 @@ fn serve(shared: &Arc<Shared>, backoff: &mut Backoff) -> Result<(), End> {
         }
         // A user whose rights were taken away is told so in place of a message.
         refused(&heard)?;
-        if let Some(message) = Msg::from_owned_value(heard) {
-            hear(shared, message.get_payload_bytes());
+        let message = Msg::from_owned_value(heard);
+        let is_own = message.is_some_and(|message| hear(shared, message.get_payload_bytes()));
+        if is_own && !has_heard_itself {
+            has_heard_itself = true;
+            backoff.reset();
+            if shared.halves.works(Half::Subscriber) {
+                tracing::info!("other nodes can be heard again");
+            }
         }
         if shared.is_deaf() {
             return Err(End::Deaf);
@@ -103,15 +105,16 @@ fn refused(answer: &Value) -> Result<(), End> {
     }
 }
 
-/// Takes a message.
-fn hear(shared: &Arc<Shared>, text: &[u8]) {
+/// Takes a message; returns whether it is an own one.
+fn hear(shared: &Arc<Shared>, text: &[u8]) -> bool {
     if text.starts_with(shared.beginning.as_slice()) {
         // Whatever it is, it went all the way: greetings may wait behind much else.
         shared.heard_own();
-        return;
+        return true;
     }
     if text.len() > shared.options.max_message {
-        return shared.metrics.dropped("too_large");
+        shared.metrics.dropped("too_large");
+        return false;
     }
     match serde_json::from_slice::<Frame<'_>>(text) {
         Ok(frame) if frame.v == VERSION => take(shared, &frame),
@@ -121,6 +124,7 @@ fn hear(shared: &Arc<Shared>, text: &[u8]) {
             shared.metrics.dropped("malformed");
         }
     }
+    false
 }
 
 fn take(shared: &Arc<Shared>, frame: &Frame<'_>) {

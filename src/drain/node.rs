@@ -120,9 +120,13 @@ impl Drain {
         status
     }
 
-    /// Ends a drain: the node takes clients again. Those that left stay where they are. Returns whether there was one.
+    /// Ends a drain: the node takes clients again. Those that left stay where they are. Returns whether there was one that
+    /// could be ended: not one after which the server already stops.
     pub fn end(&self) -> bool {
         let mut current = self.current();
+        if *self.stop.borrow() {
+            return false;
+        }
         let Some(before) = current.take() else {
             return false;
         };
@@ -211,17 +215,17 @@ impl Drain {
             false => moved.await,
         }
         {
-            // An end that comes now is the last word.
+            // An end that came before is the last word; one that comes later finds that the server stops.
             let _current = self.current();
             if ends.is_cancelled() {
                 return;
             }
             self.is_in(DrainState::Drained);
+            if stops {
+                self.stop.send_replace(true);
+            }
         }
         tracing::info!(clients = self.sessions.count(), "drained");
-        if stops {
-            self.stop.send_replace(true);
-        }
         self.move_late(cause, false).await;
     }
 
@@ -252,5 +256,29 @@ impl Drain {
 
     fn current(&self) -> MutexGuard<'_, Option<Current>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::Metrics;
+
+    /// Whoever ends a drain is told the truth: a server that has been told to stop does so.
+    #[tokio::test]
+    async fn a_drain_after_which_the_server_already_stops_can_no_longer_be_ended() {
+        let options = DrainOptions {
+            time: Duration::ZERO,
+            cluster: Cluster::default(),
+        };
+        let sessions = Sessions::new(Metrics::new());
+        let drain = Drain::new(sessions, options, DrainMetrics::default());
+        let day = Duration::from_secs(86_400);
+        drain.start(Some(day), true);
+        assert!(drain.end() && !drain.end() && !drain.is_on());
+        drain.start(None, true);
+        drain.wants_stop().await;
+        assert!(!drain.end() && drain.is_on());
+        assert_eq!(drain.status().state, DrainState::Drained);
     }
 }

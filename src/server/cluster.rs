@@ -54,10 +54,17 @@ pub(super) fn carry(
     })
 }
 
-/// Makes the link, when all parts that other nodes may ask are there; the task that keeps it going.
-pub(super) async fn start(cluster: &Cluster, essential: &Essential) -> Option<JoinHandle<()>> {
-    cluster.start().await;
-    cluster
-        .is_on()
-        .then(|| essential.spawn("pulse of the cluster", cluster.pulse()))
+/// Makes the link, when all parts that other nodes may ask are there; the tasks that keep it going, and that notice its end.
+pub(super) async fn start(
+    cluster: &Cluster,
+    essential: &Essential,
+) -> Result<Vec<JoinHandle<()>>, ServeError> {
+    if !cluster.is_on() {
+        return Ok(Vec::new());
+    }
+    cluster.start().await?;
+    Ok(vec![
+        essential.spawn("pulse of the cluster", cluster.pulse()),
+        essential.spawn("link between the nodes", cluster.ended()),
+    ])
 }

@@ -291,7 +291,7 @@ pub async fn start(config: &Config) -> Result<Running, ServeError> {
         stopping: stop,
     };
     let server = server.prepare(router)?;
-    aside.extend(cluster::start(&cluster, &essential).await);
+    aside.extend(cluster::start(&cluster, &essential).await?);
     let own_port = own_port.map(|(listener, address)| {
         let serving = server.beside(visualization).serve(listener);
         let serving = essential.spawn("listener of the visualization", serving);

@@ -3,10 +3,11 @@
 use std::{
     fs::File,
     io::{BufRead, BufReader},
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
+        Mutex,
         atomic::{AtomicU32, Ordering},
         mpsc,
     },
@@ -56,18 +57,24 @@ pub fn serve_in_memory() -> Command {
     command
 }
 
-/// A port that is free now, and that nobody gets who asks for any: a server that is started on it later, or once more, still
-/// finds it free.
+/// A port that is free now, and that nobody gets who asks for any, here or in another process of these tests: a server that
+/// is started on it later, or once more, still finds it free.
 pub fn free_port() -> u16 {
     /// Below where systems take the ports from that they choose themselves.
     const FIRST: u32 = 20_000;
     const COUNT: u32 = 12_000;
     static TAKEN: AtomicU32 = AtomicU32::new(0);
+    // The port of UDP with the same number is the sign for other processes that it is taken. It goes with this one.
+    static SIGNS: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
     loop {
         // Processes that run at the same time begin at different places.
         let next = std::process::id() * 97 % COUNT + TAKEN.fetch_add(1, Ordering::Relaxed);
         let port = u16::try_from(FIRST + next % COUNT).expect("a port");
+        let Ok(sign) = UdpSocket::bind(("127.0.0.1", port)) else {
+            continue;
+        };
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            SIGNS.lock().expect("no panic").push(sign);
             return port;
         }
     }

@@ -1,20 +1,20 @@
-//! The waits between two tries to connect.
+//! The waits between two tries to reach what is away.
 
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(50);
 const MOST: Duration = Duration::from_secs(1);
 
-/// The next wait: each is twice as long, and none is the same on all nodes.
+/// The next wait: each is up to twice as long, and none is the same on all nodes, so that they don't all come back at once.
 #[derive(Debug)]
-pub(super) struct Backoff(Duration);
+pub(crate) struct Backoff(Duration);
 
 impl Backoff {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(FIRST)
     }
 
-    pub(super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let wait = self.0;
         self.0 = (self.0 * 2).min(MOST);
         let (_, low) = uuid::Uuid::new_v4().as_u64_pair();
@@ -22,7 +22,7 @@ impl Backoff {
         wait / 2 + wait * share / 512
     }
 
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.0 = FIRST;
     }
 }
