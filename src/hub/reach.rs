@@ -1,9 +1,15 @@
 //! Cursors of other nodes: a client that moves may bring one that this node has not read up to yet.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
 
 use super::{Closings, HubHandle, JoinReply, command::Resumption};
 use crate::{delivery::Cursor, journal::Journal};
+
+/// The time that it may take until it is known what became of a place of this journal. While another engine takes the place
+/// of one that failed, a node that lags behind can't read on; and then the nodes that know the newest events put them back.
+const FAILOVER_TIME: Duration = Duration::from_secs(10);
 
 /// Parts that every handle has beside the way to the hub.
 #[derive(Debug)]
@@ -22,15 +28,29 @@ impl Beside {
     }
 
     async fn reach(&self, place: Option<&Cursor>) {
-        if let (Some(journal), Some(place)) = (&self.shared, place) {
-            let end = place.within.as_ref().map_or(place.seq, |within| within.to);
-            journal.reach(place.epoch, end.max(place.seq)).await;
+        let (Some(journal), Some(place)) = (&self.shared, place) else {
+            return;
+        };
+        let end = place.within.as_ref().map_or(place.seq, |within| within.to);
+        let end = end.max(place.seq);
+        let until = Instant::now() + FAILOVER_TIME;
+        loop {
+            journal.reach(place.epoch, end).await;
+            // Another node has read up to there: the place comes, or is said to be lost. The state would be older.
+            let may_come = match journal.newest_of(place.epoch) {
+                Some(newest) => newest < end,
+                None => journal.health().trouble.is_some(),
+            };
+            let is_open = may_come && journal.lost(place.epoch).is_none();
+            if !is_open || Instant::now() >= until {
+                return;
+            }
         }
     }
 }
 
 impl HubHandle {
-    /// A cursor, once this node has read up to its place; not for longer than a moment.
+    /// A cursor, once this node has read up to its place, or knows that it can't.
     pub(super) async fn reached(&self, from: Resumption) -> Resumption {
         self.1.reach(from.place.as_ref()).await;
         from
