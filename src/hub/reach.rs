@@ -1,9 +1,21 @@
 //! Cursors of other nodes: a client that moves may bring one that this node has not read up to yet.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, timeout};
 
 use super::{Closings, HubHandle, JoinReply, command::Resumption};
-use crate::{delivery::Cursor, journal::Journal};
+use crate::{
+    delivery::Cursor,
+    journal::{Journal, Seq},
+};
+
+/// The time that it may take until it is known what became of a place of this journal. While another engine takes the place
+/// of one that failed, a node that lags behind can't read on; and then the nodes that know the newest events put them back.
+const FAILOVER_TIME: Duration = Duration::from_secs(10);
+
+/// The time after which it is looked again, if nothing new was read.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Parts that every handle has beside the way to the hub.
 #[derive(Debug)]
@@ -22,15 +34,37 @@ impl Beside {
     }
 
     async fn reach(&self, place: Option<&Cursor>) {
-        if let (Some(journal), Some(place)) = (&self.shared, place) {
-            let end = place.within.as_ref().map_or(place.seq, |within| within.to);
-            journal.reach(place.epoch, end.max(place.seq)).await;
+        let (Some(journal), Some(place)) = (&self.shared, place) else {
+            return;
+        };
+        let end = place.within.as_ref().map_or(place.seq, |within| within.to);
+        let end = end.max(place.seq);
+        let until = Instant::now() + FAILOVER_TIME;
+        let mut grown = journal.watch();
+        journal.reach(place.epoch, end).await;
+        while !is_settled(&**journal, place, end) && Instant::now() < until {
+            timeout(PAUSE, grown.changed()).await.ok();
         }
     }
 }
 
+/// Whether it is known what became of a place that another node has read: it came, or it was lost, and this node has read its
+/// event where it is now. Otherwise what the client has would be told again, or it would be given an older state.
+fn is_settled(journal: &dyn Journal, place: &Cursor, end: Seq) -> bool {
+    let may_come = match journal.newest_of(place.epoch) {
+        Some(newest) => newest < end,
+        None => journal.health().trouble.is_some(),
+    };
+    let is_found = || match journal.lost(place.epoch) {
+        // A place within a segment is not looked for.
+        Some((common, now)) => place.within.is_some() || end <= common || now(end).is_some(),
+        None => false,
+    };
+    !may_come || is_found()
+}
+
 impl HubHandle {
-    /// A cursor, once this node has read up to its place; not for longer than a moment.
+    /// A cursor, once this node has read up to its place, or knows that it can't.
     pub(super) async fn reached(&self, from: Resumption) -> Resumption {
         self.1.reach(from.place.as_ref()).await;
         from

@@ -5,6 +5,12 @@ use serde_json::json;
 
 use super::{event, process_at, take, task, tasks, told, until_ready, until_taken};
 
+/// The number of a connection, as a line of the engine's list has it.
+fn id(line: &str) -> String {
+    let number = line.split(' ').find_map(|field| field.strip_prefix("id="));
+    number.expect("a number").to_owned()
+}
+
 /// The node that does the chores stands still for longer than its lease: another one does them, and nothing is lost. The
 /// journal no longer reaches back to where it stood: its clients that lack what is gone are given the state, and those
 /// that moved to another node in time miss nothing.
@@ -19,10 +25,19 @@ async fn a_node_that_stands_still_for_longer_than_the_journal_reaches_back_begin
     let (mut here, _) = Client::connect(stalled.address, json!({})).await;
     take(stalled.address, &["a", "b"]).await;
     told(&mut here, &["a", "b"]).await;
+    let clients: String = engine.ask(&["CLIENT", "LIST"]).await;
+    let own: Vec<String> = clients.lines().map(id).collect();
     let going = start("two");
     let address = going.address;
     let (mut there, _) = Client::connect(address, json!({})).await;
     stalled.signal("STOP");
+    // An answer to what it had asked before would give it the events once it goes on, and nothing were gone for it.
+    until("the engine to have answered it", async || {
+        let clients: String = engine.ask(&["CLIENT", "LIST"]).await;
+        let waits = |line: &&str| line.contains(" flags=b ") && own.contains(&id(line));
+        (clients.lines().filter(waits).count() == 0).then_some(())
+    })
+    .await;
     let ids: Vec<String> = (0..200).map(|n| format!("t{n}")).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let events: Vec<_> = ids.iter().map(|id| task(id)).collect();

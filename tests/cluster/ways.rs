@@ -159,3 +159,38 @@ async fn a_former_primary_is_not_written_to_and_not_believed() {
     tasks(&[address], &["a", "b", "c"]).await;
     server.shutdown().await;
 }
+
+/// A client comes with a cursor that is ahead of a node without its engine: it waits, and is not given an older state.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_ahead_of_a_node_without_its_engine_waits_for_it() {
+    let Some(engine) = Redis::start().await else {
+        return;
+    };
+    let way = Proxy::to(engine.port()).await;
+    let (one, two) = (node(&engine, "one").await, node_at(&way.url(), "two").await);
+    let (mut here, _) = Client::connect(one.address(), json!({})).await;
+    way.close();
+    until_ready(two.address(), false).await;
+    take(one.address(), &["a", "b"]).await;
+    let cursor = told(&mut here, &["a", "b"]).await;
+    let (address, before) = (two.address(), way.begun());
+    let coming =
+        tokio::spawn(async move { Client::connect(address, json!({ "cursor": cursor })).await });
+    // Three connections are tried again, each at most once a second by then.
+    until("many dials", async || {
+        (way.begun() >= before + 12).then_some(())
+    })
+    .await;
+    way.open();
+    let (mut moved, _) = coming.await.expect("it comes in");
+    let resumed = event(&mut moved, "resumed").await;
+    assert_eq!(
+        (&resumed["complete"], &resumed["replayed"]),
+        (&json!(true), &json!(0)),
+        "{resumed}"
+    );
+    take(one.address(), &["c"]).await;
+    told(&mut moved, &["c"]).await;
+    one.shutdown().await;
+    two.shutdown().await;
+}
