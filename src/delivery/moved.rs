@@ -13,13 +13,21 @@ use crate::{
 const MAX_MOVED: u64 = 100_000;
 
 /// A cursor as the present history names it. `common` is the last place that both have, and `now` tells the present place
-/// of the event at a later one. None for a place within a segment, or with too many lost places.
+/// of the event at a later one. None for a place within a segment of lost events, or with too many lost places.
 pub(crate) fn moved(
     place: &Cursor,
     (common, now): (Seq, &dyn Fn(Seq) -> Option<Seq>),
     epoch: Epoch,
 ) -> Option<Cursor> {
-    if place.within.is_some() || place.seq.saturating_sub(common) > MAX_MOVED {
+    if let Some(within) = &place.within {
+        // A segment that both histories have is the same as before; of another one it is not known what the client has.
+        let is_common = within.to <= common;
+        return is_common.then(|| Cursor {
+            epoch,
+            ..place.clone()
+        });
+    }
+    if place.seq.saturating_sub(common) > MAX_MOVED {
         return None;
     }
     let mut pending = Pending::default();
@@ -61,7 +69,10 @@ pub(crate) fn moved(
 
 #[cfg(test)]
 mod tests {
+    use smallvec::SmallVec;
+
     use super::*;
+    use crate::delivery::SegmentPosition;
 
     #[test]
     fn what_was_put_back_is_had_and_all_else_is_missed() {
@@ -86,6 +97,24 @@ mod tests {
         assert_eq!(of(10, &[run(8, 2, 1)]), (10, vec![run(8, 2, 1)]));
         assert_eq!(of(11, &[]), (13, vec![run(11, 2, Bits::MAX)]));
         assert_eq!(of(12, &[]), (13, vec![run(12, 1, Bits::MAX)]));
+        // A segment is the same where both histories have all of it.
+        let within = |to| Cursor {
+            within: Some(Box::new(SegmentPosition {
+                to,
+                unsent: SmallVec::new(),
+                sent: (7, 1),
+                topics: 0,
+                grouping: 1,
+            })),
+            ..Cursor::at(Epoch(1), 6)
+        };
+        let same = moved(&within(10), (10, &now), Epoch(2));
+        let expected = Cursor {
+            epoch: Epoch(2),
+            ..within(10)
+        };
+        assert_eq!(same, Some(expected));
+        assert_eq!(moved(&within(11), (10, &now), Epoch(2)), None);
         // The runs of a cursor may reach over the last common place.
         let (seq, unsent) = of(14, &[run(9, 4, 2)]);
         assert_eq!(seq, 15);

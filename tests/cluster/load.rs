@@ -159,6 +159,12 @@ impl Load {
         for observer in self.observing {
             observer.await.expect("it observes");
         }
+        let is_anew = |screen: &&Arc<Mutex<Screen>>| screen.lock().expect("no panic").is_anew();
+        let anew = self.screens.iter().filter(is_anew).count();
+        assert!(
+            anew * 4 <= self.screens.len(),
+            "{anew} were given the state"
+        );
         let faults: Vec<String> = (self.screens.iter().enumerate())
             .flat_map(|(number, screen)| {
                 let screen = screen.lock().expect("no panic");

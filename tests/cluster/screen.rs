@@ -73,6 +73,8 @@ pub(super) struct Screen {
     only: Option<usize>,
     of: [Of; PRODUCERS],
     came: u64,
+    /// Whether it was given the state, since it was in the middle of a replay of a history that ended.
+    anew: bool,
     faults: Vec<String>,
 }
 
@@ -86,6 +88,7 @@ impl Screen {
             only: (number % 2 == 1).then_some(turn),
             of: std::array::from_fn(|_| Of::default()),
             came: 0,
+            anew: false,
             faults: Vec::new(),
         }
     }
@@ -116,8 +119,14 @@ impl Screen {
                 self.came += 1;
                 self.update(body);
             }
-            "snapshot" => self.fault(format!("a snapshot {}", body["cursor"])),
-            "resumed" if body["complete"] != true => self.fault(body.to_string()),
+            "snapshot" if !self.anew => self.fault(format!("a snapshot {}", body["cursor"])),
+            "resumed" if body["complete"] != true => {
+                // A fourth part of a cursor is a place in a replay.
+                match self.from.split('.').count() {
+                    4 => self.anew = true,
+                    _ => self.fault(body.to_string()),
+                }
+            }
             "error" => self.fault(body.to_string()),
             _ => {}
         }
@@ -174,8 +183,16 @@ impl Screen {
             .map(|(who, (of, count))| (who, of, *count))
     }
 
-    /// Whether all has come of events of these numbers.
+    /// Whether it was given the state in place of events.
+    pub(super) fn is_anew(&self) -> bool {
+        self.anew
+    }
+
+    /// Whether all has come of events of these numbers, in the state or by itself.
     pub(super) fn has_all(&self, counts: &[u64; PRODUCERS]) -> bool {
+        if self.anew {
+            return true;
+        }
         self.watched(counts).all(|(_, of, count)| {
             let decisions = of.decisions.iter().filter(|times| **times > 0).count();
             decisions as u64 == count / 2 && (count == 0 || of.progress == Some(count - 1))
@@ -203,6 +220,9 @@ impl Screen {
     /// All that was wrong, when it has all.
     pub(super) fn faults(&self, counts: &[u64; PRODUCERS]) -> Vec<String> {
         let mut faults = self.faults.clone();
+        if self.anew {
+            return faults;
+        }
         for (who, of, count) in self.watched(counts) {
             let twice = of.decisions.iter().zip(0_u64..);
             let twice = twice.filter(|(times, _)| **times != 1).take(TOLD);

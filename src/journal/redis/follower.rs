@@ -40,6 +40,7 @@ use super::{
     timeline::Timeline,
 };
 use crate::{
+    backoff::Backoff,
     engine::Fault,
     journal::{Epoch, Seq, entry::InMemory, generations::Generations, tail::Tail},
     timestamp::Timestamp,
@@ -53,9 +54,6 @@ const BLOCK: Duration = Duration::from_millis(100);
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// The longest time for an answer: trouble is told within ten seconds, however long appends may take.
 const MAX_SILENCE: Duration = Duration::from_secs(5);
-/// The first wait between two tries to connect; each later one is twice as long.
-const FIRST_RETRY_DELAY: Duration = Duration::from_millis(50);
-const MAX_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Follower {
@@ -95,10 +93,10 @@ impl Follower {
 
     /// Follows until the journal is closed; connects again whenever the connection ends.
     pub(super) fn run(mut self) {
-        let mut delay = FIRST_RETRY_DELAY;
+        let mut backoff = Backoff::new();
         while !self.shared.is_stopping() {
             let fault = match self.connect() {
-                Ok(connection) => match self.follow(connection, &mut delay) {
+                Ok(connection) => match self.follow(connection, &mut backoff) {
                     Ok(()) => return,
                     Err(fault) => fault,
                 },
@@ -112,8 +110,7 @@ impl Follower {
             if before.is_none() {
                 tracing::warn!(%fault, "the journal's engine can't be read; what is known goes on being told");
             }
-            std::thread::sleep(delay);
-            delay = (delay * 2).min(MAX_RETRY_DELAY);
+            std::thread::sleep(backoff.next());
         }
     }
 
@@ -127,13 +124,13 @@ impl Follower {
         Ok(connection)
     }
 
-    fn follow(&mut self, mut connection: Connection, delay: &mut Duration) -> Result<(), Fault> {
+    fn follow(&mut self, mut connection: Connection, backoff: &mut Backoff) -> Result<(), Fault> {
         let patience = BLOCK + self.shared.options.timeout.min(MAX_SILENCE);
         while !self.shared.is_stopping() {
             let turn = self.turn(&mut connection);
             turn.map_err(|fault| fault.within(patience))?;
             // Not before: an engine with something else in the stream is connected with as well.
-            *delay = FIRST_RETRY_DELAY;
+            backoff.reset();
             if self.shared.is_away().is_some() {
                 self.shared.set_trouble(Part::Follower, None);
                 tracing::info!("the journal's engine can be read again");

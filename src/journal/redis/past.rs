@@ -1,4 +1,5 @@
-//! Reads from the engine: its events, its generations, its checkpoint.
+//! The engine as the follower and the readers find it: its events, generations, losses and checkpoint, and what is written of a
+//! loss.
 
 use std::{collections::HashMap, sync::Arc};
 
