@@ -266,6 +266,7 @@ fn a_node_without_a_name_is_warned_of() {
     let warnings = |name: &str| {
         let env = [
             ("STOA_JOURNAL__KIND", "redis"),
+            ("STOA_JOURNAL__URL", "redis://127.0.0.1:6379"),
             ("STOA_CLUSTER__NODE_ID", name),
         ];
         load("", &env).expect("loads").warnings().join("\n")
