@@ -18,6 +18,10 @@ use crate::{
 const HEALED_AT_ONCE: usize = 500;
 const HEALED_BYTES_AT_ONCE: usize = 4 << 20;
 
+/// The places of events that were appended again, in their order, none for one whose id stands for another event by now;
+/// and how many were not there already.
+type Again = (Vec<Option<Seq>>, u64);
+
 /// Events that were lost, each with its place then.
 type Lost = Vec<(Seq, Kept)>;
 
@@ -92,14 +96,13 @@ impl Follower {
         Ok(Some(places.iter().flatten().max().copied().unwrap_or(0)))
     }
 
-    /// Appends events again, in their order: their places, none for one whose id stands for another event by now, and how
-    /// many were not there already.
+    /// Appends events again, in their order; none if a further generation began.
     fn append_again(
         &mut self,
         connection: &mut Connection,
         present: Epoch,
         lost: &[(Seq, Kept)],
-    ) -> Result<Option<(Vec<Option<Seq>>, u64)>, Fault> {
+    ) -> Result<Option<Again>, Fault> {
         let (mut places, mut kept) = (Vec::with_capacity(lost.len()), 0);
         while places.len() < lost.len() {
             let mut bytes = 0;

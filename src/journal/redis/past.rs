@@ -261,12 +261,7 @@ fn read_entry(entry: Value, from: Seq, items: &mut Vec<Item>) -> Option<()> {
         (fields.next(), fields.next())
     {
         match name.as_slice() {
-            b"e" => {
-                epoch = str::from_utf8(&value)
-                    .ok()
-                    .and_then(|e| e.parse().ok())
-                    .map(Epoch)
-            }
+            b"e" => epoch = str::from_utf8(&value).ok().and_then(|e| e.parse().ok()),
             b"i" => ids = Some(value),
             b"c" => contents = String::from_utf8(value).ok(),
             b"l" => lengths = String::from_utf8(value).ok(),
@@ -274,7 +269,7 @@ fn read_entry(entry: Value, from: Seq, items: &mut Vec<Item>) -> Option<()> {
             _ => {}
         }
     }
-    let (epoch, ids, texts) = (epoch?, ids?, texts?);
+    let (epoch, ids, texts) = (Epoch(epoch?), ids?, texts?);
     let (ids, rest) = ids.as_chunks::<{ size_of::<Id>() }>();
     let (contents, lengths) = (contents?, lengths?);
     let (mut contents, mut lengths) = (contents.split(' '), lengths.split(' '));
