@@ -187,6 +187,12 @@ impl Config {
                 "[authentication] start_secret opens nothing while tokens are required".into(),
             );
         }
+        if self.journal.kind != JournalKind::Redis && !self.journal.url.is_empty() {
+            warnings.push(
+                "this node shares its journal with no other: [journal] url is an engine's, and kind is not \"redis\""
+                    .into(),
+            );
+        }
         if self.journal.kind == JournalKind::Redis && self.cluster.node_id.is_empty() {
             warnings.push(
                 "this node has another name after each start, and its figures and its clients' sessions are not its own then: \

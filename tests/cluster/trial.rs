@@ -45,12 +45,19 @@ async fn check_tries_each_kind_of_engine_and_leaves_nothing_there() {
         engine
             .command(&["CONFIG", "SET", "appendonly", "yes"])
             .await;
+        engine
+            .command(&["CONFIG", "SET", "maxmemory", "100mb"])
+            .await;
         let (can, told) = said(&mut check(&engine.url()));
         assert!(
             can && told.contains("maxmemory-policy allkeys-lru"),
             "{told}"
         );
         assert!(!told.contains("appendonly no"), "{told}");
+        assert!(
+            told.contains("maxmemory 104857600, and [journal] max_bytes is 2147483648"),
+            "{told}"
+        );
 
         let mut alone = check(&engine.url());
         alone

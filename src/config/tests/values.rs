@@ -274,7 +274,10 @@ fn a_node_without_a_name_is_warned_of() {
     assert!(warnings("").contains("[cluster] node_id"));
     assert!(!warnings("a").contains("[cluster] node_id"));
     let alone = load("", &[]).expect("loads").warnings().join("\n");
-    assert!(!alone.contains("[cluster] node_id"));
+    assert!(!alone.contains("[cluster] node_id") && !alone.contains("[journal] url"));
+    let forgotten = load("[journal]\nurl = \"redis://127.0.0.1:6379\"\n", &[]);
+    let forgotten = forgotten.expect("loads").warnings().join("\n");
+    assert!(forgotten.contains("[journal] url"));
 }
 
 #[test]

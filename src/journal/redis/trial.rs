@@ -61,7 +61,7 @@ fn try_out(options: &RedisOptions) -> Result<Trial, Fault> {
     Ok(Trial {
         engine,
         found: format!("takes events, and {holds} the deployment {deployment:?}"),
-        warnings: warnings(&mut connection, options.acks),
+        warnings: warnings(&mut connection, options),
     })
 }
 
@@ -114,7 +114,7 @@ pub(super) fn version(connection: &mut Connection) -> Result<String, Fault> {
 }
 
 /// Settings of the engine that may do harm. A hosted engine may not let them be read: then nothing is said of them.
-fn warnings(connection: &mut Connection, acks: Acks) -> Vec<String> {
+fn warnings(connection: &mut Connection, options: &RedisOptions) -> Vec<String> {
     let mut setting = |name: &str| -> Option<String> {
         let asked: RedisResult<Vec<String>> =
             redis::cmd("CONFIG").arg("GET").arg(name).query(connection);
@@ -131,7 +131,14 @@ fn warnings(connection: &mut Connection, acks: Acks) -> Vec<String> {
             "the journal's engine has appendonly no, and loses events when it is restarted: set appendonly yes".into(),
         );
     }
-    if acks == Acks::Disk && setting("appendfsync").is_some_and(|is| is == "no") {
+    let most = setting("maxmemory").and_then(|most| most.parse::<u64>().ok());
+    let kept = options.retention.max_bytes;
+    if let Some(most) = most.filter(|most| (1..=kept).contains(most)) {
+        warnings.push(format!(
+            "the journal's engine has maxmemory {most}, and [journal] max_bytes is {kept}: it refuses events before the oldest go; give it more, or keep less"
+        ));
+    }
+    if options.acks == Acks::Disk && setting("appendfsync").is_some_and(|is| is == "no") {
         warnings.push(
             "[journal] acks is \"disk\" and the engine has appendfsync no, so answers wait long for its disk: set everysec or always".into(),
         );
