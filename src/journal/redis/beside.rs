@@ -4,6 +4,7 @@ use redis::Connection;
 
 use super::{
     decisions,
+    saving::SavingParts,
     scripts::{CheckpointAnswer, LastPart, Scripts},
     shared::Shared,
     writer::{Writer, wait_for_replica},
@@ -18,16 +19,6 @@ use crate::{
 const PARTS_SECONDS: u64 = 600;
 /// The time after which a text of one node is deleted that nobody has written again: nodes may have another name each time.
 const TEXT_SECONDS: u64 = 30 * 86_400;
-
-/// A checkpoint of which some parts are kept.
-#[derive(Debug)]
-pub(super) struct SavingParts {
-    seq: Seq,
-    /// The key of the parts.
-    key: String,
-    /// The number of parts that are kept.
-    parts: u32,
-}
 
 impl Writer {
     /// Keeps a text.

@@ -24,6 +24,7 @@ mod options;
 mod own;
 mod past;
 mod reader;
+mod saving;
 mod scripts;
 mod sessions;
 mod shared;

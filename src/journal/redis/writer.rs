@@ -9,9 +9,9 @@ use std::{
 use redis::Connection;
 
 use super::{
-    beside::SavingParts,
     keys::Keys,
     options::{Acks, RedisOptions},
+    saving::SavingParts,
     scripts::{Appended, Id, Kept, Scripts, Told, id_of},
     sessions::Sweep,
     shared::{Part, Shared},
