@@ -5,6 +5,7 @@ import asyncio
 import json
 import os
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
@@ -61,12 +62,19 @@ class Producer:
                 assert done["accepted"] + done["duplicates"] == 1, done
                 return
             except OSError:
-                pass
+                # As any client does: nginx answers at once while it takes all nodes for dead.
+                time.sleep(0.05)
         raise AssertionError(f"{id} could not be published")
 
     async def further(self, more):
         from_here = self.count
-        await until("further events", lambda: self.count >= from_here + more)
+
+        def are_kept():
+            if self.task.done():
+                self.task.result()
+            return self.count >= from_here + more
+
+        await until("further events", are_kept)
 
     async def stop(self):
         self.stops = True
