@@ -18,7 +18,7 @@ impl Half {
     }
 }
 
-/// How a half does.
+/// The state of a half.
 #[derive(Debug, Default)]
 enum State {
     /// It has done nothing yet.
@@ -30,7 +30,7 @@ enum State {
     Lost(String),
 }
 
-/// How both halves do.
+/// The states of both halves.
 #[derive(Debug, Default)]
 pub(super) struct Halves(Mutex<[State; 2]>);
 

@@ -51,7 +51,7 @@ pub(super) struct Shared {
     pub(super) pending: Pending,
     pub(super) handlers: Handlers,
     pub(super) metrics: ClusterMetrics,
-    /// Where answers are made.
+    /// The place where answers are made.
     pub(super) runtime: Handle,
     /// The room for answers that are being made.
     pub(super) answering: Arc<Semaphore>,

@@ -108,7 +108,7 @@ fn refused(answer: &Value) -> Result<(), End> {
 /// Takes a message; returns whether it is an own one.
 fn hear(shared: &Arc<Shared>, text: &[u8]) -> bool {
     if text.starts_with(shared.beginning.as_slice()) {
-        // Whatever it is, it went all the way: greetings may wait behind much else.
+        // Any message of its own went all the way: greetings may wait behind much else.
         shared.heard_own();
         return true;
     }

@@ -264,7 +264,7 @@ mod tests {
     use super::*;
     use crate::observe::Metrics;
 
-    /// Whoever ends a drain is told the truth: a server that has been told to stop does so.
+    /// An answer to the end of a drain is true: a server that has been told to stop does so.
     #[tokio::test]
     async fn a_drain_after_which_the_server_already_stops_can_no_longer_be_ended() {
         let options = DrainOptions {

@@ -80,7 +80,7 @@ impl Hub {
     pub(super) async fn restore_from(&mut self, learnt: Seq) -> Result<Arc<Ledger>, JournalError> {
         loop {
             let restored = self.restore_once(learnt).await;
-            // Whatever was read is of a history that ended, or could not be read because it ended.
+            // All that was read is of a history that ended, or could not be read because it ended.
             if !self.stream.is_rewound() {
                 return restored;
             }

@@ -52,6 +52,17 @@ async fn what_was_acknowledged_reaches_everybody_once_whatever_is_killed() {
     load.judge(&addresses).await;
 }
 
+/// Observers go from door to door for a while, and each is judged.
+async fn move_between(doors: &[std::net::SocketAddr]) {
+    let scale = Scale {
+        observers: number("CHAOS_OBSERVERS", OBSERVERS),
+        producers_hop: false,
+    };
+    let load = Load::begin(doors, scale).await;
+    load.more(ROUNDS * EVENTS).await;
+    load.judge(doors).await;
+}
+
 /// Observers go from node to node while events are published, and each goes on from its cursor: nothing is missing and
 /// nothing comes twice, in the middle of what they missed as well.
 #[tokio::test(flavor = "multi_thread")]
@@ -60,14 +71,7 @@ async fn observers_that_move_with_their_cursors_get_each_event_once() {
         return;
     };
     let (one, two) = (node(&engine, "one").await, node(&engine, "two").await);
-    let addresses = [one.address(), two.address()];
-    let scale = Scale {
-        observers: number("CHAOS_OBSERVERS", OBSERVERS),
-        producers_hop: false,
-    };
-    let load = Load::begin(&addresses, scale).await;
-    load.more(ROUNDS * EVENTS).await;
-    load.judge(&addresses).await;
+    move_between(&[one.address(), two.address()]).await;
     one.shutdown().await;
     two.shutdown().await;
 }
@@ -76,13 +80,6 @@ async fn observers_that_move_with_their_cursors_get_each_event_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn observers_that_come_back_with_their_cursors_get_each_event_once() {
     let one = kit::server().await;
-    let addresses = [one.address()];
-    let scale = Scale {
-        observers: number("CHAOS_OBSERVERS", OBSERVERS),
-        producers_hop: false,
-    };
-    let load = Load::begin(&addresses, scale).await;
-    load.more(ROUNDS * EVENTS).await;
-    load.judge(&addresses).await;
+    move_between(&[one.address()]).await;
     one.shutdown().await;
 }

@@ -76,7 +76,7 @@ impl Load {
         let (stop, done) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let acked = Arc::<AtomicU64>::default();
         let doors: Arc<[SocketAddr]> = doors.into();
-        // What all observers are sent in a second is about the same, however many they are.
+        // All observers together are sent about as much in a second, however many they are.
         let pause = Duration::from_micros(500 * scale.observers);
         let producer = |who: usize| Producer {
             who,

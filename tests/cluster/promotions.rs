@@ -69,6 +69,14 @@ impl Deployment {
         self.nodes.iter().map(|node| node.address).collect()
     }
 
+    async fn load(&self) -> Load {
+        let scale = Scale {
+            observers: number("CHAOS_OBSERVERS", OBSERVERS),
+            producers_hop: false,
+        };
+        Load::begin(&self.addresses(), scale).await
+    }
+
     /// Kills the primary, waits until the replica is promoted, and has the former primary, which lost its memory, copy it.
     async fn promote(&mut self) {
         self.primary.kill();
@@ -99,11 +107,7 @@ async fn promotions_under_load_lose_nothing_that_a_node_has_read() {
     let Some(mut deployment) = Deployment::begin("primary").await else {
         return;
     };
-    let scale = Scale {
-        observers: number("CHAOS_OBSERVERS", OBSERVERS),
-        producers_hop: false,
-    };
-    let load = Load::begin(&deployment.addresses(), scale).await;
+    let load = deployment.load().await;
     for _ in 0..number("CHAOS_PROMOTIONS", PROMOTIONS) {
         load.more(EVENTS).await;
         // It has nearly all of it: one that never had anything of the journal would be another journal.
@@ -131,11 +135,7 @@ async fn promotions_under_load_lose_nothing_that_a_replica_has() {
     let Some(mut deployment) = Deployment::begin("replica").await else {
         return;
     };
-    let scale = Scale {
-        observers: number("CHAOS_OBSERVERS", OBSERVERS),
-        producers_hop: false,
-    };
-    let load = Load::begin(&deployment.addresses(), scale).await;
+    let load = deployment.load().await;
     for _ in 0..number("CHAOS_PROMOTIONS", PROMOTIONS) {
         load.more(EVENTS).await;
         deployment.sentinel.until_it_could_promote().await;

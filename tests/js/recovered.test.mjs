@@ -109,7 +109,7 @@ test('a client that does not ask gets no argument more, and recovers if nothing 
     // Two pings later its answer to the first says that it has all.
     for (let pings = 0; pings < 3; pings += 1) await next(socket.io.engine, 'ping');
     await cut();
-    // What the server sent before it saw the end would be on its way.
+    // Messages that the server sends before it sees the end would be on their way.
     await until('the end of the connection', async () => (await (await fetch(`${stoa.url}/metrics`)).text()).includes('stoa_connections{namespace="/"} 0\n'));
     await publish(stoa.url, [decision('two')]);
     const resumed = next(socket, 'resumed');

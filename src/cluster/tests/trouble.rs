@@ -111,7 +111,14 @@ async fn counted(engine: &Redis, command: &str, of: &str) -> u64 {
     number.map_or(0, |number| number.parse().unwrap())
 }
 
-/// That the engine can be reached is not enough: messages have to go.
+async fn until_well(node: &Node) {
+    until("no trouble", async || {
+        node.link.trouble().is_none().then_some(())
+    })
+    .await;
+}
+
+/// An engine that can be reached is not enough: messages have to go.
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_messages_are_trouble_until_one_goes() {
     let Some(engine) = Redis::start().await else {
@@ -134,16 +141,13 @@ async fn refused_messages_are_trouble_until_one_goes() {
     .await;
     engine.command(&user).await;
     sees(&two, &["one"]).await;
-    until("no trouble", async || {
-        one.link.trouble().is_none().then_some(())
-    })
-    .await;
+    until_well(&one).await;
     for node in [one, two] {
         node.link.stop().await;
     }
 }
 
-/// That the channel is listened to is not enough: messages have to come. Meanwhile nobody is taken for dead.
+/// A channel that is listened to is not enough: messages have to come. Meanwhile nobody is taken for dead.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_does_not_hear_itself_is_in_trouble_until_it_does() {
     let Some(engine) = Redis::start().await else {
@@ -164,10 +168,7 @@ async fn a_node_that_does_not_hear_itself_is_in_trouble_until_it_does() {
     .await;
     assert_eq!(one.others(), ["two"]);
     way.is_deaf.store(false, Ordering::Release);
-    until("no trouble", async || {
-        one.link.trouble().is_none().then_some(())
-    })
-    .await;
+    until_well(&one).await;
     assert_eq!(one.others(), ["two"]);
     for node in [one, two] {
         node.link.stop().await;

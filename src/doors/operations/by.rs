@@ -71,7 +71,7 @@ impl By {
         self.namespace.as_ref()
     }
 
-    /// Where producers take turns, the one is this.
+    /// This one, where producers take turns.
     pub(super) fn flow(&self) -> FlowId {
         self.flow
     }

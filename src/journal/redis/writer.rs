@@ -161,7 +161,7 @@ impl Writer {
         let given_up = all - appends.len();
         self.shared.metrics.given_up.inc_by(given_up as u64);
         if let Some(trouble) = self.shared.refuses() {
-            // What waited behind the one that failed does not wait for as long again: the chores try.
+            // Events behind one that failed don't wait for as long again: the chores try.
             for append in appends {
                 let refused = JournalError::Unavailable(trouble.clone());
                 append.reply.send(Err(refused)).ok();

@@ -41,7 +41,7 @@ struct Way {
 /// Answers that are to be cut.
 #[derive(Debug, Default)]
 struct Cuts {
-    /// How many more.
+    /// Further events.
     left: AtomicU64,
     /// The bytes of each that come.
     after: AtomicU64,
