@@ -41,7 +41,7 @@ struct Way {
 /// Answers that are to be cut.
 #[derive(Debug, Default)]
 struct Cuts {
-    /// Further events.
+    /// The number that is left.
     left: AtomicU64,
     /// The bytes of each that come.
     after: AtomicU64,
