@@ -36,7 +36,7 @@ use ready::Ready;
 use crate::{
     event::Priority,
     journal::Seq,
-    update::{Coalescing, Key, agent_entities, coalesce},
+    update::{Coalescing, Key, agent_entities, coalesce, keeps_items},
 };
 
 /// The budgets of the priorities from accepted to written, most urgent first, for 99 of 100 updates.
@@ -278,13 +278,16 @@ impl Pacer {
     }
 
     /// Whether two updates can't be coalesced: facts of the earlier one would be said again after another update of the
-    /// same entity, or would hide a fact that the later one has in another spelling; or their texts are of two roles.
+    /// same entity, or would hide a fact that the later one has in another spelling; or their texts are of two roles; or
+    /// items of a plan would be lost.
     fn divides(&self, earlier: &PendingUpdate, later: &PendingUpdate, window: &Window) -> bool {
         let before = earlier.data.as_ref();
         let before = before.unwrap_or(&earlier.record.event.data);
         let after = &later.record.event.data;
         match window.how {
             Coalescing::Fields => {}
+            Coalescing::Items if !keeps_items(before, after) => return true,
+            Coalescing::Items => {}
             Coalescing::Text => return coalesce::changes_role(before, after),
             Coalescing::Changes | Coalescing::Replace => return false,
             Coalescing::Sums => return earlier.last() <= self.summed_up_to,
@@ -293,9 +296,10 @@ impl Pacer {
             }
         }
         // The fields of two updates are few; the entities of the held one may be many, and are looked at last.
+        // A task that is told of between two forms of a plan keeps what the first one said of it.
+        let covers = window.how == Coalescing::Fields && coalesce::later_covers(before, after);
         coalesce::respells(before, after)
-            || (!coalesce::later_covers(before, after)
-                && self.is_between(earlier, later, &earlier.entities))
+            || (!covers && self.is_between(earlier, later, &earlier.entities))
     }
 
     /// Whether another update of one of these entities is held, and is of an event between the two.

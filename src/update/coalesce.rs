@@ -13,7 +13,7 @@ pub fn coalesce(mut earlier: Object, later: &Object, how: Coalescing) -> Object 
     match how {
         // Calls and sums are joined by what tells of them, not field by field (`pace`).
         Coalescing::Replace | Coalescing::Calls | Coalescing::Sums => return later.clone(),
-        Coalescing::Fields => lay_over(&mut earlier, later),
+        Coalescing::Fields | Coalescing::Items => lay_over(&mut earlier, later),
         Coalescing::Changes => {
             let changes = earlier.remove("changes");
             lay_over(&mut earlier, later);

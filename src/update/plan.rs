@@ -1,6 +1,9 @@
 //! Plans of agents, as their events tell them: items that are to be done, before anybody has a task.
 
-use std::{borrow::Cow, collections::HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use serde_json::Value;
 
@@ -48,6 +51,24 @@ pub(crate) fn plan_items(data: &Object, most: usize) -> (Vec<Item<'_>>, u64) {
         }
     }
     (items, left_out)
+}
+
+/// Whether `later` says of each item of `earlier` that it is there, and how it is called: then it may come in its place.
+pub(crate) fn keeps_items(earlier: &Object, later: &Object) -> bool {
+    let titles = |data| {
+        let items = plan_items(data, MOST_ITEMS).0.into_iter();
+        items.map(|item| (item.id, item.title)).collect::<Vec<_>>()
+    };
+    let after: HashMap<_, _> = match earlier.contains_key("items") {
+        true if !later.contains_key("items") => return false,
+        true => titles(later).into_iter().collect(),
+        false => return true,
+    };
+    let kept = |title: Option<&str>, id: &str| {
+        let after = after.get(id);
+        after.is_some_and(|after| title.is_none() || after.is_some())
+    };
+    titles(earlier).iter().all(|(id, title)| kept(*title, id))
 }
 
 fn item(value: &Value) -> Option<Item<'_>> {
@@ -132,6 +153,26 @@ mod tests {
         );
         assert_eq!(left_out, 5);
         assert_eq!(items(json!({ "a": 1 }), 100), (Vec::new(), 0));
+    }
+
+    #[test]
+    fn a_form_of_a_plan_comes_in_the_place_of_one_whose_items_it_has() {
+        let of = |data: &Value| data.as_object().cloned().unwrap();
+        let (a, b) = (json!({ "id": "a", "title": "A" }), json!({ "id": "b" }));
+        let named = json!({ "id": "b", "title": "B" });
+        for (earlier, later, keeps) in [
+            (json!({ "items": [a] }), json!({ "items": [b, a] }), true),
+            (json!({ "items": [a, b] }), json!({ "items": [a] }), false),
+            (json!({ "items": [named] }), json!({ "items": [b] }), false),
+            (json!({ "items": [b] }), json!({ "items": [named] }), true),
+            (json!({ "items": [a] }), json!({ "note": "x" }), false),
+            (json!({ "items": null }), json!({ "items": null }), true),
+            (json!({ "note": "x" }), json!({ "items": [] }), true),
+            (json!({ "note": "x" }), json!({ "note": "y" }), true),
+        ] {
+            let keeping = keeps_items(&of(&earlier), &of(&later));
+            assert_eq!(keeping, keeps, "{earlier} {later}");
+        }
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct Key(pub Arc<str>);
 pub enum Coalescing {
     /// Top-level keys of `data` are coalesced, the later value wins: no field is lost.
     Fields,
+    /// As `Fields`, for forms of a plan of which the later one has all items of the earlier one.
+    Items,
     /// As `Fields`, and `data.changes` is coalesced in the same way (visual updates).
     Changes,
     /// The later one replaces it (`complete_refresh`).

@@ -152,6 +152,8 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
         add(project, "plan", &plan_id(event));
         for item in plan_items(&event.data, MOST_ITEMS).0 {
             add(project, ThingKind::Task.as_str(), &item.id);
+            // An item is no task of the project while one without a project has its id.
+            add(None, ThingKind::Task.as_str(), &item.id);
         }
     }
     if family == "visual"

@@ -198,7 +198,7 @@ pub(super) fn row(event: &Event) -> Row<'_> {
         ["plan", "updated"] => Row::new(
             UpdateKind::Plan,
             Priority::Normal,
-            By::id("plan", Some(plan_id(event)), Coalescing::Fields),
+            By::id("plan", Some(plan_id(event)), Coalescing::Items),
         ),
         _ if message::line(event).is_some() => Row::at_once(UpdateKind::Message, Priority::Low),
         // The talk of Marcus' machinery: nearly half of his bus.

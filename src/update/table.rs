@@ -49,7 +49,7 @@ pub struct Table {
 /// The number of this version's coalescing: the table's rows, their bits and keys, an event's entities and rooms, and
 /// the order of updates. A change of any of these needs the next number: otherwise cursors from within a segment would
 /// name another place than before (`hub/catchup/coalesce/tests.rs` has the present one).
-const GROUPING: u32 = 11;
+const GROUPING: u32 = 12;
 
 impl Table {
     /// The table with these settings.

@@ -15,7 +15,9 @@ import type { State } from '../src/state/types';
 import { REAL, WATCHED, random, real, watched, type Told } from './streams';
 
 const LIMIT = 240_000;
-const BATCH = 200;
+/** Events in a request: as many as programs send at once, or as few as people do. In the second case windows end between them. */
+const MANY = 200;
+const BATCHES = [MANY, 1, 3];
 const SECRET = 'a secret of this test alone, long enough';
 
 interface Server {
@@ -105,17 +107,17 @@ async function post(server: Server, events: object[], token?: string): Promise<s
 }
 
 /** Publishes the stream, and gives the place at its end. */
-async function tell(server: Server, stream: Told[], tokens: Tokens): Promise<string> {
+async function tell(server: Server, stream: Told[], tokens: Tokens, batch: number): Promise<string> {
   for (let from = 0, to = 0; from < stream.length; from = to) {
     const limited = stream[from]?.limited ?? false;
-    while (to < stream.length && to < from + BATCH && stream[to]?.limited === limited) to += 1;
+    while (to < stream.length && to < from + batch && stream[to]?.limited === limited) to += 1;
     await post(server, stream.slice(from, to).map(({ event }) => event), limited ? tokens.limited : tokens.producer);
   }
   return post(server, [{ type: 'picture.end', data: {} }], tokens.producer);
 }
 
-async function same(server: Server, pages: Page[], stream: Told[], tokens: Tokens = {}): Promise<void> {
-  const end = await tell(server, stream, tokens);
+async function same(server: Server, pages: Page[], stream: Told[], tokens: Tokens = {}, batch = MANY): Promise<void> {
+  const end = await tell(server, stream, tokens, batch);
   for (const page of pages) await page.until(`the end of the stream, ${end}`, () => page.state.cursor === end);
   const reloaded = await new Page(server.url, tokens.reader).open();
   // A large state is written aside: what came meanwhile follows it.
@@ -166,7 +168,7 @@ describe('random streams', () => {
   let first: Page;
 
   beforeAll(async () => {
-    server = (await startStoa({ env: { STOA_AUTHENTICATION__REQUIRED: 'true', STOA_AUTHENTICATION__SECRET: SECRET, STOA_TRANSFORM__USAGE_THROTTLE_MS: '20' } })) as Server;
+    server = (await startStoa({ env: { STOA_AUTHENTICATION__REQUIRED: 'true', STOA_AUTHENTICATION__SECRET: SECRET, STOA_TRANSFORM__THROTTLE_MS: '10', STOA_TRANSFORM__USAGE_THROTTLE_MS: '20' } })) as Server;
     first = await new Page(server.url, tokens.reader).open();
   }, LIMIT);
   afterAll(async () => {
@@ -178,7 +180,7 @@ describe('random streams', () => {
     // One that is opened in the middle of all.
     const fresh = await new Page(server.url, tokens.reader).open();
     try {
-      await same(server, [first, fresh], random(seed), tokens);
+      await same(server, [first, fresh], random(seed), tokens, BATCHES[seed % BATCHES.length]);
     } finally {
       fresh.close();
     }

@@ -114,10 +114,7 @@ impl Facts<'_> {
                 facts.push(fact);
             }
             None => {
-                // Doubling would hold twice the memory that is needed.
-                if facts.len() == facts.capacity() {
-                    facts.reserve_exact(4.max(facts.len() / 4));
-                }
+                make_room(facts);
                 facts.push(Fact {
                     key: key.to_compact_string(),
                     value,
@@ -301,8 +298,44 @@ impl Facts<'_> {
     pub(super) fn close(&mut self, ends: impl Fn(&str, &str) -> bool) {
         let facts = self.entity.facts.iter();
         let ended = facts.filter(|fact| !fact.value.is_empty() && ends(&fact.key, &fact.value));
-        let keys: Vec<_> = ended.map(|fact| fact.key.clone()).collect();
-        keys.iter().for_each(|key| self.take(key));
+        let mut keys: Vec<_> = ended.map(|fact| fact.key.clone()).collect();
+        keys.dedup();
+        for key in &keys {
+            self.end(key, &ends);
+        }
+    }
+
+    /// Covers what `ends` names of one call: what others were told of it since, and is not meant, goes on.
+    fn end(&mut self, key: &str, ends: impl Fn(&str, &str) -> bool) {
+        let (facts, own) = (&self.entity.facts, self.position(key));
+        let is_it = |fact: &Fact| fact.key == key && !fact.value.is_empty();
+        let meant = |fact: &Fact| is_it(fact) && ends(key, &fact.value);
+        let Some(last) = facts.iter().rposition(meant) else {
+            return;
+        };
+        // Those who see these events were told of it since.
+        if own.is_some_and(|own| own > last) {
+            return;
+        }
+        let of_others = |fact: &Fact| fact.part != self.part && is_it(fact);
+        let covers = facts[..=last].iter().any(of_others);
+        let goes_on = facts.iter().any(of_others);
+        let facts = &mut self.entity.facts;
+        if covers {
+            let cover = Fact {
+                key: key.to_compact_string(),
+                value: CompactString::default(),
+                part: self.part,
+            };
+            make_room(facts);
+            facts.insert(last + 1, cover);
+        }
+        if let Some(own) = own {
+            facts.remove(own);
+        }
+        if !goes_on {
+            facts.retain(|fact| fact.key != key);
+        }
     }
 
     fn take(&mut self, key: &str) {
@@ -313,6 +346,13 @@ impl Facts<'_> {
             // No earlier fact is left to be covered.
             self.entity.facts.retain(|fact| fact.key != key);
         }
+    }
+}
+
+/// Makes room for a fact. Doubling would hold twice the memory that is needed.
+fn make_room(facts: &mut Vec<Fact>) {
+    if facts.len() == facts.capacity() {
+        facts.reserve_exact(4.max(facts.len() / 4));
     }
 }
 

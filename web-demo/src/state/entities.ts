@@ -5,7 +5,7 @@ import { humanise, number, percent, record, text, time } from './read';
 import { isOver, restand, standing } from './standing';
 import { agentTone, ended, gone, taskStatus } from './status';
 import { plusUsage } from './usage';
-import type { Agent, Given, Input, Project, Run, State, Task, Thing } from './types';
+import type { Agent, Given, Input, Json, Project, Run, State, Task, Thing } from './types';
 
 // As many as a server keeps by default; a page left open for weeks must not grow without end.
 const MOST = 10_000;
@@ -26,22 +26,43 @@ function edit<T extends Thing>(state: State, kind: Kind, projectId: string, id: 
   map.set(key, view(before, key));
 }
 
-/** Moves a thing that was known without a project to this one, in its place in the map. */
-export function adopt(state: State, kind: 'tasks' | 'runs', projectId: string, id: string): void {
+/** Moves a thing that was known without a project to this one, in its place in the map; a run only if it is of this kind. */
+export function adopt(state: State, kind: 'tasks' | 'runs', projectId: string, id: string, runKind?: string): void {
   const map = state[kind] as unknown as Map<string, Thing>;
   const key = keyOf(projectId, id);
   const things = [...map].filter(([name]) => name !== key);
   const known = map.get(id);
-  const ahead = kind === 'runs' ? state.usageAhead.get(id) : undefined;
-  if (ahead !== undefined && state.usageAhead.delete(id)) state.usageAhead.set(key, ahead);
-  if (!known) return;
+  const stays = !known || (kind === 'runs' && known.facts.kind !== runKind);
+  if (kind === 'runs' && stays) moveUsage(state, projectId, id);
+  if (stays) return;
   map.clear();
   for (const [name, thing] of things) {
     if (name === id) map.set(key, { ...known, key, projectId });
     else map.set(name, thing);
   }
   remember(state, kind, id, key);
+  const ahead = kind === 'runs' ? state.usageAhead.get(key) : undefined;
+  if (ahead !== undefined && state.usageAhead.delete(key)) addUsage(state, projectId, id, ahead);
   if (kind === 'tasks') restand(state, id, (agent) => stood(state, agent));
+}
+
+/** Adds to what the calls of a run came to, also of one that is not known yet. */
+export function addUsage(state: State, projectId: string, id: string, more: Json): void {
+  const key = keyOf(projectId, id);
+  if (!state.runs.has(key)) state.usageAhead.set(key, plusUsage(state.usageAhead.get(key), more));
+  else editRun(state, projectId, id, (facts) => {
+    facts.usage = plusUsage(facts.usage, more);
+  });
+}
+
+/** Moves what the calls of a run without a project came to: also if the run of this id is of another kind, and stays. */
+function moveUsage(state: State, projectId: string, id: string): void {
+  const [ahead, run] = [state.usageAhead.get(id), state.runs.get(id)];
+  if (ahead !== undefined && state.usageAhead.delete(id)) addUsage(state, projectId, id, ahead);
+  if (run?.facts.usage === undefined) return;
+  const { usage, ...facts } = run.facts;
+  state.runs.set(id, { ...run, facts });
+  addUsage(state, projectId, id, record(usage));
 }
 
 export function remember(state: State, kind: Kind, id: string, key: string): void {

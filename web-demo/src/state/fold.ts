@@ -5,16 +5,16 @@
  * `max_model_calls`, `max_plan_items`). The page goes by the defaults, so where others are configured it shows the server's own after a reload.
  */
 import { endCalls, endCallsOf, foldCall, foldThought, toldCalls } from './calls';
-import { adopt, editAgent, editProject, editRun, editTask } from './entities';
+import { addUsage, adopt, editAgent, editProject, editRun, editTask } from './entities';
 import { executionOf, idAt, jobOf, runOf, type Said } from './event';
 import { isLater, layOver, putFact, type Facts } from './facts';
 import { foldInput, requestOf } from './inputs';
-import { keyOf } from './keys';
 import { isBefore, record, text } from './read';
 import { foldArtifact, foldPlan } from './plans';
 import { readHealth } from './snapshot';
 import { givenTo, isOver, stale, takenBack } from './standing';
 import type { Given, Json, State } from './types';
+import { table } from './table';
 import { isTotal, plusUsage } from './usage';
 
 /** Fields that only the update has, and that are no facts of the thing: they are not kept. */
@@ -37,12 +37,15 @@ const FILLED = ['health_update', 'execution_update', 'ingest_update'];
 
 const word = (data: Json, key: string): string | undefined => (typeof data[key] === 'string' ? data[key] : undefined);
 
+/** The runs that an id of this kind names: runs of different kinds may have one id. */
+const RUNS = table<string>({ run: 'agent_run', execution: 'execution', job: 'job' });
+
 /** Things that were known without a project, and that the update's event brings into its own. */
 export function foldAdopted(state: State, said: Said): void {
   for (const kind of said.adopted) {
     const [map, id] = kind === 'task' ? (['tasks', said.taskId] as const)
       : (['runs', kind === 'run' ? runOf(said.data) : kind === 'execution' ? executionOf(said.data) : kind === 'job' ? jobOf(said.data) : ''] as const);
-    if (id && said.projectId) adopt(state, map, said.projectId, id);
+    if (id && said.projectId) adopt(state, map, said.projectId, id, RUNS[kind]);
   }
 }
 
@@ -173,11 +176,8 @@ export function foldUsage(state: State, said: Said, payload: Json): void {
     facts.usage = plusUsage(facts.usage, payload);
   };
   if (kind === 'project') editProject(state, id, add);
-  else if (kind === 'run') {
-    const key = keyOf(said.projectId, id);
-    if (state.runs.has(key)) editRun(state, said.projectId, id, add);
-    else state.usageAhead.set(key, plusUsage(state.usageAhead.get(key), payload));
-  } else if (kind === 'agent') {
+  else if (kind === 'run') addUsage(state, said.projectId, id, payload);
+  else if (kind === 'agent') {
     editAgent(state, said.agentProjectId, id, (facts, given) => {
       if (!('agent_id' in facts)) putFact(facts, 'agent_id', id);
       add(facts);

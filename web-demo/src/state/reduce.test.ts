@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { QUIET } from './families';
+import { keyOf } from './keys';
 import { applyUpdate } from './reduce';
 import { applySnapshot, emptyState } from './snapshot';
 import { spentOf } from './spent';
@@ -373,6 +374,15 @@ describe('the rest', () => {
       ['task_update', { source_type: 'task.completed', project_id: 'p', data: { task_id: 't' } }]);
     expect([...state.tasks.values()]).toMatchObject([{ id: 't', projectId: 'p', status: 'done' }]);
     expect(state.agents.get('a')).toMatchObject({ taskId: null, busy: false });
+  });
+
+  it('an id that an agent run has moves no workflow run, but what its calls came to', () => {
+    const { state } = after(['execution_update', { source_type: 'workflow.run.started', run_status: 'running', data: { execution_id: 'x' } }],
+      ['usage_update', { source_type: 'llm.completed', scope: { kind: 'run', id: 'x' }, input_tokens: 2, calls: 1, data: { run_id: 'x' } }],
+      ['llm_update', { source_type: 'llm.started', project_id: 'p', adopted: ['run'], data: { run_id: 'x', call_id: 'c' } }]);
+    expect([...state.runs.values()]).toMatchObject([{ id: 'x', projectId: '', kind: 'execution' }]);
+    expect(state.runs.get('x')?.facts).not.toHaveProperty('usage');
+    expect([...state.usageAhead]).toMatchObject([[keyOf('p', 'x'), { input_tokens: 2, calls: 1 }]]);
   });
 
   it('an item of a plan whose task named no project yet is that task', () => {

@@ -128,6 +128,38 @@ fn a_call_is_seen_by_those_who_see_its_project() {
 }
 
 #[test]
+fn the_end_of_a_task_ends_no_call_that_was_begun_anew_for_another_one() {
+    for (first, second, all_see_it) in [("mine", "theirs", true), ("theirs", "mine", false)] {
+        let mut state = fresh(at_most(100));
+        state.apply(&event(
+            json!({ "type": "agent.registered", "data": { "agent_id": "shared" } }),
+        ));
+        for project in [first, second] {
+            state.apply(&event(json!({ "type": "tool.started", "project_id": project,
+                "data": { "tool_call_id": "c", "tool_name": "t", "agent_id": "shared", "task_id": format!("of-{project}") } })));
+        }
+        state.apply(&event(
+            json!({ "type": "task.completed", "project_id": "mine",
+            "data": { "task_id": "of-mine", "agent_id": "shared" } }),
+        ));
+        let goes_on = |projects: &[&str]| {
+            let agent = &seen(&state, projects)["agents"]["shared"];
+            agent["tool_calls"][0]["task_id"] == "of-theirs"
+        };
+        assert_eq!(
+            (goes_on(&["mine"]), goes_on(&["theirs"])),
+            (false, true),
+            "{first} first"
+        );
+        assert_eq!(goes_on(&["mine", "theirs"]), all_see_it, "{first} first");
+        assert_eq!(
+            seen(&state, &["mine"])["agents"]["shared"].get("tool"),
+            None
+        );
+    }
+}
+
+#[test]
 fn a_handoff_says_whom_it_went_to_and_moves_no_task() {
     let mut state = fresh(at_most(100));
     let work = json!({ "task_id": "t1", "agent_id": "a" });
