@@ -36,7 +36,7 @@ use ready::Ready;
 use crate::{
     event::Priority,
     journal::Seq,
-    update::{Coalescing, Key, agent_entities, coalesce, keeps_items},
+    update::{Coalescing, Key, agent_entities, coalesce, joinable::joinable, keeps_items},
 };
 
 /// The budgets of the priorities from accepted to written, most urgent first, for 99 of 100 updates.
@@ -278,8 +278,8 @@ impl Pacer {
     }
 
     /// Whether two updates can't be coalesced: facts of the earlier one would be said again after another update of the
-    /// same entity, or would hide a fact that the later one has in another spelling; or their texts are of two roles; or
-    /// items of a plan would be lost.
+    /// same entity, or say something else beside the later one's; or their texts are of two roles; or items of a plan would
+    /// be lost.
     fn divides(&self, earlier: &PendingUpdate, later: &PendingUpdate, window: &Window) -> bool {
         let before = earlier.data.as_ref();
         let before = before.unwrap_or(&earlier.record.event.data);
@@ -298,7 +298,7 @@ impl Pacer {
         // The fields of two updates are few; the entities of the held one may be many, and are looked at last.
         // A task that is told of between two forms of a plan keeps what the first one said of it.
         let covers = window.how == Coalescing::Fields && coalesce::later_covers(before, after);
-        coalesce::respells(before, after)
+        !joinable(&later.record.event.name, before, after)
             || (!covers && self.is_between(earlier, later, &earlier.entities))
     }
 

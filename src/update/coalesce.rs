@@ -1,4 +1,5 @@
-//! Coalesces the data of two updates: of the earlier one, only facts that the later one says anew are replaced.
+//! Coalesces the data of two updates that are [`joinable`](super::joinable): of the earlier one, only facts that the later
+//! one says anew are replaced.
 
 use serde_json::Value;
 
@@ -35,26 +36,6 @@ pub fn later_covers(earlier: &Object, later: &Object) -> bool {
     earlier.len() <= later.len()
         && earlier.keys().all(|key| later.contains_key(key))
         && !later.contains_key("changes")
-        && !INNER.iter().any(|key| later.contains_key(*key))
-}
-
-/// Fields of one meaning: the first of them counts.
-const SPELLINGS: [&[&str]; 5] = [
-    &["new_status", "status"],
-    &["progress", "progress_percent", "progress_percentage"],
-    &["agent_name", "name"],
-    &["task_name", "name"],
-    &["project_name", "name"],
-];
-
-/// Whether `later` says something in another spelling than `earlier`, which would then count in its place.
-pub fn respells(earlier: &Object, later: &Object) -> bool {
-    SPELLINGS.iter().any(|spellings| {
-        spellings.iter().any(|key| later.contains_key(*key))
-            && spellings
-                .iter()
-                .any(|key| earlier.contains_key(*key) && !later.contains_key(*key))
-    })
 }
 
 /// Whether the text of `later` is somebody else's part of the message than that of `earlier`. A delta that names no role goes
@@ -67,19 +48,9 @@ pub fn changes_role(earlier: &Object, later: &Object) -> bool {
     role(later).is_some_and(|later| role(earlier) != Some(later))
 }
 
-/// Objects in the data with facts of the thing itself: their fields are laid over each other, too.
-const INNER: [&str; 3] = ["run", "job", "project_state"];
-
 fn lay_over(into: &mut Object, later: &Object) {
     for (key, value) in later {
-        match (into.get_mut(key), value) {
-            (Some(Value::Object(before)), Value::Object(after)) if INNER.contains(&&**key) => {
-                before.extend(after.clone());
-            }
-            _ => {
-                into.insert(key.clone(), value.clone());
-            }
-        }
+        into.insert(key.clone(), value.clone());
     }
 }
 

@@ -11,6 +11,7 @@ pub mod coalesce;
 mod facts;
 mod harmless;
 mod input;
+pub mod joinable;
 mod kind;
 mod lean;
 mod level;

@@ -14,6 +14,9 @@ const MODEL: [&str; 3] = ["model", "model_name", "modelName"];
 /// server's own list there.
 pub(super) const CALLS: &str = "\u{1}calls";
 
+/// The key of the agent's name.
+const NAME: &str = "agent_name";
+
 /// The name of the model.
 pub(crate) fn model_name(data: &Object) -> Option<&str> {
     let mut names = MODEL.iter().filter_map(|key| data.get(*key)?.as_str());
@@ -94,12 +97,17 @@ fn put(lines: &mut Vec<Value>, event: &Event) {
 /// of the calls.
 pub(crate) fn join_calls(earlier: Option<Object>, first: &Event, later: &Event) -> (Object, usize) {
     let mut lines = Vec::new();
+    let name = earlier.as_ref().unwrap_or(&first.data).get(NAME).cloned();
     match earlier.and_then(|mut data| data.remove(CALLS)) {
         Some(Value::Array(before)) => lines = before,
         _ => put(&mut lines, first),
     }
     put(&mut lines, later);
     let (mut data, calls) = (later.data.clone(), lines.len());
+    // Only the first event of an agent may say how it is called.
+    if let Some(name) = name.filter(|_| !data.contains_key(NAME)) {
+        data.insert(NAME.into(), name);
+    }
     data.insert(CALLS.into(), lines.into());
     (data, calls)
 }
@@ -147,6 +155,17 @@ mod tests {
             ]
         );
         assert_eq!(data["input_tokens"], 5, "the last event's own data");
+    }
+
+    #[test]
+    fn the_name_of_the_agent_is_told_if_any_of_the_events_says_it() {
+        let named = event("llm.started", &json!({ "model": "m", "agent_name": "Ada" }));
+        let other = event("llm.started", &json!({ "model": "n" }));
+        let (data, _) = join_calls(None, &named, &other);
+        let (data, _) = join_calls(Some(data), &other, &other);
+        assert_eq!(data["agent_name"], "Ada");
+        let (data, _) = join_calls(None, &other, &named);
+        assert_eq!(data["agent_name"], "Ada");
     }
 
     #[test]

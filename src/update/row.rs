@@ -212,7 +212,7 @@ pub(super) fn row(event: &Event) -> Row<'_> {
             Row::at_once(UpdateKind::Input, Priority::High)
         }
         ["llm", "failed"] => Row::at_once(UpdateKind::Model, Priority::High),
-        ["llm", "completed"] if is_total(&event.data) => {
+        ["llm", "started" | "completed"] if is_total(&event.data) => {
             Row::at_once(UpdateKind::Model, Priority::Low)
         }
         ["llm", "started" | "completed"] => Row::new(

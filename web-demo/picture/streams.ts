@@ -89,8 +89,26 @@ export function random(seed: number, length = 40): Told[] {
     () => ({ type: 'plan.updated', data: { plan_id: perhaps(0.6, () => pick(['plan-1', 'plan-2'])), agent_id: perhaps(0.4, agent), items: perhaps(0.9, () => Array.from({ length: Math.floor(next() * 4) }, () => pick([{ id: task(), title: perhaps(0.7, () => `Step ${percent()}`), status: perhaps(0.6, () => pick(['pending', 'in_progress', 'completed', 'failed', 'odd'])) }, 'Think', null]))) } }),
     () => ({ type: 'decision_logged', data: { agent_id: agent(), what: 'Use marble', why: 'It lasts' } }),
   ];
+  // What any event may say beside its own fields, so that updates of a thing say one fact in several ways or say only some of it.
+  const words = (): unknown => pick(['low', 'The sandbox is down', percent(), null]);
+  const others: (() => Event)[] = [
+    () => ({ [pick(['status', 'new_status'])]: status() }),
+    () => ({ [pick(['error', 'error_type', 'errorMessage'])]: words() }),
+    () => ({ [pick(['reason', 'description', 'message', 'blocker', 'blocker_description'])]: words() }),
+    () => ({ [pick(['name', 'agent_name', 'task_name', 'project_name', 'note'])]: words() }),
+    () => ({ [pick(['progress', 'progress_percent', 'progress_percentage'])]: pick([percent(), null]) }),
+    () => ({ current_task: pick([task(), null]) }),
+    () => ({ [pick(['parent_run_id', 'parentRunId'])]: pick([run('r'), null]), [pick(['session_id', 'sessionId'])]: pick([`s${seed}`, `z${seed}`, null]) }),
+    () => ({ [pick(['run', 'job', 'execution', 'project_state'])]: { [pick(['status', 'note', 'stage', 'progress', 'parentRunId', 'session_id', 'name', 'project_name', 'risk_level'])]: words() } }),
+    () => ({ [pick(['step', 'task_details'])]: { name: words(), status: status() } }),
+  ];
+  // More of the same thing, so that its updates are coalesced.
+  const again = ({ type, data }: Event): Event => ({ type, data: Object.fromEntries(Object.entries(data as Event).filter(([key]) => key.endsWith('_id') || key === 'project_state')) });
+  let last: Event | undefined;
   return Array.from({ length }, () => {
-    const event = pick(makers)();
+    const event = last && next() < 0.4 ? again(last) : pick(makers)();
+    last = event;
+    while (next() < 0.3) event.data = { ...pick(others)(), ...(event.data as Event) };
     const project_id = pick(projects);
     const limited = project_id !== undefined && next() < 0.2;
     // Such a report names its board and nothing else.

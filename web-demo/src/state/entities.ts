@@ -35,6 +35,9 @@ export function adopt(state: State, kind: 'tasks' | 'runs', projectId: string, i
   const stays = !known || (kind === 'runs' && known.facts.kind !== runKind);
   if (kind === 'runs' && stays) moveUsage(state, projectId, id);
   if (stays) return;
+  // The run in its place has calls of its own.
+  const replaced = kind === 'runs' ? map.get(key)?.facts.usage : undefined;
+  if (replaced !== undefined) state.usageAhead.set(key, plusUsage(state.usageAhead.get(key), record(replaced)));
   map.clear();
   for (const [name, thing] of things) {
     if (name === id) map.set(key, { ...known, key, projectId });
