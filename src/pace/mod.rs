@@ -34,9 +34,12 @@ pub use ready::LevelShares;
 use ready::Ready;
 
 use crate::{
-    event::Priority,
+    event::{Object, Priority},
     journal::Seq,
-    update::{Coalescing, Key, agent_entities, coalesce, joinable::joinable, keeps_items},
+    update::{
+        Coalescing, Key, agent_entities, coalesce, item_entities, joinable::joinable, keeps_items,
+        model_calls_full, planned_entity,
+    },
 };
 
 /// The budgets of the priorities from accepted to written, most urgent first, for 99 of 100 updates.
@@ -277,29 +280,50 @@ impl Pacer {
         self.windows[slot].held = Some(coalesced);
     }
 
-    /// Whether two updates can't be coalesced: facts of the earlier one would be said again after another update of the
-    /// same entity, or say something else beside the later one's; or their texts are of two roles; or items of a plan would
-    /// be lost.
+    /// Whether two updates can't be coalesced: one would not say what both said, or facts of the earlier one would be said
+    /// again after another update of the same entity.
     fn divides(&self, earlier: &PendingUpdate, later: &PendingUpdate, window: &Window) -> bool {
+        let event = &*later.record.event;
         let before = earlier.data.as_ref();
         let before = before.unwrap_or(&earlier.record.event.data);
-        let after = &later.record.event.data;
+        // The time of an update is that of its last event.
+        let is_older = event.timestamp < earlier.record.event.timestamp;
         match window.how {
-            Coalescing::Fields => {}
-            Coalescing::Items if !keeps_items(before, after) => return true,
-            Coalescing::Items => {}
-            Coalescing::Text => return coalesce::changes_role(before, after),
-            Coalescing::Changes | Coalescing::Replace => return false,
-            Coalescing::Sums => return earlier.last() <= self.summed_up_to,
+            Coalescing::Text => coalesce::changes_role(before, &event.data),
+            Coalescing::Changes | Coalescing::Replace => false,
+            Coalescing::Sums => earlier.last() <= self.summed_up_to,
             Coalescing::Calls => {
-                return self.is_between(earlier, later, &agent_entities(&later.record.event));
+                is_older
+                    || model_calls_full(before)
+                    || self.is_between(earlier, later, &agent_entities(event))
+            }
+            Coalescing::Fields | Coalescing::Items => {
+                is_older
+                    || !joinable(before, event)
+                    || (window.how == Coalescing::Items && !keeps_items(before, &event.data))
+                    || self.is_between(
+                        earlier,
+                        later,
+                        &Self::minding(before, earlier, later, window),
+                    )
             }
         }
-        // The fields of two updates are few; the entities of the held one may be many, and are looked at last.
-        // A task that is told of between two forms of a plan keeps what the first one said of it.
-        let covers = window.how == Coalescing::Fields && coalesce::later_covers(before, after);
-        !joinable(&later.record.event.name, before, after)
-            || (!covers && self.is_between(earlier, later, &earlier.entities))
+    }
+
+    /// The entities of which no update may stand between the two. If the later one says all that the earlier one said, these
+    /// are few: a task keeps what the first form of a plan said of it, and what its own events did first no plan changes.
+    fn minding(
+        before: &Object,
+        earlier: &PendingUpdate,
+        later: &PendingUpdate,
+        window: &Window,
+    ) -> SmallVec<[u64; 4]> {
+        let event = &*later.record.event;
+        match window.how {
+            _ if !coalesce::later_covers(before, &event.data) => earlier.entities.clone(),
+            Coalescing::Items => item_entities(event),
+            _ => planned_entity(event).into_iter().collect(),
+        }
     }
 
     /// Whether another update of one of these entities is held, and is of an event between the two.

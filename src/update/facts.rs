@@ -98,8 +98,9 @@ pub(super) fn write(
                 }
             }
         }
-        UpdateKind::Execution | UpdateKind::Ingest | UpdateKind::AgentRun
-            if !name.starts_with("agent.step") =>
+        // Some have no row of their own, but the state folds them.
+        UpdateKind::Execution | UpdateKind::Ingest | UpdateKind::AgentRun | UpdateKind::Generic
+            if is_of_a_run(name) =>
         {
             if let Some(status) = run_status(&event.name, data) {
                 out.field("run_status", status.as_str());
@@ -107,6 +108,13 @@ pub(super) fn write(
         }
         _ => {}
     }
+}
+
+/// Whether an event of this name says how its run stands.
+fn is_of_a_run(name: &str) -> bool {
+    let families = ["workflow.", "execution.", "ingest.", "agent.run."];
+    let begins = families.iter().any(|family| name.starts_with(family));
+    begins && !name.starts_with("workflow.node")
 }
 
 /// Writes `null` for fields of which the event says so, where the body may write `null` also for an unsaid field.

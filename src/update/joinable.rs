@@ -1,13 +1,20 @@
 //! Whether two updates of one kind can be told as one, so that who hears only this one knows what those know who heard
 //! both.
 //!
-//! The later one's fields are laid over those of the earlier one. That differs from hearing both where a fact has several
-//! spellings, of which one counts; where fields stand in an object, which is replaced as a whole; and where what the later
-//! one says is read beside what only the earlier one said.
+//! The later one's fields are laid over those of the earlier one. That differs from hearing both
+//! - where a fact has several spellings or places, of which one counts;
+//! - where a value does not count, as a `null` for a name, so that the one before it does;
+//! - where a field is read beside another one: a task's reason beside its status;
+//! - where a status does more than to stand there: a task that was done has a progress of 100.
+//!
+//! The work is in proportion to the later event: coalesced data may have many fields.
+
+use std::mem::discriminant;
 
 use serde_json::Value;
 
-use crate::event::{EventName, Object};
+use super::status::{BLOCKERS, task_status, within};
+use crate::event::{Event, Object, json_len};
 
 /// Objects in the data with facts of the thing itself.
 const OUTER: [&str; 8] = [
@@ -21,8 +28,8 @@ const OUTER: [&str; 8] = [
     "step",
 ];
 
-/// Fields of one meaning, wherever they stand.
-const SPELLINGS: [&[&str]; 7] = [
+/// Fields that are read and not only kept. Those of a row have one meaning, wherever they stand.
+const READ: [&[&str]; 11] = [
     &["new_status", "status", "state"],
     &["progress", "progress_percent", "progress_percentage"],
     &["agent_name", "task_name", "project_name", "name"],
@@ -30,185 +37,101 @@ const SPELLINGS: [&[&str]; 7] = [
     &["parent_run_id", "parentRunId"],
     &["session_id", "sessionId"],
     &["errorMessage", "error", "message"],
+    &["error_type"],
+    &["node_name", "nodeName", "name"],
+    &["node_execution_id", "nodeExecutionId", "id"],
+    &["tool_name", "toolName", "tool"],
 ];
 
-/// The fields in which an event says why its task is blocked.
-const BLOCKERS: [&str; 5] = [
-    "blocker",
-    "blocker_description",
-    "reason",
-    "description",
-    "message",
-];
+/// The most bytes of JSON of a fact that a state takes.
+pub(super) const MAX_FACT: usize = 8 * 1_024;
 
-/// Whether two updates of events with this name can be told as one.
-pub fn joinable(name: &EventName, earlier: &Object, later: &Object) -> bool {
-    // Mostly the later one has all fields of the earlier one.
-    earlier.iter().all(|(key, value)| {
-        let inner = value.as_object().filter(|_| OUTER.contains(&&**key));
-        match (later.get(key), inner) {
-            (Some(Value::Object(after)), Some(inner)) => {
-                inner.keys().all(|key| after.contains_key(key))
-            }
-            (Some(_), inner) => inner.is_none(),
-            (None, Some(inner)) => inner.keys().all(|key| !is_answered(key, later)),
-            (None, None) => !is_answered(key, later) && !is_read_beside(key, name, later),
-        }
-    })
+/// Whether the later event can be told together with the earlier ones of its name, whose data is `earlier`.
+pub fn joinable(earlier: &Object, event: &Event) -> bool {
+    let later = &event.data;
+    let each_read = READ
+        .iter()
+        .flat_map(|row| row.iter().map(|key| (*row, *key)));
+    let mut read = each_read.filter_map(|(row, key)| Some((row, key, earlier.get(key)?)));
+    read.all(|(row, key, before)| match later.get(key) {
+        Some(after) => counts_as(before, after),
+        None => !is_answered(row, later) && !is_read_beside(key, event),
+    }) && OUTER
+        .iter()
+        .all(|outer| objects_join(outer, earlier, later))
+        && later.iter().all(|(key, value)| {
+            // A state keeps the value before one that is too long for it.
+            json_len(value) <= MAX_FACT || !earlier.contains_key(key)
+        })
+        && same_status(earlier, event)
+        && (task_status(&event.name, later) != Some("blocked")
+            || BLOCKERS.iter().all(|key| is_covered(key, earlier, later)))
+}
+
+/// Whether the later one of two values of a field counts, if the earlier one does.
+fn counts_as(before: &Value, after: &Value) -> bool {
+    before.is_null() || (discriminant(before) == discriminant(after) && after.as_str() != Some(""))
+}
+
+/// Whether `later` has this field too, if `earlier` has it.
+fn is_covered(key: &str, earlier: &Object, later: &Object) -> bool {
+    let before = earlier.get(key);
+    before.is_none_or(|before| later.get(key).is_some_and(|after| counts_as(before, after)))
+}
+
+/// Whether the objects under this key can be told as one: the later one takes the place of the earlier one.
+fn objects_join(outer: &str, earlier: &Object, later: &Object) -> bool {
+    let before = earlier.get(outer).and_then(Value::as_object);
+    let after = later.get(outer).and_then(Value::as_object);
+    let held = match (before, after) {
+        (None, _) => true,
+        (Some(before), Some(after)) => before.keys().all(|key| is_covered(key, before, after)),
+        (Some(_), None) if later.contains_key(outer) => false,
+        (Some(before), None) => before.keys().all(|key| !is_said(key, later)),
+    };
+    // A field of the earlier one's own would count before that of the later one's object.
+    let mut new = after.into_iter().flat_map(Object::keys);
+    held && new.all(|key| later.contains_key(key) || !earlier.contains_key(key))
 }
 
 /// Whether `later` says this field, or one of its meaning, anywhere.
-fn is_answered(key: &str, later: &Object) -> bool {
-    let spellings = SPELLINGS.iter().find(|keys| keys.contains(&key));
-    let alone = [key];
-    let keys = spellings.map_or(&alone[..], |keys| keys);
-    let says = |object: &Object| keys.iter().any(|key| object.contains_key(*key));
+fn is_said(key: &str, later: &Object) -> bool {
+    let mut rows = READ.iter().filter(|row| row.contains(&key));
+    is_answered(&[key], later) || rows.any(|row| is_answered(row, later))
+}
+
+/// Whether `later` says one of these fields anywhere.
+fn is_answered(row: &[&str], later: &Object) -> bool {
+    let says = |object: &Object| row.iter().any(|key| object.contains_key(*key));
     let inner = |outer: &&str| later.get(*outer).and_then(Value::as_object);
     says(later) || OUTER.iter().filter_map(inner).any(says)
 }
 
-/// Whether this field of the earlier one would count as said with what the later one says.
-fn is_read_beside(key: &str, name: &EventName, later: &Object) -> bool {
-    let status = ["new_status", "status"]
-        .iter()
-        .find_map(|key| later.get(*key));
+/// Whether a field that only the earlier one has would be read beside what the later one says.
+fn is_read_beside(key: &str, event: &Event) -> bool {
     match key {
-        // A task whose status is not `failed` has no error, and one that is told of as under way is.
-        "error" | "error_type" => true,
-        "status" => matches!(name.canonical(), "task.progress" | "progress.update"),
+        // A task has no error unless it failed.
+        "error" | "error_type" => {
+            task_status(&event.name, &event.data).is_some_and(|status| status != "failed")
+        }
         // A status is news of the agent itself: no task was given to it since.
-        "current_task" => status.is_some(),
-        key if BLOCKERS.contains(&key) => status.is_some_and(|status| status == "blocked"),
+        "current_task" => is_answered(READ[0], &event.data),
         _ => false,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn two_updates_are_one_only_if_that_says_the_same() {
-        let of = |data: Value| data.as_object().cloned().unwrap();
-        for (name, earlier, later, expected) in [
-            ("task.updated", json!({ "a": 1 }), json!({ "b": 1 }), true),
-            (
-                "task.updated",
-                json!({ "status": "x" }),
-                json!({ "progress": 1 }),
-                true,
-            ),
-            (
-                "task.updated",
-                json!({ "status": "x" }),
-                json!({ "new_status": "y" }),
-                false,
-            ),
-            (
-                "task.updated",
-                json!({ "new_status": "x" }),
-                json!({ "status": "y", "new_status": "z" }),
-                true,
-            ),
-            (
-                "task.updated",
-                json!({ "error": "E", "status": "failed" }),
-                json!({ "status": "working" }),
-                false,
-            ),
-            (
-                "task.updated",
-                json!({ "reason": "R" }),
-                json!({ "status": "blocked" }),
-                false,
-            ),
-            (
-                "task.updated",
-                json!({ "reason": "R" }),
-                json!({ "status": "working" }),
-                true,
-            ),
-            (
-                "task.progress",
-                json!({ "progress": 1, "status": "failed" }),
-                json!({ "progress": 2 }),
-                false,
-            ),
-            (
-                "task.progress",
-                json!({ "progress": 1, "message": "m" }),
-                json!({ "progress": 2 }),
-                true,
-            ),
-            (
-                "agent.updated",
-                json!({ "current_task": "t" }),
-                json!({ "status": "idle" }),
-                false,
-            ),
-            (
-                "agent.updated",
-                json!({ "current_task": "t" }),
-                json!({ "skill": "x" }),
-                true,
-            ),
-            (
-                "agent.updated",
-                json!({ "name": "A" }),
-                json!({ "agent_name": "B" }),
-                false,
-            ),
-            (
-                "agent.run.updated",
-                json!({ "run": { "id": "r", "n": 1 } }),
-                json!({ "run": { "id": "r", "m": 1 } }),
-                false,
-            ),
-            (
-                "agent.run.updated",
-                json!({ "run": { "id": "r" } }),
-                json!({ "run": { "id": "r", "m": 1 } }),
-                true,
-            ),
-            (
-                "agent.run.updated",
-                json!({ "run": { "id": "r" } }),
-                json!({ "run": "r" }),
-                false,
-            ),
-            (
-                "agent.run.updated",
-                json!({ "run": { "id": "r", "note": 1 } }),
-                json!({ "note": 2 }),
-                false,
-            ),
-            (
-                "agent.run.updated",
-                json!({ "note": 1 }),
-                json!({ "run": { "id": "r", "note": 2 } }),
-                false,
-            ),
-            (
-                "agent.run.updated",
-                json!({ "run": { "id": "r", "note": 1 } }),
-                json!({ "other": 2 }),
-                true,
-            ),
-            (
-                "agent.run.updated",
-                json!({ "run": { "parentRunId": "x" } }),
-                json!({ "parent_run_id": "y" }),
-                false,
-            ),
-        ] {
-            let joins = joinable(
-                &EventName::new(name),
-                &of(earlier.clone()),
-                &of(later.clone()),
-            );
-            assert_eq!(joins, expected, "{name} {earlier} {later}");
-        }
+/// Whether the earlier status did nothing that the later one does not do.
+fn same_status(earlier: &Object, event: &Event) -> bool {
+    let name = event.name.canonical();
+    if matches!(event.name.family(), "task" | "progress" | "blocker") {
+        let before = task_status(&event.name, earlier);
+        return before.is_none() || before == task_status(&event.name, &event.data);
     }
+    // A run that is complete is all done.
+    let is_complete = |data| {
+        let status = within(data, &["run", "execution", "job"], "status");
+        status.is_some_and(|status| status == "completed")
+    };
+    !(name.starts_with("workflow.") || name.starts_with("execution."))
+        || is_complete(earlier) == is_complete(&event.data)
 }

@@ -50,12 +50,16 @@ pub use harmless::harmless;
 pub(crate) use harmless::{harmless_object, made_harmless};
 pub(crate) use input::{input_status, request_id};
 pub use kind::{UpdateKind, is_update_name};
-pub(crate) use model_call::{is_total, join_calls, model_call, model_call_id, model_status};
+pub(crate) use model_call::{
+    is_total, join_calls, model_call, model_call_id, model_calls_full, model_status,
+};
 pub use motion::Motion;
 pub(crate) use plan::{Item, keeps_items, plan_id, plan_items};
 pub use planned::{Bits, Coalescing, Destination, Envelope, Key, Planned, Timing, UpdateId};
 pub use render::render;
-pub use rooms::{agent_entities, entities, event_rooms, rooms_hash, sum_entities};
+pub use rooms::{
+    agent_entities, entities, event_rooms, item_entities, planned_entity, rooms_hash, sum_entities,
+};
 pub use rule_error::RuleError;
 pub use rules::{MAX_RULES_PER_EVENT, Rule};
 pub use shape::{Shapes, UpdateShape};

@@ -81,15 +81,21 @@ fn line(event: &Event) -> Option<Value> {
     }
 }
 
-/// Adds a call to the list. One that began and ended within it need not be told, if its id is its own.
+/// The most calls that one update tells of.
+const MOST_CALLS: usize = 64;
+
+/// Whether an update of several calls has no room for another one.
+pub(crate) fn model_calls_full(data: &Object) -> bool {
+    let lines = data.get(CALLS).and_then(Value::as_array);
+    lines.is_some_and(|lines| lines.len() >= MOST_CALLS)
+}
+
+/// Adds a call to the list, as it stands now. The end of one that began within the list is told too: who hears it may have
+/// known a call of that id before.
 fn put(lines: &mut Vec<Value>, event: &Event) {
     let Some(line) = line(event) else { return };
-    let before = lines.iter().position(|l| l["call_id"] == line["call_id"]);
-    let began = before.map(|at| lines.remove(at));
-    let began = began.is_some_and(|began| began["status"] == "running");
-    if !(began && line["status"] != "running" && own_id(&event.data).is_some()) {
-        lines.push(line);
-    }
+    lines.retain(|l| l["call_id"] != line["call_id"]);
+    lines.push(line);
 }
 
 /// The data of an update of several calls of one agent: that of the last event, and the calls that all of them tell of.
@@ -105,7 +111,7 @@ pub(crate) fn join_calls(earlier: Option<Object>, first: &Event, later: &Event) 
     put(&mut lines, later);
     let (mut data, calls) = (later.data.clone(), lines.len());
     // Only the first event of an agent may say how it is called.
-    if let Some(name) = name.filter(|_| !data.contains_key(NAME)) {
+    if let Some(name) = name.filter(|_| !data.get(NAME).is_some_and(Value::is_string)) {
         data.insert(NAME.into(), name);
     }
     data.insert(CALLS.into(), lines.into());
@@ -151,10 +157,27 @@ mod tests {
             told,
             [
                 (Some("a"), Some("running")),
-                (Some("before"), Some("completed"))
+                (Some("before"), Some("completed")),
+                (Some("b"), Some("completed"))
             ]
         );
         assert_eq!(data["input_tokens"], 5, "the last event's own data");
+    }
+
+    #[test]
+    fn an_update_tells_of_so_many_calls_and_no_more() {
+        let call = |id: usize| {
+            event(
+                "llm.started",
+                &json!({ "call_id": id.to_string(), "model": "m" }),
+            )
+        };
+        let (mut data, _) = join_calls(None, &call(0), &call(1));
+        for id in 2..MOST_CALLS {
+            assert!(!model_calls_full(&data));
+            data = join_calls(Some(data), &call(0), &call(id)).0;
+        }
+        assert!(model_calls_full(&data));
     }
 
     #[test]

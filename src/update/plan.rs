@@ -11,6 +11,10 @@ use crate::event::{Event, Object, id_of};
 
 /// The most items of a plan that any configuration takes.
 pub(crate) const MOST_ITEMS: usize = 256;
+/// The most items of a plan, unless it is configured. Pages go by this number, too.
+const USUAL_ITEMS: usize = 100;
+/// The key of the items.
+const ITEMS: &str = "items";
 /// Bytes of an item's id: it becomes that of a task.
 const MAX_ITEM_ID: usize = 128;
 
@@ -37,7 +41,7 @@ pub(crate) fn plan_id(event: &Event) -> Cow<'_, str> {
 /// The items of a plan that can be tasks, each id once, and the number of those that can't: beyond `most`, or without a
 /// usable id.
 pub(crate) fn plan_items(data: &Object, most: usize) -> (Vec<Item<'_>>, u64) {
-    let said = data.get("items").and_then(Value::as_array);
+    let said = data.get(ITEMS).and_then(Value::as_array);
     let said = said.map_or(&[][..], Vec::as_slice);
     let mut known = HashSet::new();
     let mut items = Vec::with_capacity(said.len().min(most));
@@ -53,22 +57,21 @@ pub(crate) fn plan_items(data: &Object, most: usize) -> (Vec<Item<'_>>, u64) {
     (items, left_out)
 }
 
-/// Whether `later` says of each item of `earlier` that it is there, and how it is called: then it may come in its place.
+/// Whether the later form of a plan may come in the place of the earlier one: it has all of its items with their titles, and
+/// the others have titles too, because they may be items that an older form had.
 pub(crate) fn keeps_items(earlier: &Object, later: &Object) -> bool {
-    let titles = |data| {
-        let items = plan_items(data, MOST_ITEMS).0.into_iter();
-        items.map(|item| (item.id, item.title)).collect::<Vec<_>>()
-    };
-    let after: HashMap<_, _> = match earlier.contains_key("items") {
-        true if !later.contains_key("items") => return false,
-        true => titles(later).into_iter().collect(),
-        false => return true,
-    };
-    let kept = |title: Option<&str>, id: &str| {
-        let after = after.get(id);
-        after.is_some_and(|after| title.is_none() || after.is_some())
-    };
-    titles(earlier).iter().all(|(id, title)| kept(*title, id))
+    if !earlier.contains_key(ITEMS) {
+        return true;
+    }
+    let items = |data| plan_items(data, USUAL_ITEMS).0.into_iter();
+    let before: HashMap<_, _> = items(earlier).map(|item| (item.id, item.title)).collect();
+    let mut kept = 0;
+    let titled = items(later).all(|item| {
+        let title = before.get(&item.id);
+        kept += usize::from(title.is_some());
+        item.title.is_some() || title == Some(&None)
+    });
+    titled && kept == before.len() && later.contains_key(ITEMS)
 }
 
 fn item(value: &Value) -> Option<Item<'_>> {
@@ -161,10 +164,21 @@ mod tests {
         let (a, b) = (json!({ "id": "a", "title": "A" }), json!({ "id": "b" }));
         let named = json!({ "id": "b", "title": "B" });
         for (earlier, later, keeps) in [
-            (json!({ "items": [a] }), json!({ "items": [b, a] }), true),
+            (
+                json!({ "items": [a] }),
+                json!({ "items": [named, a] }),
+                true,
+            ),
             (json!({ "items": [a, b] }), json!({ "items": [a] }), false),
             (json!({ "items": [named] }), json!({ "items": [b] }), false),
             (json!({ "items": [b] }), json!({ "items": [named] }), true),
+            (json!({ "items": [b] }), json!({ "items": [b] }), true),
+            (
+                json!({ "items": [a] }),
+                json!({ "items": [a, named] }),
+                true,
+            ),
+            (json!({ "items": [a] }), json!({ "items": [a, b] }), false),
             (json!({ "items": [a] }), json!({ "note": "x" }), false),
             (json!({ "items": null }), json!({ "items": null }), true),
             (json!({ "note": "x" }), json!({ "items": [] }), true),

@@ -45,6 +45,9 @@ pub fn rooms_hash(event: &Event) -> u64 {
     hasher.finish()
 }
 
+/// The kind of a task as plans have it.
+const PLANNED: &str = "planned";
+
 /// A number for a thing of this kind: of the one in this project, or of none.
 fn entity(home: Option<&str>, kind: &str, id: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -150,11 +153,6 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
     // A plan says how far its tasks are.
     if event.name.canonical() == "plan.updated" {
         add(project, "plan", &plan_id(event));
-        for item in plan_items(&event.data, MOST_ITEMS).0 {
-            add(project, ThingKind::Task.as_str(), &item.id);
-            // An item is no task of the project while one without a project has its id.
-            add(None, ThingKind::Task.as_str(), &item.id);
-        }
     }
     if family == "visual"
         && let Some(target) = event
@@ -173,5 +171,35 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
             "health",
         );
     }
+    entities.extend(item_entities(event));
     entities
+}
+
+/// The entities of a plan's items, which are of no other event than plans and tasks. They may be many, so nobody looks for
+/// those that are there twice.
+pub fn item_entities(event: &Event) -> SmallVec<[u64; 4]> {
+    let mut entities = SmallVec::new();
+    if event.name.canonical() != "plan.updated" {
+        return entities;
+    }
+    let project = event.project_id.as_deref();
+    // An item is no task of the project while one without a project has its id: a limited producer has no such task.
+    let homes = [project, None];
+    let homes = match project.is_some() && !event.settled.confined {
+        true => &homes[..],
+        false => &homes[..1],
+    };
+    for item in plan_items(&event.data, MOST_ITEMS).0 {
+        for home in homes {
+            entities.push(entity(*home, ThingKind::Task.as_str(), &item.id));
+            entities.push(entity(*home, PLANNED, &item.id));
+        }
+    }
+    entities
+}
+
+/// The entity of the plans that may have this event's task among their items.
+pub fn planned_entity(event: &Event) -> Option<u64> {
+    let id = event.task_id()?;
+    Some(entity(event.home(ThingKind::Task), PLANNED, id))
 }

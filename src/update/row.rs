@@ -281,15 +281,22 @@ fn step(event: &Event) -> Row<'_> {
         .data
         .get("step")
         .and_then(|s| s.get("id").or_else(|| s.get("step_id")));
-    let id = id
-        .or_else(|| event.data.get("step_id"))
-        .and_then(Value::as_str);
+    let id = id.or_else(|| event.data.get("step_id"));
+    let id = id.and_then(|id| match id {
+        Value::String(id) => Some(Cow::from(id)),
+        Value::Number(id) => Some(id.to_string().into()),
+        _ => None,
+    });
     match status_of(event, &["step"]).as_deref() {
         Some(status) if is_end(status) => Row::at_once(UpdateKind::AgentRun, Priority::High),
         _ => Row::new(
             UpdateKind::AgentRun,
             Priority::Normal,
-            By::id("step", id.or(event.run_id()), Coalescing::Fields),
+            By::id(
+                "step",
+                id.or(event.run_id().map(Cow::from)),
+                Coalescing::Fields,
+            ),
         ),
     }
 }

@@ -62,16 +62,18 @@ fn named<'d>(data: &'d Object, keys: [&str; 2]) -> Option<&'d str> {
     said.next()
 }
 
+/// The fields in which an event says why its task is blocked, the surest first.
+pub(super) const BLOCKERS: [&str; 5] = [
+    "blocker",
+    "blocker_description",
+    "reason",
+    "description",
+    "message",
+];
+
 /// The reason why a task is blocked.
 pub(crate) fn blocker(data: &Object) -> Option<&str> {
-    const KEYS: [&str; 5] = [
-        "blocker",
-        "blocker_description",
-        "reason",
-        "description",
-        "message",
-    ];
-    KEYS.iter().find_map(|key| data.get(*key)?.as_str())
+    BLOCKERS.iter().find_map(|key| data.get(*key)?.as_str())
 }
 
 /// A field of the data, or of one of its objects.

@@ -305,7 +305,8 @@ impl Facts<'_> {
         }
     }
 
-    /// Covers what `ends` names of one call: what others were told of it since, and is not meant, goes on.
+    /// Covers what `ends` names of one call: what others were told of it since, and is not meant, goes on. (Who sees only some
+    /// of three audiences that use one id may be told of an end that was another one's: one list can't say both.)
     fn end(&mut self, key: &str, ends: impl Fn(&str, &str) -> bool) {
         let (facts, own) = (&self.entity.facts, self.position(key));
         let is_it = |fact: &Fact| fact.key == key && !fact.value.is_empty();

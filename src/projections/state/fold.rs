@@ -369,7 +369,7 @@ fn run(state: &mut State, event: &Event, about: &Audience, kind: u8) {
     state.kept.change(Map::Runs, key, about, |facts| {
         facts.set("kind", run_kind(kind));
         facts.set_earliest(STARTED, event.timestamp.to_string());
-        for outer in ["run", "job"] {
+        for outer in ["run", "execution", "job"] {
             if let Some(inner) = event.data.get(outer).and_then(Value::as_object) {
                 facts.lay_over(inner, &["id", "project_id", "usage"]);
             }

@@ -83,8 +83,8 @@ fn wait(state: &mut State, event: &Event, about: &Audience, plan: &str, item: &I
     if is_own(state, &task) {
         return;
     }
-    // Its own events may not have named the project yet.
-    if is_own(state, &Key::new(&item.id, None)) {
+    // Its own events may not have named the project yet; those of a limited producer do.
+    if !event.settled.confined && is_own(state, &Key::new(&item.id, None)) {
         state.kept.remove(Map::Tasks, &task);
         return;
     }

@@ -2,6 +2,7 @@
 
 mod coalescing;
 mod harmless;
+mod joinable;
 mod lean;
 mod models;
 mod plans;

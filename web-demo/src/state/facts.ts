@@ -7,10 +7,13 @@ export type Facts = Json;
 const MOST_FACTS = 64;
 const LONGEST_FACT = 8 * 1024;
 
+const bytes = new TextEncoder();
+
 /** Whether a value is too much for the state: whoever needs it finds it in the history. */
 function isLarge(value: unknown): boolean {
-  if (typeof value === 'string') return value.length > LONGEST_FACT;
-  return typeof value === 'object' && value !== null && JSON.stringify(value).length > LONGEST_FACT;
+  const json = JSON.stringify(value) as string | undefined;
+  // A character has at most three bytes.
+  return json !== undefined && json.length * 3 > LONGEST_FACT && bytes.encode(json).length > LONGEST_FACT;
 }
 
 /** Whether a fact is a later moment than this one. */

@@ -315,7 +315,7 @@ function foldRun(state: State, said: Said, payload: Json, kind: string): void {
   editRun(state, said.projectId, id, (facts) => {
     putFact(facts, 'kind', kind);
     if (!('started_at' in facts) || beganBefore(facts.started_at, said)) putFact(facts, 'started_at', said.since);
-    for (const outer of ['run', 'job']) layOver(facts, record(data[outer]), ['id', 'project_id', 'usage']);
+    for (const outer of ['run', 'execution', 'job']) layOver(facts, record(data[outer]), ['id', 'project_id', 'usage']);
     putFact(facts, 'parent_run_id', relation(data, 'parent_run_id', 'parentRunId'));
     putFact(facts, 'session_id', relation(data, 'session_id', 'sessionId'));
     if (name.startsWith('workflow.node')) putFact(facts, 'current_node', idAt(data, 'node_id', 'nodeId', 'nodeState.node_id', 'nodeState.nodeId', 'node.id') || undefined);

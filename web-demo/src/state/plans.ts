@@ -81,8 +81,8 @@ export function foldPlan(state: State, said: Said, payload: Json): void {
   for (const { id, title, status } of items.values()) {
     const known = state.tasks.get(keyOf(said.projectId, id));
     if (isOwn(known)) continue;
-    // Its own events may not have named the project yet.
-    if (isOwn(state.tasks.get(keyOf('', id)))) {
+    // Its own events may not have named the project yet; those of a limited producer do.
+    if (!said.confined && isOwn(state.tasks.get(keyOf('', id)))) {
       if (known) forgetTask(state, known);
       continue;
     }

@@ -390,6 +390,9 @@ describe('the rest', () => {
       ['plan_update', { source_type: 'plan.updated', project_id: project, plan_id: 'x', data: { items: [{ id: 't', title: 'Planned' }] } }];
     const { state } = after(plan('p'), ['task_update', { source_type: 'task.created', data: { task_id: 't', task_name: 'Real' } }], plan('p'), plan('pz'));
     expect([...state.tasks.values()]).toMatchObject([{ id: 't', projectId: '', name: 'Real' }]);
+    const [type, update] = plan('limited');
+    applyUpdate(state, type, { ...update, confined: true }, NOW);
+    expect([...state.tasks.values()]).toMatchObject([{ projectId: '', name: 'Real' }, { projectId: 'limited', name: 'Planned' }]);
   });
 
   it('things of a snapshot are what they say of themselves, whatever their keys are', () => {

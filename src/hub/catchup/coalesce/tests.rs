@@ -350,15 +350,20 @@ fn what_nobody_here_may_see_does_not_make_it_shorter() {
 fn forms_of_a_plan_become_one_only_if_nothing_of_them_is_lost() {
     let (x, y) = (
         json!({ "id": "t0", "status": "done" }),
-        json!({ "id": "t1" }),
+        json!({ "id": "t1", "title": "Print it" }),
     );
-    let plan = |items: &[&Value]| ("plan.updated", json!({ "items": items }));
+    let plan = |items: &[&Value]| ("plan.updated", json!({ "agent_id": "a", "items": items }));
+    let skill = || ("agent.updated", json!({ "agent_id": "a", "skill": "x" }));
     let own = || ("task.updated", json!({ "task_id": "t0", "estimate": 1 }));
     let other = || ("task.updated", json!({ "task_id": "t9", "estimate": 1 }));
     for (project, events, marks) in [
         (None, vec![plan(&[&x]), plan(&[&y, &x])], "2/1"),
         (None, vec![plan(&[&x, &y]), plan(&[&x])], "1/1 2/1"),
         (None, vec![plan(&[&x]), other(), plan(&[&x])], "2/1 3/1"),
+        (None, vec![plan(&[&x]), skill(), plan(&[&x])], "2/1 3/1"),
+        // No plan changes a task that was told of before.
+        (None, vec![own(), plan(&[&x]), own()], "1/1 2/1 3/1"),
+        (Some("p"), vec![own(), plan(&[&x]), own()], "1/1 2/1 3/1"),
         // The task keeps what the first form said of it, and is no plan's from then on.
         (None, vec![plan(&[&x]), own(), plan(&[&x])], "1/1 2/1 3/1"),
         (

@@ -225,6 +225,11 @@ fn an_item_whose_task_named_no_project_yet_is_that_task() {
     let other = json!({ "items": [{ "id": "u", "title": "Planned" }] });
     state.apply(&event(json!({ "type": "plan.updated", "data": other })));
     tell(&mut state, "plan.updated", &other);
-    let planned = tasks(&state).into_iter().filter(|task| task.3).count();
-    assert_eq!(planned, 2);
+    let planned = |state: &State| tasks(state).into_iter().filter(|task| task.3).count();
+    assert_eq!(planned(&state), 2);
+    // A limited producer's project has tasks of its own, whatever others call theirs.
+    let mut limited = event(json!({ "type": "plan.updated", "project_id": "l", "data": item }));
+    limited.settled.confined = true;
+    state.apply(&limited);
+    assert_eq!(planned(&state), 3);
 }
