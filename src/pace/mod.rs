@@ -37,8 +37,8 @@ use crate::{
     event::{Object, Priority},
     journal::Seq,
     update::{
-        Coalescing, Key, agent_entities, coalesce, item_entities, joinable::joinable, keeps_items,
-        model_calls_full, planned_entity,
+        Coalescing, Key, UpdateKind, agent_entities, coalesce, joinable::joinable, keeps_items,
+        model_calls_full, own_item_entities, planned_entity,
     },
 };
 
@@ -298,8 +298,9 @@ impl Pacer {
                     || self.is_between(earlier, later, &agent_entities(event))
             }
             Coalescing::Fields | Coalescing::Items => {
-                is_older
-                    || !joinable(before, event)
+                // No page folds the updates that a rule names, so they need not say all that the events did to the state.
+                let is_folded = !matches!(later.update.kind, UpdateKind::Rule(_));
+                (is_folded && (is_older || !joinable(before, event)))
                     || (window.how == Coalescing::Items && !keeps_items(before, &event.data))
                     || self.is_between(
                         earlier,
@@ -311,7 +312,8 @@ impl Pacer {
     }
 
     /// The entities of which no update may stand between the two. If the later one says all that the earlier one said, these
-    /// are few: a task keeps what the first form of a plan said of it, and what its own events did first no plan changes.
+    /// are few. A form of a plan minds the tasks of its items: one that was told of meanwhile keeps what the form before said
+    /// of it. A task minds the plans that have it: they change nothing of a task that was told of before.
     fn minding(
         before: &Object,
         earlier: &PendingUpdate,
@@ -321,7 +323,7 @@ impl Pacer {
         let event = &*later.record.event;
         match window.how {
             _ if !coalesce::later_covers(before, &event.data) => earlier.entities.clone(),
-            Coalescing::Items => item_entities(event),
+            Coalescing::Items => own_item_entities(event),
             _ => planned_entity(event).into_iter().collect(),
         }
     }

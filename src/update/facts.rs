@@ -110,11 +110,16 @@ pub(super) fn write(
     }
 }
 
-/// Whether an event of this name says how its run stands.
+/// Whether an event of this name says how its run stands, as the state folds it.
 fn is_of_a_run(name: &str) -> bool {
-    let families = ["workflow.", "execution.", "ingest.", "agent.run."];
-    let begins = families.iter().any(|family| name.starts_with(family));
-    begins && !name.starts_with("workflow.node")
+    let mut segments = name.split('.');
+    let (family, second) = (segments.next(), segments.next().unwrap_or_default());
+    match family {
+        Some("agent") => second == "run",
+        Some("workflow") => !second.starts_with("node"),
+        Some("execution" | "ingest") => true,
+        _ => false,
+    }
 }
 
 /// Writes `null` for fields of which the event says so, where the body may write `null` also for an unsaid field.

@@ -43,8 +43,8 @@ const READ: [&[&str]; 11] = [
     &["tool_name", "toolName", "tool"],
 ];
 
-/// The most bytes of JSON of a fact that a state takes.
-pub(super) const MAX_FACT: usize = 8 * 1_024;
+/// The most bytes of JSON of a fact that a state takes: a longer one is in the history, but not in every snapshot.
+pub(crate) const MAX_FACT: usize = 8 * 1_024;
 
 /// Whether the later event can be told together with the earlier ones of its name, whose data is `earlier`.
 pub fn joinable(earlier: &Object, event: &Event) -> bool {
@@ -60,17 +60,24 @@ pub fn joinable(earlier: &Object, event: &Event) -> bool {
         .iter()
         .all(|outer| objects_join(outer, earlier, later))
         && later.iter().all(|(key, value)| {
-            // A state keeps the value before one that is too long for it.
-            json_len(value) <= MAX_FACT || !earlier.contains_key(key)
+            let before = earlier.get(key);
+            before.is_none_or(|before| !is_long(value) || is_long(before))
         })
         && same_status(earlier, event)
         && (task_status(&event.name, later) != Some("blocked")
             || BLOCKERS.iter().all(|key| is_covered(key, earlier, later)))
 }
 
+/// Whether a value is too long for a state, which keeps the one before.
+fn is_long(value: &Value) -> bool {
+    json_len(value) > MAX_FACT
+}
+
 /// Whether the later one of two values of a field counts, if the earlier one does.
 fn counts_as(before: &Value, after: &Value) -> bool {
-    before.is_null() || (discriminant(before) == discriminant(after) && after.as_str() != Some(""))
+    let is_empty = |value: &Value| value.as_str() == Some("");
+    let is_alike = discriminant(before) == discriminant(after);
+    before.is_null() || (is_alike && (!is_empty(after) || is_empty(before)))
 }
 
 /// Whether `later` has this field too, if `earlier` has it.
@@ -85,19 +92,27 @@ fn objects_join(outer: &str, earlier: &Object, later: &Object) -> bool {
     let after = later.get(outer).and_then(Value::as_object);
     let held = match (before, after) {
         (None, _) => true,
-        (Some(before), Some(after)) => before.keys().all(|key| is_covered(key, before, after)),
+        (Some(before), Some(after)) => {
+            before.len() <= after.len() && before.keys().all(|key| is_covered(key, before, after))
+        }
         (Some(_), None) if later.contains_key(outer) => false,
-        (Some(before), None) => before.keys().all(|key| !is_said(key, later)),
+        (Some(before), None) => !says_anew(before, later),
     };
     // A field of the earlier one's own would count before that of the later one's object.
     let mut new = after.into_iter().flat_map(Object::keys);
     held && new.all(|key| later.contains_key(key) || !earlier.contains_key(key))
 }
 
-/// Whether `later` says this field, or one of its meaning, anywhere.
-fn is_said(key: &str, later: &Object) -> bool {
-    let mut rows = READ.iter().filter(|row| row.contains(&key));
-    is_answered(&[key], later) || rows.any(|row| is_answered(row, later))
+/// Whether `later` says one of these fields, or one of its meaning, anywhere.
+fn says_anew(fields: &Object, later: &Object) -> bool {
+    let is_there = |key: &String| {
+        let mut rows = READ.iter().filter(|row| row.contains(&&**key));
+        fields.contains_key(key) || rows.any(|row| row.iter().any(|key| fields.contains_key(*key)))
+    };
+    let inner = OUTER
+        .iter()
+        .filter_map(|outer| later.get(*outer)?.as_object());
+    later.keys().any(is_there) || inner.flat_map(Object::keys).any(is_there)
 }
 
 /// Whether `later` says one of these fields anywhere.

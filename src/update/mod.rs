@@ -58,7 +58,8 @@ pub(crate) use plan::{Item, keeps_items, plan_id, plan_items};
 pub use planned::{Bits, Coalescing, Destination, Envelope, Key, Planned, Timing, UpdateId};
 pub use render::render;
 pub use rooms::{
-    agent_entities, entities, event_rooms, item_entities, planned_entity, rooms_hash, sum_entities,
+    agent_entities, entities, event_rooms, own_item_entities, planned_entity, rooms_hash,
+    sum_entities,
 };
 pub use rule_error::RuleError;
 pub use rules::{MAX_RULES_PER_EVENT, Rule};

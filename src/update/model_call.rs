@@ -81,7 +81,7 @@ fn line(event: &Event) -> Option<Value> {
     }
 }
 
-/// The most calls that one update tells of.
+/// The most calls that one update tells of: each further event is compared with all of them.
 const MOST_CALLS: usize = 64;
 
 /// Whether an update of several calls has no room for another one.

@@ -175,27 +175,31 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
     entities
 }
 
-/// The entities of a plan's items, which are of no other event than plans and tasks. They may be many, so nobody looks for
-/// those that are there twice.
-pub fn item_entities(event: &Event) -> SmallVec<[u64; 4]> {
-    let mut entities = SmallVec::new();
-    if event.name.canonical() != "plan.updated" {
-        return entities;
-    }
-    let project = event.project_id.as_deref();
+/// The entities of a plan's items, which only plans and tasks have. They may be many, so nobody looks for those that are
+/// there twice.
+fn item_entities(event: &Event) -> SmallVec<[u64; 4]> {
+    let mut entities = own_item_entities(event);
     // An item is no task of the project while one without a project has its id: a limited producer has no such task.
-    let homes = [project, None];
-    let homes = match project.is_some() && !event.settled.confined {
-        true => &homes[..],
-        false => &homes[..1],
-    };
-    for item in plan_items(&event.data, MOST_ITEMS).0 {
-        for home in homes {
-            entities.push(entity(*home, ThingKind::Task.as_str(), &item.id));
-            entities.push(entity(*home, PLANNED, &item.id));
-        }
+    if event.project_id.is_some() && !event.settled.confined {
+        items_in(None, event, &mut entities);
     }
     entities
+}
+
+/// The entities of a plan's items as tasks of its own project.
+pub fn own_item_entities(event: &Event) -> SmallVec<[u64; 4]> {
+    let mut entities = SmallVec::new();
+    items_in(event.project_id.as_deref(), event, &mut entities);
+    entities
+}
+
+fn items_in(home: Option<&str>, event: &Event, entities: &mut SmallVec<[u64; 4]>) {
+    if event.name.canonical() == "plan.updated" {
+        for item in plan_items(&event.data, MOST_ITEMS).0 {
+            entities.push(entity(home, ThingKind::Task.as_str(), &item.id));
+            entities.push(entity(home, PLANNED, &item.id));
+        }
+    }
 }
 
 /// The entity of the plans that may have this event's task among their items.

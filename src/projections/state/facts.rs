@@ -8,10 +8,12 @@ use super::{
     given::{MAX_TASKS, OWN, given_key, given_of, is_call, is_thought},
     limits::{Dropped, Limits},
 };
-use crate::{access::authz::Audience, event::Object, update::Sums};
+use crate::{
+    access::authz::Audience,
+    event::Object,
+    update::{Sums, joinable::MAX_FACT},
+};
 
-/// Bytes of one fact: a longer one is in the history, but not in every snapshot.
-const MAX_FACT: usize = 8 * 1024;
 /// Bytes of all facts of one entity, beside short ones.
 const MAX_ENTITY: usize = 64 * 1024;
 /// A fact this short is always taken: long texts must not keep a status out.

@@ -27,6 +27,24 @@ fn two_updates_are_one_only_if_that_says_the_same() {
         ),
         (
             "task.updated",
+            json!({ "a": long }),
+            json!({ "a": long }),
+            true,
+        ),
+        (
+            "task.progress",
+            json!({ "message": "", "name": "" }),
+            json!({ "message": "", "name": "" }),
+            true,
+        ),
+        (
+            "agent.run.updated",
+            json!({ "run": { "name": "A" } }),
+            json!({ "step": { "agent_name": "B" } }),
+            false,
+        ),
+        (
+            "task.updated",
             json!({ "progress": 1 }),
             json!({ "status": "x" }),
             true,

@@ -208,3 +208,20 @@ fn a_handoff_is_of_the_agent_that_it_names() {
     let nobody = update("agent.handoff", json!({ "from_agent_id": { "id": 1 } }));
     assert_eq!(nobody["agent_id"], Value::Null);
 }
+
+#[test]
+fn every_event_of_a_run_tells_how_it_stands() {
+    for (name, status) in [
+        ("agent_run", "queued"),
+        ("agent.run.updated", "queued"),
+        ("execution", "queued"),
+        ("workflow.completed", "completed"),
+        ("ingest.completed", "completed"),
+        ("ingest", "queued"),
+    ] {
+        let data = json!({ "run_id": "r", "execution_id": "r", "job_id": "r", "status": "queued" });
+        assert_eq!(update(name, data)["run_status"], status, "{name}");
+    }
+    let step = json!({ "run_id": "r", "status": "queued" });
+    assert!(update("agent.step.updated", step)["run_status"].is_null());
+}

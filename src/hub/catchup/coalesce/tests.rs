@@ -366,11 +366,8 @@ fn forms_of_a_plan_become_one_only_if_nothing_of_them_is_lost() {
         (Some("p"), vec![own(), plan(&[&x]), own()], "1/1 2/1 3/1"),
         // The task keeps what the first form said of it, and is no plan's from then on.
         (None, vec![plan(&[&x]), own(), plan(&[&x])], "1/1 2/1 3/1"),
-        (
-            Some("p"),
-            vec![plan(&[&x]), own(), plan(&[&x])],
-            "1/1 2/1 3/1",
-        ),
+        // A task without a project is another one; with the last form the item is no task beside it.
+        (Some("p"), vec![plan(&[&x]), own(), plan(&[&x])], "2/1 3/1"),
     ] {
         let records: Vec<_> = events
             .iter()
@@ -393,6 +390,18 @@ fn forms_of_a_plan_become_one_only_if_nothing_of_them_is_lost() {
         sent.push(format!("{}/1", records.len()));
         assert_eq!(sent.join(" "), marks, "{events:?}");
     }
+}
+
+#[test]
+fn plans_of_two_projects_do_not_keep_each_other_apart() {
+    let data = json!({ "items": [{ "id": "1", "title": "Print it" }] });
+    let projects = ["p", "q", "p", "q"].iter().zip(1..);
+    let records: Vec<_> = projects
+        .map(|(project, seq)| record_in(Some(project), seq, "plan.updated", &data))
+        .collect();
+    let (from, to) = (Cursor::at(Epoch(9), 0), Cursor::at(Epoch(9), 4));
+    let segment = next(&records, &from, &to, &viewer(&json!({})), 1_000_000);
+    assert_eq!(segment.updates.len(), 2);
 }
 
 #[test]
