@@ -178,28 +178,30 @@ pub fn entities(event: &Event) -> SmallVec<[u64; 4]> {
 /// The entities of a plan's items, which only plans and tasks have. They may be many, so nobody looks for those that are
 /// there twice.
 fn item_entities(event: &Event) -> SmallVec<[u64; 4]> {
-    let mut entities = own_item_entities(event);
-    // An item is no task of the project while one without a project has its id: a limited producer has no such task.
-    if event.project_id.is_some() && !event.settled.confined {
-        items_in(None, event, &mut entities);
+    match event.project_id.as_deref() {
+        // An item is no task of the project while one without a project has its id: a limited producer has no such task.
+        Some(project) if !event.settled.confined => items_in(&[Some(project), None], event),
+        _ => own_item_entities(event),
     }
-    entities
 }
 
 /// The entities of a plan's items as tasks of its own project.
 pub fn own_item_entities(event: &Event) -> SmallVec<[u64; 4]> {
-    let mut entities = SmallVec::new();
-    items_in(event.project_id.as_deref(), event, &mut entities);
-    entities
+    items_in(&[event.project_id.as_deref()], event)
 }
 
-fn items_in(home: Option<&str>, event: &Event, entities: &mut SmallVec<[u64; 4]>) {
+/// The entities of a plan's items as tasks of each of these homes; none for other events.
+fn items_in(homes: &[Option<&str>], event: &Event) -> SmallVec<[u64; 4]> {
+    let mut entities = SmallVec::new();
     if event.name.canonical() == "plan.updated" {
         for item in plan_items(&event.data, MOST_ITEMS).0 {
-            entities.push(entity(home, ThingKind::Task.as_str(), &item.id));
-            entities.push(entity(home, PLANNED, &item.id));
+            for home in homes {
+                entities.push(entity(*home, ThingKind::Task.as_str(), &item.id));
+                entities.push(entity(*home, PLANNED, &item.id));
+            }
         }
     }
+    entities
 }
 
 /// The entity of the plans that may have this event's task among their items.

@@ -17,7 +17,7 @@ use super::{
     status::status_of,
     tool::{tool_call_id, tool_status},
 };
-use crate::event::{Event, Priority};
+use crate::event::{Event, Priority, id_of};
 
 /// The key by which a row coalesces.
 pub(super) enum By<'a> {
@@ -284,7 +284,7 @@ fn step(event: &Event) -> Row<'_> {
     let id = id.or_else(|| event.data.get("step_id"));
     let id = id.and_then(|id| match id {
         Value::String(id) => Some(Cow::from(id)),
-        Value::Number(id) => Some(id.to_string().into()),
+        Value::Number(id) => Some(id_of(id).into()),
         _ => None,
     });
     match status_of(event, &["step"]).as_deref() {

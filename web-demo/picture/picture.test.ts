@@ -15,8 +15,9 @@ import type { State } from '../src/state/types';
 import { REAL, WATCHED, random, real, watched, type Told } from './streams';
 
 const LIMIT = 240_000;
-/** Events in a request: as many as programs send at once, or as few as people do. In the second case windows end between them. */
+/** Events in a request of a program that sends many at once. */
 const MANY = 200;
+/** Events in a request, by turns: windows end between small ones. */
 const BATCHES = [MANY, 1, 3];
 const SECRET = 'a secret of this test alone, long enough';
 

@@ -89,7 +89,7 @@ export function random(seed: number, length = 40): Told[] {
     () => ({ type: 'plan.updated', data: { plan_id: perhaps(0.6, () => pick(['plan-1', 'plan-2'])), agent_id: perhaps(0.4, agent), items: perhaps(0.9, () => Array.from({ length: Math.floor(next() * 4) }, () => pick([{ id: task(), title: perhaps(0.7, () => `Step ${percent()}`), status: perhaps(0.6, () => pick(['pending', 'in_progress', 'completed', 'failed', 'odd'])) }, 'Think', null]))) } }),
     () => ({ type: 'decision_logged', data: { agent_id: agent(), what: 'Use marble', why: 'It lasts' } }),
   ];
-  // What any event may say beside its own fields, so that updates of a thing say one fact in several ways or say only some of it.
+  // Fields that any event may have beside its own: so updates of a thing say one fact in several ways, or only some of it.
   const words = (): unknown => pick(['low', 'The sandbox is down', percent(), null]);
   const others: (() => Event)[] = [
     () => ({ [pick(['status', 'new_status'])]: status() }),

@@ -307,8 +307,10 @@ impl Facts<'_> {
         }
     }
 
-    /// Covers what `ends` names of one call: what others were told of it since, and is not meant, goes on. (Who sees only some
-    /// of three audiences that use one id may be told of an end that was another one's: one list can't say both.)
+    /// Covers what `ends` names of one call. A call of that id that others were told of since, and that is not meant, goes on.
+    ///
+    /// One list can't say everything of three audiences that use one id: a client that sees only two of them may be told of
+    /// an end that was the third one's.
     fn end(&mut self, key: &str, ends: impl Fn(&str, &str) -> bool) {
         let (facts, own) = (&self.entity.facts, self.position(key));
         let is_it = |fact: &Fact| fact.key == key && !fact.value.is_empty();
@@ -316,7 +318,7 @@ impl Facts<'_> {
         let Some(last) = facts.iter().rposition(meant) else {
             return;
         };
-        // Those who see these events were told of it since.
+        // A later call of that id is known to those who see these events.
         if own.is_some_and(|own| own > last) {
             return;
         }
